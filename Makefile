@@ -1,0 +1,36 @@
+# Every target installs what it needs first (scripts/setup.sh). `make SETUP=: build` leaves that out.
+SETUP ?= scripts/setup.sh
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PYTHON = .venv/bin/python
+unexport MAKEFLAGS
+
+.PHONY: all setup build test check check-arm format install clean
+
+all: build
+
+setup:
+	@$(SETUP)
+
+build: setup
+	@scripts/configure.sh release
+	@cmake --build build -j $(JOBS)
+
+test: setup
+	@scripts/test.sh $(JOBS)
+
+check: build
+	@$(PYTHON) tools/check/check.py
+
+check-arm:
+	@$(SETUP) --arm
+	@scripts/check_arm.sh $(JOBS)
+
+format: setup
+	@git ls-files -z "*.cpp" "*.h" "*.cu" "*.cuh" | xargs -0 .venv/bin/clang-format -i
+
+install: build
+	@cmake --install build --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-* dist

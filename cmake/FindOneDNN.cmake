@@ -1,0 +1,31 @@
+# Finds oneDNN >= 3.2: in .venv (the PyPI package onednn-devel-cpu-gomp), below OneDNN_ROOT or installed in the system.
+# Gives dnnl::dnnl. Its library lies as a link in the build tree's lib folder, so that every run path there is
+# $ORIGIN-relative as in an install. Sets OneDNN_FOUND, OneDNN_VERSION, OneDNN_LIBRARY (the file to install beside
+# libtenon) and OneDNN_SONAME (the name to install it under).
+find_path(OneDNN_INCLUDE_DIR dnnl.hpp HINTS ${PROJECT_SOURCE_DIR}/.venv/include PATH_SUFFIXES oneapi/dnnl)
+find_library(OneDNN_LIBRARY dnnl HINTS ${PROJECT_SOURCE_DIR}/.venv/lib ${PROJECT_SOURCE_DIR}/.venv/lib64)
+
+set(OneDNN_VERSION)
+foreach(header dnnl_version.h oneapi/dnnl/dnnl_version.h)
+  if(NOT OneDNN_VERSION AND OneDNN_INCLUDE_DIR AND EXISTS ${OneDNN_INCLUDE_DIR}/${header})
+    file(STRINGS ${OneDNN_INCLUDE_DIR}/${header} lines REGEX "#define DNNL_VERSION_(MAJOR|MINOR|PATCH) +[0-9]+")
+    string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
+    string(REPLACE ";" "." OneDNN_VERSION "${numbers}")
+  endif()
+endforeach()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR VERSION_VAR OneDNN_VERSION)
+mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)
+
+if(OneDNN_FOUND AND NOT TARGET dnnl::dnnl)
+  file(REAL_PATH ${OneDNN_LIBRARY} real)
+  string(REGEX MATCH "^[0-9]+" major ${OneDNN_VERSION})
+  set(OneDNN_SONAME libdnnl.so.${major})
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  file(CREATE_LINK ${real} ${PROJECT_BINARY_DIR}/lib/${OneDNN_SONAME} SYMBOLIC)
+  add_library(dnnl::dnnl SHARED IMPORTED GLOBAL)
+  set_target_properties(dnnl::dnnl PROPERTIES
+    IMPORTED_LOCATION ${PROJECT_BINARY_DIR}/lib/${OneDNN_SONAME} IMPORTED_SONAME ${OneDNN_SONAME}
+    INTERFACE_INCLUDE_DIRECTORIES ${OneDNN_INCLUDE_DIR})
+endif()
