@@ -1,0 +1,55 @@
+// The last resort: runs an operator's reference on host memory. Accepts every operator that has one.
+#include <cstring>
+
+#include "backends/kernel.h"
+#include "ops/op.h"
+
+namespace tenon::cpu {
+namespace {
+
+class Reference final : public Kernel {
+ public:
+  explicit Reference(const Problem& p) : node_(*p.node), inputs_(p.inputs) {
+    for (const TensorDesc& d : p.outputs) types_.push_back(d.dtype);
+  }
+  void run(const RunArgs& args) const override {
+    std::vector<ir::Tensor> in;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const TensorDesc& d = inputs_[i];
+      if (d.dtype == ir::DType::kUndefined) {
+        in.emplace_back();
+        continue;
+      }
+      const size_t bytes = size_t(ir::storage_bytes(d.dtype, d.count()));
+      in.emplace_back(d.dtype, d.dims, nullptr, std::span(static_cast<const std::byte*>(args.inputs[i]), bytes));
+    }
+    auto results = ops::eval_node(node_, std::move(in), types_);
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (!results[i].defined()) continue;
+      void* to = args.sink ? args.sink->allocate(i, results[i].dims()) : args.outputs[i];
+      if (to && results[i].bytes()) std::memcpy(to, results[i].data().data(), size_t(results[i].bytes()));
+    }
+  }
+
+ private:
+  ir::Node node_;
+  std::vector<TensorDesc> inputs_;
+  std::vector<ir::DType> types_;
+};
+
+Support supports(const Problem& p) {
+  const ops::OpDef* op = ops::find_op_or_null(p.node->op);
+  if (!op || !op->eval) return Support::no("operator ", p.node->op, " has no reference");
+  if (!p.all_dense()) return Support::no("operands must be dense");
+  double work = 0;
+  for (const auto& d : p.outputs) work += double(d.count());
+  return Support::yes(1e6 + work);
+}
+
+}  // namespace
+
+std::vector<KernelDef> reference() {
+  return {{"reference", "*", supports, [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<Reference>(p); }}};
+}
+
+}  // namespace tenon::cpu
