@@ -1,0 +1,431 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "backends/backend.h"
+#include "backends/cpu/kernels/kernel_test_util.h"
+#include "base/knobs.h"
+#include "base/thread_pool.h"
+#include "ops/op.h"
+
+namespace tenon::cpu::testing {
+
+using ir::Dims;
+using ir::DType;
+using ir::Tensor;
+
+Operand f32(Dims dims, double low, double high) { return of_type(DType::kF32, std::move(dims), low, high); }
+Operand of_type(DType dtype, Dims dims, double low, double high) {
+  Operand o;
+  o.dtype = dtype;
+  o.dims = std::move(dims);
+  o.low = low;
+  o.high = high;
+  return o;
+}
+Operand pitched(Operand operand, int64_t pitch) {
+  operand.pitch = pitch;
+  return operand;
+}
+Operand constant(Tensor value) {
+  Operand o = of_type(value.dtype(), value.dims());
+  o.value = std::move(value);
+  o.constant = true;
+  return o;
+}
+Operand constant(Operand operand) {
+  operand.constant = true;
+  return operand;
+}
+Operand absent() { return of_type(DType::kUndefined, {}); }
+
+namespace {
+
+constexpr size_t kGuard = 128;
+
+class Packs final : public WeightCache {
+ public:
+  std::shared_ptr<const void> get(const Tensor& source, const std::string& format,
+                                  const std::function<std::shared_ptr<const void>()>& make) override {
+    auto& entry = made_[format + "/" + std::to_string(source.hash())];
+    if (!entry) entry = make();
+    return entry;
+  }
+
+ private:
+  std::map<std::string, std::shared_ptr<const void>> made_;
+};
+
+Tensor filled(const Operand& o, uint32_t seed) {
+  if (o.value) return *o.value;
+  Tensor t(o.dtype, o.dims);
+  uint64_t state = seed * 0x9E3779B97F4A7C15ull + 12345;
+  for (int64_t i = 0; i < t.count(); ++i) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    const double v = o.low + (o.high - o.low) * double(state >> 40) / double(1 << 24);
+    if (o.dtype == DType::kBool)
+      t.set(i, (state >> 50) & 1 ? 1 : 0);
+    else if (ir::is_float(o.dtype))
+      t.set(i, v);
+    else
+      t.set_int(i, int64_t(std::floor(v)));
+  }
+  return t;
+}
+
+/// A block of memory with room for rows `pitch` apart, guards on both sides, all bytes 0xFF.
+struct Buffer {
+  std::vector<std::byte> bytes;
+  std::byte* begin = nullptr;
+  TensorDesc desc;
+  size_t element = 0, size = 0;
+
+  Buffer(const TensorDesc& d, bool shifted) : desc(d), element(size_t(ir::bits(d.dtype)) / 8) {
+    const int64_t rows = d.dims.empty() || d.count() == 0 ? 1 : d.count() / d.dims.back();
+    size = d.dense() ? size_t(ir::storage_bytes(d.dtype, d.count()))
+                     : size_t((rows - 1) * d.pitch + d.dims.back()) * element;
+    bytes.assign(size + 2 * kGuard + 128, std::byte{0xFF});
+    auto at = reinterpret_cast<uintptr_t>(bytes.data()) + kGuard;
+    at = (at + 63) / 64 * 64 + (shifted ? element : 0);
+    begin = reinterpret_cast<std::byte*>(at);
+  }
+  int64_t row_length() const { return desc.dims.empty() ? 1 : desc.dims.back(); }
+  template <class F>
+  void each_row(F f) const {
+    if (desc.count() == 0) return;
+    const int64_t length = row_length(), rows = desc.count() / length;
+    for (int64_t r = 0; r < rows; ++r)
+      f(size_t(r * length) * element, size_t(desc.dense() ? r * length : r * desc.pitch) * element,
+        size_t(length) * element);
+  }
+  void put(const Tensor& t) {
+    if (desc.dense()) {
+      if (t.bytes()) std::memcpy(begin, t.data().data(), size_t(t.bytes()));
+    } else {
+      each_row([&](size_t from, size_t to, size_t n) { std::memcpy(begin + to, t.data().data() + from, n); });
+    }
+  }
+  Tensor get() const {
+    Tensor t(desc.dtype, desc.dims);
+    if (desc.dense()) {
+      if (t.bytes()) std::memcpy(t.mutable_data(), begin, size_t(t.bytes()));
+    } else {
+      each_row([&](size_t to, size_t from, size_t n) { std::memcpy(t.mutable_data() + to, begin + from, n); });
+    }
+    return t;
+  }
+  /// Whether nothing outside the rows was written.
+  bool intact() const {
+    std::vector<bool> ours(bytes.size(), false);
+    const size_t offset = size_t(begin - bytes.data());
+    if (desc.dense())
+      std::fill(ours.begin() + int64_t(offset), ours.begin() + int64_t(offset + size), true);
+    else
+      each_row([&](size_t, size_t at, size_t n) {
+        std::fill(ours.begin() + int64_t(offset + at), ours.begin() + int64_t(offset + at + n), true);
+      });
+    for (size_t i = 0; i < bytes.size(); ++i)
+      if (!ours[i] && bytes[i] != std::byte{0xFF}) return false;
+    return true;
+  }
+};
+
+class Sink final : public OutputSink {
+ public:
+  std::map<size_t, Tensor> made;
+  void* allocate(size_t i, const Dims& dims) override {
+    made[i] = Tensor(types.at(i), dims);
+    return made[i].mutable_data();
+  }
+  std::vector<DType> types;
+};
+
+/// A case as a graph with one node, its values and its reference results.
+struct Built {
+  const KernelCase& c;
+  ir::Graph graph;
+  ir::NodeId node = 0;
+  std::vector<Tensor> inputs, reference;
+  std::vector<TensorDesc> output_descs;
+  bool data_dependent = false;
+  Packs packs;
+
+  explicit Built(const KernelCase& kernel_case) : c(kernel_case) {
+    std::vector<Tensor> values;
+    for (size_t i = 0; i < c.inputs.size(); ++i)
+      values.push_back(c.inputs[i].dtype == DType::kUndefined ? Tensor()
+                                                              : filled(c.inputs[i], c.seed + uint32_t(i) * 977));
+    build(std::move(values));
+  }
+  Built(const KernelCase& kernel_case, std::vector<Tensor> values) : c(kernel_case) { build(std::move(values)); }
+
+  void build(std::vector<Tensor> values) {
+    inputs = std::move(values);
+    std::vector<ir::ValueId> ids;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& t = inputs[i];
+      if (!t.defined())
+        ids.push_back(ir::kNone);
+      else if (c.inputs[i].constant)
+        ids.push_back(graph.add_constant(t));
+      else
+        ids.push_back(graph.add_input(cat("x", i), t.dtype(), ir::to_shape(t.dims())));
+    }
+    while (!ids.empty() && ids.back() == ir::kNone) ids.pop_back();
+    node = graph.add_node(c.op, ids, c.attrs, c.outputs, "node");
+    ops::infer_node(graph, node);
+    data_dependent = ops::find_op(c.op).data_dependent;
+    std::vector<Tensor> wide;
+    std::vector<DType> types;
+    for (size_t i = 0; i < ids.size(); ++i)
+      wide.push_back(inputs[i].defined() && ir::is_float(inputs[i].dtype()) ? inputs[i].cast(DType::kF64) : inputs[i]);
+    std::vector<DType> narrow;
+    for (size_t i = 0; i < c.outputs; ++i) {
+      narrow.push_back(i < c.output_types.size() ? c.output_types[i] : graph.value(graph.node(node).outputs[i]).dtype);
+      types.push_back(ir::is_float(narrow[i]) ? DType::kF64 : narrow[i]);
+    }
+    reference = ops::eval_node(graph.node(node), std::move(wide), types);
+    for (size_t i = 0; i < reference.size(); ++i) {
+      const Dims& dims = reference[i].dims();
+      const int64_t dense = dims.empty() ? 0 : dims.back();
+      const int64_t pitch = i < c.output_pitch.size() && c.output_pitch[i] ? c.output_pitch[i] : dense;
+      output_descs.push_back({narrow[i], dims, pitch});
+    }
+  }
+  Problem problem(int threads) {
+    Problem p;
+    p.node = &graph.node(node);
+    for (size_t i = 0; i < inputs.size() && i < p.node->inputs.size(); ++i) {
+      const Operand& o = c.inputs[i];
+      const Tensor& t = inputs[i];
+      p.inputs.push_back({t.dtype(), t.dims(), o.pitch ? o.pitch : t.dims().empty() ? 0 : t.dims().back()});
+      p.constants.push_back(t.defined() && o.constant ? &t : nullptr);
+    }
+    p.outputs = output_descs;
+    p.threads = threads;
+    p.weights = &packs;
+    return p;
+  }
+  bool pitched() const {
+    for (const auto& o : c.inputs)
+      if (o.pitch) return true;
+    return !c.output_pitch.empty();
+  }
+  std::vector<Tensor> run(const KernelDef& def, const Problem& p, ThreadPool& pool, bool shifted) {
+    auto kernel = def.prepare(p);
+    std::vector<Buffer> in, out;
+    std::vector<const void*> in_ptr;
+    std::vector<void*> out_ptr;
+    for (size_t i = 0; i < p.inputs.size(); ++i) {
+      in.emplace_back(p.inputs[i], shifted && !p.constants[i]);
+      if (p.inputs[i].dtype != DType::kUndefined) in.back().put(inputs[i]);
+    }
+    for (const auto& d : p.outputs) out.emplace_back(d, shifted);
+    for (size_t i = 0; i < in.size(); ++i)
+      in_ptr.push_back(p.inputs[i].dtype == DType::kUndefined ? nullptr : in[i].begin);
+    Sink sink;
+    for (size_t i = 0; i < out.size(); ++i) {
+      out_ptr.push_back(data_dependent ? nullptr : out[i].begin);
+      sink.types.push_back(p.outputs[i].dtype);
+    }
+    const size_t workspace_bytes = size_t(kernel->workspace_bytes());
+    std::vector<std::byte> workspace(workspace_bytes + 64 + kGuard, std::byte{0xFF});
+    std::byte* aligned = workspace.data() + (64 - reinterpret_cast<uintptr_t>(workspace.data()) % 64) % 64;
+    kernel->run({in_ptr.data(), out_ptr.data(), aligned, pool, data_dependent ? &sink : nullptr});
+    bool guarded = true;
+    for (std::byte* b = aligned + workspace_bytes; b < workspace.data() + workspace.size(); ++b)
+      guarded &= *b == std::byte{0xFF};
+    CHECK_MESSAGE(guarded, def.name, " writes past its workspace of ", workspace_bytes, " bytes");
+    std::vector<Tensor> results;
+    for (size_t i = 0; i < out.size(); ++i) {
+      CHECK_MESSAGE(out[i].intact(), def.name, " writes outside output ", i);
+      results.push_back(data_dependent ? sink.made.at(i) : out[i].get());
+    }
+    return results;
+  }
+};
+
+double default_norm(DType t) { return t == DType::kBF16 ? 4e-3 : t == DType::kF16 ? 6e-4 : 1e-6; }
+
+bool same_value(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+void compare(const KernelCase& c, const std::string& what, size_t index, const Tensor& y, const Tensor& ref) {
+  REQUIRE_MESSAGE(y.dims() == ref.dims(), what, ": output ", index, " has dims ", cat(y.dims()), ", not ",
+                  cat(ref.dims()));
+  if (!ir::is_float(y.dtype())) {
+    int64_t wrong = 0, first = -1;
+    for (int64_t i = 0; i < y.count(); ++i)
+      if (y.get_int(i) != ref.get_int(i) && wrong++ == 0) first = i;
+    CHECK_MESSAGE(wrong == 0, what, ": output ", index, ": ", wrong, " of ", y.count(), " elements differ, first at ",
+                  first);
+    return;
+  }
+  double error = 0, size = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < y.count(); ++i) {
+    const double v = y.get(i), r = ref.get(i);
+    if (!std::isfinite(r) || same_value(v, r)) {
+      size += std::isfinite(r) ? r * r : 0;
+      count += std::isfinite(r);
+      continue;
+    }
+    error += (v - r) * (v - r);
+    size += r * r;
+    ++count;
+  }
+  const double norm = c.norm ? c.norm : default_norm(y.dtype()), rms = count ? std::sqrt(size / double(count)) : 0;
+  const double relative = size > 0 ? std::sqrt(error / size) : std::sqrt(error);
+  CHECK_MESSAGE(relative <= norm, what, ": output ", index, ": relative error ", relative, " > ", norm);
+  int64_t wrong = 0, first = -1;
+  for (int64_t i = 0; i < y.count(); ++i) {
+    const double v = y.get(i), r = ref.get(i);
+    bool ok = same_value(v, r);
+    // A narrow type may overflow where f64 does not.
+    if (!ok && std::isinf(v) && std::fabs(r) > (y.dtype() == DType::kF16 ? 6.5e4 : 3.3e38)) ok = (v > 0) == (r > 0);
+    if (!ok && std::isfinite(r)) {
+      ok = std::fabs(v - r) <= c.spread * norm * (rms + std::fabs(r));
+      if (c.element > 0) ok = ok && std::fabs(v - r) <= c.element * std::fabs(r) + 1e-30;
+    }
+    if (!ok && wrong++ == 0) first = i;
+  }
+  CHECK_MESSAGE(wrong == 0, what, ": output ", index, ": ", wrong, " of ", y.count(), " elements are off, first at ",
+                first, ": ", first < 0 ? 0 : y.get(first), " against ", first < 0 ? 0 : ref.get(first));
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.dims() == b.dims() &&
+         (a.bytes() == 0 || std::memcmp(a.data().data(), b.data().data(), size_t(a.bytes())) == 0);
+}
+
+bool can_pitch(const KernelDef& def, const Problem& p) {
+  for (size_t i = 0; i < p.inputs.size(); ++i)
+    if (!p.inputs[i].dense() && !(def.pitched >> i & 1)) return false;
+  for (size_t i = 0; i < p.outputs.size(); ++i)
+    if (!p.outputs[i].dense() && !(i == 0 && def.pitched >> 16 & 1)) return false;
+  return true;
+}
+
+Tensor row_of(const Tensor& t, int64_t row) {
+  Dims dims = t.dims();
+  const size_t bytes = size_t(t.bytes() / dims[0]);
+  dims[0] = 1;
+  Tensor r(t.dtype(), dims);
+  if (bytes) std::memcpy(r.mutable_data(), t.data().data() + size_t(row) * bytes, bytes);
+  return r;
+}
+
+/// The last row of the batch, computed alone, has the bits it has in the batch.
+void check_row_alone(const KernelDef& def, Built& whole, const std::vector<Tensor>& results, ThreadPool& pool,
+                     const std::string& what) {
+  const Dims& out = results[0].dims();
+  if (!whole.c.batched || whole.data_dependent || out.size() < 2 || out[0] < 2 || whole.pitched()) return;
+  std::vector<Tensor> rows;
+  for (size_t i = 0; i < whole.inputs.size(); ++i) {
+    const Tensor& t = whole.inputs[i];
+    const bool is_row = t.defined() && !whole.c.inputs[i].constant &&
+                        t.dims().size() == whole.inputs[0].dims().size() && t.dims()[0] == out[0];
+    rows.push_back(is_row ? row_of(t, out[0] - 1) : t);
+  }
+  for (const Tensor& r : results)
+    if (r.dims().empty() || r.dims()[0] != out[0]) return;
+  Built alone(whole.c, rows);
+  Problem p = alone.problem(1);
+  if (!def.supports(p).ok) return;
+  auto single = alone.run(def, p, pool, false);
+  for (size_t i = 0; i < results.size(); ++i)
+    CHECK_MESSAGE(same_bits(single[i], row_of(results[i], out[0] - 1)), what, ": output ", i,
+                  ": a row alone has other bits than in its batch");
+}
+
+}  // namespace
+
+void for_each_isa(const std::function<void(const std::string&)>& fn) {
+  const std::string variable(info(Knob::kCpuIsa).name);
+  const char* old = std::getenv(variable.c_str());
+  const std::string before = old ? old : "";
+  for (const char* level : {"sse2", "avx2", "avx512", "avx512_bf16", "amx"}) {
+    setenv(variable.c_str(), level, 1);
+    fn(level);
+  }
+  if (old)
+    setenv(variable.c_str(), before.c_str(), 1);
+  else
+    unsetenv(variable.c_str());
+}
+
+void check_kernel(const KernelCase& c) {
+  static ThreadPool one(1), two(2);
+  Built built(c);
+  bool accepted = false;
+  std::string reasons;
+  for_each_isa([&](const std::string& level) {
+    for (const KernelDef* def : kernels_for(cpu_backend(), c.op)) {
+      if (def->op == "*" || (!c.kernel.empty() && def->name != c.kernel)) continue;
+      Problem p1 = built.problem(1), p2 = built.problem(2);
+      if (!can_pitch(*def, p1)) continue;
+      const Support s1 = def->supports(p1), s2 = def->supports(p2);
+      if (!s1.ok) reasons += cat("; ", def->name, ": ", s1.reason);
+      if (!s1.ok || !s2.ok) continue;
+      accepted = true;
+      const std::string what = cat(c.op, " by ", def->name, " at ", level);
+      auto single = built.run(*def, p1, one, false), twice = built.run(*def, p2, two, true);
+      for (size_t i = 0; i < single.size(); ++i) {
+        compare(c, what, i, single[i], built.reference[i]);
+        CHECK_MESSAGE(same_bits(single[i], twice[i]), what, ": output ", i,
+                      " depends on the number of threads or on alignment");
+      }
+      check_row_alone(*def, built, single, one, what);
+    }
+  });
+  CHECK_MESSAGE((accepted || !c.must_accept), c.op, ": no kernel accepts the problem", reasons);
+}
+
+std::string refusal(const KernelCase& c, std::string_view kernel) {
+  const KernelDef* def = find_kernel(cpu_backend(), kernel);
+  REQUIRE(def != nullptr);
+  Built built(c);
+  const Support s = def->supports(built.problem(1));
+  return s.ok ? "" : s.reason;
+}
+
+double time_kernel(const KernelCase& c, std::string_view kernel, int threads, int repeats) {
+  const KernelDef* def = find_kernel(cpu_backend(), kernel);
+  REQUIRE(def != nullptr);
+  Built built(c);
+  Problem p = built.problem(threads);
+  REQUIRE(def->supports(p).ok);
+  ThreadPool pool(threads);
+  auto prepared = def->prepare(p);
+  std::vector<Buffer> in, out;
+  std::vector<const void*> in_ptr;
+  std::vector<void*> out_ptr;
+  for (size_t i = 0; i < p.inputs.size(); ++i) {
+    in.emplace_back(p.inputs[i], false);
+    if (p.inputs[i].dtype != DType::kUndefined) in.back().put(built.inputs[i]);
+  }
+  for (const auto& d : p.outputs) out.emplace_back(d, false);
+  for (auto& b : in) in_ptr.push_back(b.begin);
+  for (auto& b : out) out_ptr.push_back(b.begin);
+  std::vector<std::byte> workspace(size_t(prepared->workspace_bytes()) + 64);
+  std::byte* aligned = workspace.data() + (64 - reinterpret_cast<uintptr_t>(workspace.data()) % 64) % 64;
+  double best = 1e30;
+  for (int i = 0; i < repeats; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    prepared->run({in_ptr.data(), out_ptr.data(), aligned, pool});
+    best = std::min(best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best;
+}
+
+TEST_CASE("kernel cases: the reference passes its own comparison") {
+  KernelCase c{.op = "Relu", .inputs = {f32({3, 7})}, .kernel = "reference"};
+  c.must_accept = false;
+  check_kernel(c);
+  CHECK(refusal(c, "reference").empty());
+}
+
+}  // namespace tenon::cpu::testing
