@@ -1,0 +1,64 @@
+#include "ops/shape/transpose.h"
+
+#include "ops/import.h"
+#include "ops/op.h"
+#include "ops/shape/move.h"
+
+namespace tenon::ops {
+namespace {
+
+/// The permutation in force for a tensor of `rank`. Throws unless every axis is named once.
+std::vector<size_t> permutation(const TransposeAttrs& a, size_t rank) {
+  std::vector<size_t> p(rank);
+  if (a.perm.empty()) {
+    for (size_t i = 0; i < rank; ++i) p[i] = rank - 1 - i;
+    return p;
+  }
+  require(a.perm.size() == rank, ErrorCode::kShapeMismatch, "perm ", a.perm, " does not fit a tensor of rank ", rank);
+  std::vector<bool> seen(rank, false);
+  for (size_t i = 0; i < rank; ++i) {
+    p[i] = front_axis(a.perm[i], rank);
+    require(!seen[p[i]], ErrorCode::kShapeMismatch, "perm ", a.perm, " names axis ", p[i], " twice");
+    seen[p[i]] = true;
+  }
+  return p;
+}
+
+void infer_transpose(InferContext& c) {
+  const Shape x = c.shape(0);
+  Shape y;
+  for (size_t axis : permutation(c.attrs<TransposeAttrs>(), x.size())) y.push_back(x[axis]);
+  auto contents = c.contents(0);
+  c.output(0, c.dtype(0), std::move(y));
+  if (contents) c.output_contents(0, std::move(*contents));
+}
+
+void eval_transpose(EvalContext& c) {
+  const Dims& x = c.input(0).dims();
+  const Dims xs = ir::strides_of(x);
+  Dims yd, strides;
+  for (size_t axis : permutation(c.attrs<TransposeAttrs>(), x.size())) {
+    yd.push_back(x[axis]);
+    strides.push_back(xs[axis]);
+  }
+  Tensor& y = c.output(0, yd);
+  const ElementMover move(c.input(0), y);
+  Dims index(yd.size(), 0);
+  for (int64_t i = 0; i < y.count(); ++i, advance(index, yd)) move(offset_of(index, strides), i);
+}
+
+void import_transpose(ImportContext& c) {
+  c.output(0, c.add("Transpose", {c.required(0)}, TransposeAttrs{c.attr_ints("perm")}));
+}
+
+}  // namespace
+
+OpSet transpose() {
+  return {{{.name = "Transpose",
+            .attrs = ir::schema_of<TransposeAttrs>(),
+            .infer = infer_transpose,
+            .eval = eval_transpose}},
+          {{"", "Transpose", 1, import_transpose}}};
+}
+
+}  // namespace tenon::ops
