@@ -1,0 +1,23 @@
+// Placing buffers with known lifetimes in one arena.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace tenon::plan {
+
+/// A buffer needed from step `first` to step `last`, both included.
+struct Lifetime {
+  int64_t bytes = 0;
+  int first = 0, last = 0;
+};
+
+struct MemoryPlan {
+  std::vector<int64_t> offsets;  ///< one a lifetime, multiples of 64
+  int64_t arena_bytes = 0;
+  int64_t peak_live_bytes = 0;   ///< the most that is alive at once: no placement needs less
+};
+
+/// Buffers whose lifetimes overlap get disjoint places. Sizes are rounded up to 64 bytes. Greedy by size, best fit.
+MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
+
+}  // namespace tenon::plan

@@ -1,0 +1,218 @@
+#include <chrono>
+#include <cstring>
+#include <new>
+
+#include "base/checked.h"
+#include "base/thread_pool.h"
+#include "runtime/engine.h"
+#include "runtime/stepwise.h"
+
+namespace tenon::runtime {
+namespace {
+
+int64_t tensor_bytes(ir::DType type, const ir::Dims& dims) { return ir::storage_bytes(type, checked_product(dims)); }
+
+void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dims, int profile) {
+  bool ok = dims.size() == range.min.size();
+  for (size_t i = 0; ok && i < dims.size(); ++i) ok = dims[i] >= range.min[i] && dims[i] <= range.max[i];
+  require(ok, ErrorCode::kShapeMismatch, "input '", io.name, "' is given dims ", dims, ", profile ", profile, " accepts ",
+          range.min, " to ", range.max);
+}
+
+}  // namespace
+
+void Context::Release::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(64)); }
+
+Context::Context(std::shared_ptr<Engine> engine, int profile)
+    : engine_(std::move(engine)), profile_(profile), dims_(engine_->input_count()), addresses_(engine_->io().size(), nullptr),
+      allocators_(engine_->output_count()) {
+  set_profile(profile);
+}
+
+Context::~Context() = default;
+
+void Context::set_profile(int profile) {
+  const auto& profiles = engine_->plan().profiles;
+  require(profile >= 0 && size_t(profile) < profiles.size(), ErrorCode::kInvalidArgument, "profile ", profile,
+          " does not exist, the engine has ", profiles.size());
+  profile_ = profile;
+  stale_ = true;
+  for (size_t i = 0; i < dims_.size(); ++i) {  // sizes that cannot vary are known from the start
+    const plan::Range& r = profiles[size_t(profile)].inputs[i];
+    dims_[i].reset();
+    if (r.min == r.max) dims_[i] = r.min;
+  }
+}
+
+void Context::set_input_dims(size_t input, const ir::Dims& dims) {
+  require(input < dims_.size(), ErrorCode::kInvalidArgument, "the engine has ", dims_.size(), " inputs");
+  check_range(engine_->io()[input], engine_->plan().profiles[size_t(profile_)].inputs[input], dims, profile_);
+  if (dims_[input] == dims) return;
+  dims_[input] = dims;
+  stale_ = true;
+}
+
+bool Context::all_dims_set() const {
+  for (const auto& d : dims_)
+    if (!d) return false;
+  return true;
+}
+
+std::map<ir::ValueId, ir::Tensor> Context::shape_values() const {
+  std::map<ir::ValueId, ir::Tensor> values;
+  for (size_t i : engine_->shape_inputs()) {
+    if (!addresses_[i] || !dims_[i]) continue;
+    const IoInfo& io = engine_->io()[i];
+    ir::Tensor t(io.dtype, *dims_[i]);
+    std::memcpy(t.mutable_data(), addresses_[i], size_t(t.bytes()));
+    values.emplace(engine_->plan().graph.inputs[i], std::move(t));
+  }
+  return values;
+}
+
+const Program& Context::prepare() {
+  if (!stale_ && engine_->shape_inputs().empty()) return *program_;
+  std::vector<ir::Dims> dims;
+  for (size_t i = 0; i < dims_.size(); ++i) {
+    require(dims_[i].has_value(), ErrorCode::kInvalidArgument, "the dims of input '", engine_->io()[i].name, "' are not set");
+    dims.push_back(*dims_[i]);
+  }
+  auto program = engine_->program(profile_, dims, shape_values());
+  if (program != program_) {
+    program_ = std::move(program);
+    bound_ = nullptr;
+  }
+  stale_ = false;
+  return *program_;
+}
+
+ir::Dims Context::output_dims(size_t output) {
+  const Program& p = prepare();
+  const ir::Graph& g = p.concrete.graph;
+  ir::Dims dims;
+  for (ir::Dim d : g.value(g.outputs.at(output)).shape) dims.push_back(d.is_const() ? d.constant() : -1);
+  return dims;
+}
+
+void Context::set_address(size_t io, void* address) {
+  require(io < addresses_.size(), ErrorCode::kInvalidArgument, "the engine has ", addresses_.size(), " inputs and outputs");
+  addresses_[io] = address;
+}
+
+// Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
+void Context::bind(const Program& p) {
+  if (bound_ == &p) return;
+  if (p.memory.arena_bytes > arena_bytes_ || !arena_) {
+    const size_t bytes = size_t(std::max<int64_t>(p.memory.arena_bytes, 64));
+    arena_.reset();
+    arena_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64), std::nothrow)));
+    require(arena_ != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", bytes, " bytes for activations");
+    arena_bytes_ = int64_t(bytes);
+  }
+  pointers_.clear();
+  first_pointer_.clear();
+  fixups_.clear();
+  for (const Step& step : p.steps) {
+    first_pointer_.push_back(pointers_.size());
+    for (const auto* places : {&step.inputs, &step.outputs})
+      for (const Place& place : *places) {
+        const void* pointer = nullptr;
+        switch (place.kind) {
+          case Place::Kind::kAbsent: break;
+          case Place::Kind::kArena: pointer = arena_.get() + place.offset; break;
+          case Place::Kind::kConstant: pointer = place.constant; break;
+          case Place::Kind::kInput: fixups_.push_back({pointers_.size(), place.index, place.offset}); break;
+          case Place::Kind::kOutput:
+            fixups_.push_back({pointers_.size(), engine_->input_count() + place.index, place.offset});
+            break;
+        }
+        pointers_.push_back(pointer);
+      }
+  }
+  bound_ = &p;
+}
+
+void* Context::output_memory(const Program& p, size_t output) {
+  const size_t io = engine_->input_count() + output;
+  const ir::Dims& dims = p.output_dims[output];
+  const int64_t bytes = tensor_bytes(engine_->io()[io].dtype, dims);
+  if (allocators_[output]) return allocators_[output](dims, bytes);
+  require(addresses_[io] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of output '",
+          engine_->io()[io].name, "' is not set");
+  return addresses_[io];
+}
+
+void Context::run_static(const Program& p) {
+  bind(p);
+  for (size_t i = 0; i < engine_->input_count(); ++i)
+    require(addresses_[i] != nullptr || tensor_bytes(engine_->io()[i].dtype, p.input_dims[i]) == 0, ErrorCode::kInvalidArgument,
+            "the address of input '", engine_->io()[i].name, "' is not set");
+  for (size_t i = 0; i < engine_->output_count(); ++i)
+    if (allocators_[i] || !addresses_[engine_->input_count() + i]) addresses_[engine_->input_count() + i] = output_memory(p, i);
+  for (const Fixup& f : fixups_) pointers_[f.slot] = static_cast<const std::byte*>(addresses_[f.io]) + f.offset;
+  using Clock = std::chrono::steady_clock;
+  for (size_t s = 0; s < p.steps.size(); ++s) {
+    const Step& step = p.steps[s];
+    const void** in = pointers_.data() + first_pointer_[s];
+    void* const* out = const_cast<void* const*>(in + step.inputs.size());
+    const auto begin = profiler_ ? Clock::now() : Clock::time_point();
+    if (step.kernel) step.kernel->run({in, out, arena_.get() + step.workspace_offset, engine_->pool(), nullptr});
+    else std::memcpy(out[0], in[0], size_t(step.copy_bytes));
+    if (profiler_) profiler_(step.name, step.kernel_name, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  }
+}
+
+void Context::run() {
+  const Program& p = prepare();
+  if (!p.stepwise) return run_static(p);
+  std::vector<ir::Tensor> inputs;
+  for (size_t i = 0; i < engine_->input_count(); ++i) {
+    const IoInfo& io = engine_->io()[i];
+    const size_t bytes = size_t(tensor_bytes(io.dtype, p.input_dims[i]));
+    require(io.dtype != ir::DType::kString, ErrorCode::kUnsupported, "input '", io.name, "' holds strings, which have no address");
+    require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name, "' is not set");
+    inputs.emplace_back(io.dtype, p.input_dims[i], nullptr, std::span(static_cast<const std::byte*>(addresses_[i]), bytes));
+  }
+  auto outputs = run_stepwise(p, inputs);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const size_t io = engine_->input_count() + i;
+    require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name, "' holds strings, which have no address");
+    void* to = allocators_[i] ? allocators_[i](outputs[i].dims(), outputs[i].bytes()) : addresses_[io];
+    require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '", engine_->io()[io].name, "' is not set");
+    if (outputs[i].bytes()) std::memcpy(to, outputs[i].data().data(), size_t(outputs[i].bytes()));
+  }
+}
+
+std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
+  require(inputs.size() == engine_->input_count(), ErrorCode::kInvalidArgument, "the engine has ", engine_->input_count(),
+          " inputs, ", inputs.size(), " were given");
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const IoInfo& io = engine_->io()[i];
+    require(inputs[i].dtype() == io.dtype, ErrorCode::kShapeMismatch, "input '", io.name, "' is given ",
+            ir::name(inputs[i].dtype()), ", accepted is ", ir::name(io.dtype));
+    set_input_dims(i, inputs[i].dims());
+    set_address(i, const_cast<std::byte*>(inputs[i].data().data()));
+  }
+  const Program& p = prepare();
+  if (p.stepwise) return run_stepwise(p, inputs);
+  std::vector<ir::Tensor> outputs;
+  for (size_t i = 0; i < engine_->output_count(); ++i) {
+    outputs.emplace_back(engine_->io()[engine_->input_count() + i].dtype, p.output_dims[i]);
+    set_address(engine_->input_count() + i, outputs[i].mutable_data());
+  }
+  run_static(p);
+  for (size_t i = 0; i < addresses_.size(); ++i) addresses_[i] = nullptr;
+  return outputs;
+}
+
+std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs) {
+  const auto& choices = engine_->plan().choices;
+  PrepareOptions options;
+  options.backend = &engine_->backend();
+  options.threads = engine_->threads();
+  options.weights = &engine_->weights();
+  options.choices = size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
+  return stepwise(p.concrete, inputs, options, engine_->pool(), profiler_);
+}
+
+}  // namespace tenon::runtime

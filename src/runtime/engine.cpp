@@ -1,0 +1,107 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/thread_pool.h"
+
+namespace tenon::runtime {
+namespace {
+
+constexpr size_t kCachedPrograms = 16;
+
+class PackedWeights final : public WeightCache {
+ public:
+  std::shared_ptr<const void> get(const ir::Tensor& source, const std::string& format,
+                                  const std::function<std::shared_ptr<const void>()>& make) override {
+    const std::string key = cat(uint64_t(reinterpret_cast<uintptr_t>(source.data().data())), "/", source.bytes(), "/",
+                                ir::name(source.dtype()), source.dims(), "/", format);
+    std::lock_guard lock(mutex_);
+    auto& entry = packed_[key];
+    if (!entry.packed) entry = {source, make()};
+    return entry.packed;
+  }
+
+ private:
+  struct Entry {
+    ir::Tensor source;  // keeps the bytes alive, so the address in the key stays unique
+    std::shared_ptr<const void> packed;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Entry> packed_;
+};
+
+IoInfo describe(const ir::Graph& g, ir::ValueId v, bool is_input) {
+  const ir::Value& value = g.value(v);
+  IoInfo info{value.name, is_input, value.dtype, {}, {}};
+  for (ir::Dim d : value.shape) {
+    info.dims.push_back(d.is_const() ? d.constant() : -1);
+    info.dim_names.push_back(d.is_const() ? "" : g.symbols->text(d));
+  }
+  return info;
+}
+
+}  // namespace
+
+std::shared_ptr<Engine> Engine::create(plan::Plan plan, const EngineOptions& options) {
+  return std::shared_ptr<Engine>(new Engine(std::move(plan), options));
+}
+
+Engine::Engine(plan::Plan plan, const EngineOptions& options)
+    : plan_(std::move(plan)), backend_(options.backend ? options.backend : &cpu_backend()),
+      own_pool_(options.threads > 0 ? std::make_unique<ThreadPool>(options.threads) : nullptr),
+      pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()), weights_(std::make_unique<PackedWeights>()) {
+  for (ir::ValueId v : plan_.graph.inputs) io_.push_back(describe(plan_.graph, v, true));
+  for (ir::ValueId v : plan_.graph.outputs) io_.push_back(describe(plan_.graph, v, false));
+  find_shape_inputs();
+}
+
+Engine::~Engine() = default;
+int Engine::threads() const { return pool_->size(); }
+
+// An integer input is a shape input if some dimension stays symbolic when every input's dims are known.
+void Engine::find_shape_inputs() {
+  const ir::Graph& g = plan_.graph;
+  for (size_t i = 0; i < g.inputs.size(); ++i) {
+    const ir::Value& v = g.value(g.inputs[i]);
+    const bool small = v.shape.size() <= 1 && (v.shape.empty() || (v.shape[0].is_const() && v.shape[0].constant() <= 64));
+    if (small && (v.dtype == ir::DType::kI64 || v.dtype == ir::DType::kI32 || v.dtype == ir::DType::kBool))
+      shape_inputs_.push_back(i);
+  }
+}
+
+std::optional<size_t> Engine::find_io(std::string_view name) const {
+  for (size_t i = 0; i < io_.size(); ++i)
+    if (io_[i].name == name) return i;
+  return std::nullopt;
+}
+
+std::unique_ptr<Context> Engine::create_context(int profile) {
+  require(profile >= 0 && size_t(profile) < plan_.profiles.size(), ErrorCode::kInvalidArgument, "profile ", profile,
+          " does not exist, the engine has ", plan_.profiles.size());
+  return std::unique_ptr<Context>(new Context(shared_from_this(), profile));
+}
+
+std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir::Dims>& dims,
+                                               const std::map<ir::ValueId, ir::Tensor>& values) {
+  std::vector<ir::Tensor> elements;
+  for (const auto& [v, t] : values) elements.push_back(t);
+  std::lock_guard lock(mutex_);
+  for (Cached& c : cache_)
+    if (c.profile == profile && c.dims == dims && c.values == elements) {
+      c.used = ++clock_;
+      return c.program;
+    }
+  PrepareOptions options;
+  options.backend = backend_;
+  options.threads = threads();
+  options.weights = weights_.get();
+  options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
+  auto made = prepare(plan_.graph, dims, options, values);
+  if (cache_.size() >= kCachedPrograms)
+    cache_.erase(std::min_element(cache_.begin(), cache_.end(), [](const Cached& a, const Cached& b) { return a.used < b.used; }));
+  cache_.push_back({profile, dims, std::move(elements), made, ++clock_});
+  return made;
+}
+
+}  // namespace tenon::runtime

@@ -1,0 +1,152 @@
+// A loaded plan and the contexts that run it.
+//
+// An Engine is immutable and shared between threads. A Context belongs to one thread at a time; contexts are
+// independent of each other. Preparing happens when shapes change; running at a prepared shape takes no lock and
+// allocates nothing, data-dependent outputs excepted.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "plan/plan.h"
+#include "runtime/program.h"
+
+namespace tenon {
+class ThreadPool;
+}
+
+namespace tenon::runtime {
+
+struct EngineOptions {
+  const Backend* backend = nullptr;  ///< null: the CPU
+  int threads = 0;                   ///< 0: TENON_THREADS, else one a processor
+};
+
+/// One input or output of the engine. Symbolic dims are -1 in `dims`, their text is in `dim_names`.
+struct IoInfo {
+  std::string name;
+  bool is_input = false;
+  ir::DType dtype = ir::DType::kUndefined;
+  ir::Dims dims;
+  std::vector<std::string> dim_names;
+};
+
+class Context;
+
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  static std::shared_ptr<Engine> create(plan::Plan plan, const EngineOptions& options = {});
+  ~Engine();
+
+  const plan::Plan& plan() const { return plan_; }
+  const Backend& backend() const { return *backend_; }
+  /// Inputs in the graph's order, then outputs.
+  const std::vector<IoInfo>& io() const { return io_; }
+  size_t input_count() const { return plan_.graph.inputs.size(); }
+  size_t output_count() const { return plan_.graph.outputs.size(); }
+  std::optional<size_t> find_io(std::string_view name) const;
+  int threads() const;
+  ThreadPool& pool() const { return *pool_; }
+
+  std::unique_ptr<Context> create_context(int profile = 0);
+  /// The program for these sizes: prepared once, kept for the last few shapes. Thread-safe.
+  std::shared_ptr<const Program> program(int profile, const std::vector<ir::Dims>& input_dims,
+                                         const std::map<ir::ValueId, ir::Tensor>& values = {});
+  /// Inputs whose elements decide shapes; their values are read when a context prepares.
+  const std::vector<size_t>& shape_inputs() const { return shape_inputs_; }
+  WeightCache& weights() const { return *weights_; }
+
+ private:
+  Engine(plan::Plan plan, const EngineOptions& options);
+  void find_shape_inputs();
+  plan::Plan plan_;
+  const Backend* backend_;
+  std::unique_ptr<ThreadPool> own_pool_;
+  ThreadPool* pool_;
+  std::vector<IoInfo> io_;
+  std::vector<size_t> shape_inputs_;
+  std::unique_ptr<WeightCache> weights_;
+  std::mutex mutex_;
+  struct Cached {
+    int profile;
+    std::vector<ir::Dims> dims;
+    std::vector<ir::Tensor> values;
+    std::shared_ptr<const Program> program;
+    uint64_t used;
+  };
+  std::vector<Cached> cache_;
+  uint64_t clock_ = 0;
+};
+
+/// Called after each layer that ran: its name, kernel and time in milliseconds.
+using LayerProfiler = std::function<void(const std::string& name, const std::string& kernel, double ms)>;
+/// Called for an output whose address is not set, once its dims are known; returns memory for it.
+using OutputAllocator = std::function<void*(const ir::Dims& dims, int64_t bytes)>;
+
+class Context {
+ public:
+  ~Context();
+  const Engine& engine() const { return *engine_; }
+  int profile() const { return profile_; }
+  void set_profile(int profile);
+
+  /// Throws kShapeMismatch naming the input and the accepted range if `dims` lie outside the profile.
+  void set_input_dims(size_t input, const ir::Dims& dims);
+  const std::optional<ir::Dims>& input_dims(size_t input) const { return dims_.at(input); }
+  bool all_dims_set() const;
+  /// Prepares for the current dims (see Engine::program). Throws where inputs are missing or shapes disagree.
+  const Program& prepare();
+  /// Dims of an output at the current input dims; a dimension known only while running is -1.
+  ir::Dims output_dims(size_t output);
+
+  /// Index as in Engine::io(). The memory must hold the tensor's bytes for the dims in force.
+  void set_address(size_t io, void* address);
+  void* address(size_t io) const { return addresses_.at(io); }
+  void set_output_allocator(size_t output, OutputAllocator allocator) { allocators_.at(output) = std::move(allocator); }
+  void set_profiler(LayerProfiler profiler) { profiler_ = std::move(profiler); }
+  /// Runs and returns when the outputs are written. Throws kInvalidArgument naming an input or output without memory.
+  void run();
+  /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
+  std::vector<ir::Tensor> run(const std::vector<ir::Tensor>& inputs);
+  /// Bytes this context holds for activations and workspace.
+  int64_t memory_bytes() const { return arena_bytes_; }
+
+ private:
+  friend class Engine;
+  Context(std::shared_ptr<Engine> engine, int profile);
+  void bind(const Program& program);
+  void run_static(const Program& program);
+  void* output_memory(const Program& program, size_t output);
+  std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs);
+  std::map<ir::ValueId, ir::Tensor> shape_values() const;
+
+  std::shared_ptr<Engine> engine_;
+  int profile_;
+  std::vector<std::optional<ir::Dims>> dims_;
+  std::vector<void*> addresses_;
+  std::vector<OutputAllocator> allocators_;
+  LayerProfiler profiler_;
+  std::shared_ptr<const Program> program_;
+  bool stale_ = true;
+  struct Release {
+    void operator()(std::byte* p) const;
+  };
+  std::unique_ptr<std::byte, Release> arena_;
+  int64_t arena_bytes_ = 0;
+  struct Fixup {
+    size_t slot;
+    size_t io;
+    int64_t offset;
+  };
+  std::vector<const void*> pointers_;  ///< all operands of all steps, in order
+  std::vector<size_t> first_pointer_;  ///< of each step
+  std::vector<Fixup> fixups_;
+  const Program* bound_ = nullptr;
+};
+
+}  // namespace tenon::runtime

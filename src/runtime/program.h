@@ -1,0 +1,57 @@
+// A plan prepared for concrete shapes: kernels in order, and where each operand lives.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "plan/memory.h"
+#include "plan/plan.h"
+#include "runtime/concretize.h"
+
+namespace tenon::runtime {
+
+/// Where an operand's bytes are.
+struct Place {
+  enum class Kind : uint8_t { kAbsent, kArena, kInput, kOutput, kConstant } kind = Kind::kAbsent;
+  int64_t offset = 0;             ///< bytes into the arena, input, or output
+  uint32_t index = 0;             ///< which input or output of the graph
+  const void* constant = nullptr;
+};
+
+struct Step {
+  std::shared_ptr<const Kernel> kernel;  ///< null: copy input 0 to output 0
+  std::vector<Place> inputs, outputs;
+  int64_t workspace_offset = 0;
+  int64_t copy_bytes = 0;
+  ir::NodeId node = ir::kNone;
+  std::string name, kernel_name;
+};
+
+struct Program {
+  ConcreteGraph concrete;
+  std::vector<Step> steps;
+  plan::MemoryPlan memory;
+  std::vector<ir::Dims> input_dims, output_dims;
+  std::vector<ir::Tensor> keep_alive;    ///< constants that steps point into
+  bool stepwise = false;                 ///< shapes depend on data: run by Stepwise, `steps` is empty
+};
+
+/// Kernels come from `choices` where they fit, else the cheapest that accepts the problem.
+struct PrepareOptions {
+  const Backend* backend = nullptr;
+  const std::vector<plan::Choice>* choices = nullptr;
+  int threads = 1;
+  WeightCache* weights = nullptr;
+};
+
+std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,
+                                       const PrepareOptions& options, const std::map<ir::ValueId, ir::Tensor>& values = {});
+
+/// The problem that node `n` poses in a graph whose shapes are concrete.
+Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options);
+/// The kernel for a problem: `wanted` if it accepts, else the cheapest that does. Throws kUnsupported with every
+/// refusal if none does.
+const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted);
+
+}  // namespace tenon::runtime
