@@ -1,0 +1,112 @@
+"""Writes the public headers of one TensorRT level: generate.py LEVEL OUTPUT_FOLDER"""
+import pathlib
+import re
+import sys
+
+import description
+import emit
+
+VERSIONS = {"7": (7, 2, 3), "8": (8, 6, 1), "10": (10, 13, 3), "11": (11, 1, 0)}
+# Each header with what it includes; "<...>" are system headers. Order matters to nobody but the reader.
+HEADERS = {
+    "NvInferVersion.h": [],
+    "NvInferRuntimeBase.h": ["NvInferVersion.h", "<cstddef>", "<cstdint>"],
+    "NvInferLegacyDims.h": ["NvInferRuntimeBase.h"],
+    "NvInferPluginBase.h": ["NvInferRuntimeBase.h"],
+    "NvInferRuntimePlugin.h": ["NvInferPluginBase.h"],
+    "NvInferRuntimeCommon.h": ["NvInferLegacyDims.h", "NvInferRuntimePlugin.h"],
+    "NvInferImpl.h": ["NvInferRuntimeCommon.h"],
+    "NvInferRuntime.h": ["NvInferImpl.h"],
+    "NvInfer.h": ["NvInferRuntime.h"],
+    "NvInferPluginUtils.h": ["NvInferRuntimeCommon.h"],
+    "NvInferPlugin.h": ["NvInfer.h", "NvInferPluginUtils.h"],
+    "NvInferPythonPlugin.h": ["NvInferRuntime.h"],
+    "NvOnnxParser.h": ["NvInfer.h", "<utility>", "<vector>"],
+    "NvOnnxConfig.h": ["NvInfer.h"],
+    "NvCaffeParser.h": ["NvInfer.h"],
+    "NvUffParser.h": ["NvInfer.h"],
+    "NvUtils.h": ["NvInfer.h"],
+    "NvInferSafeRuntime.h": ["NvInferRuntime.h"],
+    "NvInferConsistency.h": ["NvInferRuntime.h"],
+}
+ONLY = {"NvCaffeParser.h": "78", "NvUffParser.h": "78", "NvUtils.h": "78", "NvInferSafeRuntime.h": "8",
+        "NvInferConsistency.h": "8", "NvInferPythonPlugin.h": ["11"]}
+PLACE = {"NvInferPythonPlugin.h": "impl/NvInferPythonPlugin.h"}
+
+
+def version_header(level):
+    major, minor, patch = VERSIONS[level]
+    lines = [f"#define NV_TENSORRT_MAJOR {major}", f"#define NV_TENSORRT_MINOR {minor}",
+             f"#define NV_TENSORRT_PATCH {patch}", "#define NV_TENSORRT_BUILD 0", "",
+             "#define NV_TENSORRT_LWS_MAJOR 0", "#define NV_TENSORRT_LWS_MINOR 0", "#define NV_TENSORRT_LWS_PATCH 0", "",
+             f"#define NV_TENSORRT_SONAME_MAJOR {major}", f"#define NV_TENSORRT_SONAME_MINOR {minor}",
+             f"#define NV_TENSORRT_SONAME_PATCH {patch}", "",
+             "#define NV_TENSORRT_RELEASE_TYPE_EARLY_ACCESS 0", "#define NV_TENSORRT_RELEASE_TYPE_RELEASE_CANDIDATE 1",
+             "#define NV_TENSORRT_RELEASE_TYPE_GENERAL_AVAILABILITY 2",
+             "#define NV_TENSORRT_RELEASE_TYPE NV_TENSORRT_RELEASE_TYPE_GENERAL_AVAILABILITY"]
+    return lines
+
+
+def base_prelude(level):
+    """Version constant, CUDA handles, macros and forward declarations."""
+    step = 10000 if level in ("10", "11") else 1000
+    number = f"NV_TENSORRT_MAJOR * {step} + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH"
+    lines = ["#ifndef TENSORRTAPI", "#define TENSORRTAPI __attribute__((visibility(\"default\")))", "#endif",
+             "#ifndef TRTNOEXCEPT", "#define TRTNOEXCEPT noexcept", "#endif",
+             "#define TRT_DEPRECATED", "#define TRT_DEPRECATED_ENUM", "#define TRT_DEPRECATED_API", ""]
+    lines += ["struct cublasContext;", "struct cudnnContext;"]
+    if level == "7":
+        lines += ["struct CUstream_st;", "struct CUevent_st;", "typedef struct CUstream_st* cudaStream_t;",
+                  "typedef struct CUevent_st* cudaEvent_t;", "", f"static const int NV_TENSORRT_VERSION = {number};"]
+    elif level == "8":
+        lines += ["", "namespace nvinfer1", "{", f"static constexpr int32_t kNV_TENSORRT_VERSION_IMPL = {number};",
+                  "} // namespace nvinfer1", "#define NV_TENSORRT_VERSION nvinfer1::kNV_TENSORRT_VERSION_IMPL"]
+    else:
+        lines += [f"#define NV_TENSORRT_VERSION_INT(major, minor, patch) ((major) *10000 + (minor) *100 + (patch))",
+                  "#define NV_TENSORRT_VERSION \\",
+                  "    NV_TENSORRT_VERSION_INT(NV_TENSORRT_MAJOR, NV_TENSORRT_MINOR, NV_TENSORRT_PATCH)"]
+    return lines + [""]
+
+
+def plugin_header():
+    return ['extern "C" TENSORRTAPI bool initLibNvInferPlugins(void* logger, const char* libNamespace);']
+
+
+def header_text(name, level, items):
+    guard = "TENON_" + re.sub(r"\W", "_", name.upper())
+    lines = [f"// TensorRT {level} interface of Tenon, written by api/generate.py.", f"#ifndef {guard}", f"#define {guard}", ""]
+    includes = list(HEADERS[name])
+    if name == "NvInferRuntimeBase.h" and level != "7":
+        includes.append("<cuda_runtime_api.h>")
+    up = "../" if name in PLACE else ""
+    lines += [f"#include {i}" if i.startswith("<") else f'#include "{up}{i}"' for i in includes]
+    lines.append("")
+    if name == "NvInferVersion.h":
+        lines += version_header(level)
+    if name == "NvInferRuntimeBase.h":
+        lines += base_prelude(level) + emit.forward_declarations(items, level)
+    if name == "NvInferPlugin.h":
+        lines += plugin_header()
+    if name == "NvInferImpl.h":
+        lines += emit.implementation_classes(items, level)
+    if name == "NvOnnxParser.h":
+        lines += emit.enum_max_template("nvonnxparser")
+    lines += emit.header_items([i for i in items if i.header == name and level in i.levels], level)
+    return "\n".join(lines + ["", "#endif", ""])
+
+
+def main():
+    level, output = sys.argv[1], pathlib.Path(sys.argv[2])
+    items = description.load(pathlib.Path(__file__).parent)
+    for name in HEADERS:
+        if level not in ONLY.get(name, description.LEVELS):
+            continue
+        path = output / PLACE.get(name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = header_text(name, level, items)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
