@@ -18,6 +18,10 @@ std::vector<ValueId> Patch::nodes(std::string op, std::vector<ValueId> inputs, A
   return out;
 }
 
+bool Patch::is_new_node_output(ValueId v) const {
+  return is_new(v) && std::none_of(constants_.begin(), constants_.end(), [v](const NewConstant& c) { return c.id == v; });
+}
+
 std::string join_origins(const std::string& a, const std::string& b) {
   if (a.empty() || a == b) return b;
   std::string out = a;

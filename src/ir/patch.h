@@ -25,6 +25,10 @@ class Patch {
   /// The node that the new ones stand for as well, beside the producers of replaced values.
   void stands_for(NodeId n) { sources_.push_back(n); }
 
+  const std::vector<std::pair<ValueId, ValueId>>& replacements() const { return replacements_; }
+  bool is_new(ValueId v) const { return v != kNone && v >= first_new_; }
+  bool is_new_node_output(ValueId v) const;
+
   /// Adds nodes, replaces, and erases nodes that nothing reads any more, up from the replaced values' producers.
   /// New nodes take the joined origins of replaced and erased nodes, and the name of the last replaced one.
   /// Returns the new nodes in order, untyped.

@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include "base/checked.h"
+#include "ir/text.h"
+#include "ops/op.h"
+#include "passes/fold.h"
+#include "passes/pass_list.h"
+#include "passes/rewrite.h"
+
+namespace tenon::passes {
+namespace {
+
+/// The operands, if all are constants.
+std::optional<std::vector<ir::Tensor>> constant_operands(const ir::Graph& graph, const ir::Node& node) {
+  std::vector<ir::Tensor> args;
+  for (ir::ValueId v : node.inputs) {
+    const ir::Tensor* t = graph.constant(v);
+    if (v != ir::kNone && !t) return std::nullopt;
+    args.push_back(t ? *t : ir::Tensor());
+  }
+  return args;
+}
+
+bool may_fold(const ir::Graph& graph, const ir::Node& node, int64_t limit) {
+  const ops::OpDef& op = ops::find_op(node.op);
+  if (op.random || op.form == ops::OpForm::kControlFlow || !op.eval || node.outputs.empty()) return false;
+  int64_t given = 0;
+  for (ir::ValueId v : node.inputs)
+    if (v != ir::kNone) given += graph.constant(v)->bytes();
+  for (ir::ValueId v : node.outputs) {
+    if (v == ir::kNone) continue;
+    if (graph.is_output(v)) return false;
+    const ir::Value& value = graph.value(v);
+    if (!value.ranked || !ir::is_static(value.shape)) {
+      if (op.data_dependent) continue;
+      return false;
+    }
+    const int64_t bytes = ir::storage_bytes(value.dtype, checked_product(ir::static_dims(value.shape)));
+    if (bytes > checked_add(given, limit)) return false;
+  }
+  return true;
+}
+
+std::vector<ir::Tensor> evaluate(const ir::Graph& graph, const ir::Node& node, std::vector<ir::Tensor> args) {
+  std::vector<ir::DType> types;
+  for (ir::ValueId v : node.outputs) types.push_back(v == ir::kNone ? ir::DType::kUndefined : graph.value(v).dtype);
+  if (node.outputs.size() == 1 && !args.empty() && ir::is_static(graph.value(node.outputs[0]).shape))
+    if (auto y = eval_large(node, args, types[0], ir::static_dims(graph.value(node.outputs[0]).shape))) return {*y};
+  return ops::eval_node(node, std::move(args), std::move(types));
+}
+
+}  // namespace
+
+bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
+  auto args = constant_operands(graph, graph.node(n));
+  if (!args || !may_fold(graph, graph.node(n), limit)) return false;
+  std::vector<ir::Tensor> results = evaluate(graph, graph.node(n), std::move(*args));
+  const std::vector<ir::ValueId> outputs = graph.node(n).outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] == ir::kNone) continue;
+    const bool weight = ir::is_float(results[i].dtype()) && results[i].count() > 1;
+    const std::string recipe = weight ? ir::print_node(graph, n, {.max_listed = 16, .names = false}) : std::string();
+    std::string name = graph.value(outputs[i]).name;
+    graph.rename(outputs[i], graph.unique_name(name + ".unfolded"));
+    if (weight) graph.metadata["fold:" + name] = recipe;
+    graph.replace_uses(outputs[i], graph.add_constant(std::move(results[i]), std::move(name)));
+  }
+  graph.erase_node(n);
+  return true;
+}
+
+int fold_constants(ir::Graph& graph, PassContext& context) {
+  int count = 0;
+  for (ir::NodeId n : graph.topological_order()) {
+    if (!fold_node(graph, n, context.options().fold_limit)) continue;
+    context.note(graph.node(n), "all operands are constants");
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace tenon::passes

@@ -1,0 +1,12 @@
+// Declarations of every pass; pipeline.cpp says when each runs.
+#pragma once
+#include "ir/patch.h"
+#include "passes/passes.h"
+
+namespace tenon::passes {
+
+int fold_constants(ir::Graph& graph, PassContext& context);
+int dead_code(ir::Graph& graph, PassContext& context);
+int common_subexpressions(ir::Graph& graph, PassContext& context);
+
+}  // namespace tenon::passes

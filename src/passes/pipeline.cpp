@@ -1,0 +1,15 @@
+#include "passes/pass_list.h"
+
+namespace tenon::passes {
+
+std::span<const Pass> pipeline() {
+  static constexpr Pass kPasses[] = {
+      // Make small what the importer wrote.
+      {"fold_constants", fold_constants},
+      {"common_subexpressions", common_subexpressions},
+      {"dead_code", dead_code},
+  };
+  return kPasses;
+}
+
+}  // namespace tenon::passes
