@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,13 @@
 #include "ops/op.h"
 
 namespace tenon::ops {
+
+/// What is known of a body graph's input before the body is imported.
+struct BodyInput {
+  DType dtype = DType::kUndefined;  ///< kUndefined: not known
+  bool ranked = false;
+  Shape shape;
+};
 
 class ImportContext {
  public:
@@ -43,8 +51,10 @@ class ImportContext {
   virtual std::optional<Tensor> attr_tensor(std::string_view name) const = 0;
   /// ONNX data type number of an attribute such as Cast's `to`.
   virtual DType attr_dtype(std::string_view name, DType fallback) const = 0;
-  /// A body graph. `captures` receives outer values it uses, which become its last inputs.
-  virtual std::shared_ptr<ir::Graph> attr_graph(std::string_view name, std::vector<ir::ValueId>& captures) = 0;
+  /// A body graph. `captures` receives outer values it uses, which become its last inputs. `input_types` tell more of
+  /// its first inputs than the model declares.
+  virtual std::shared_ptr<ir::Graph> attr_graph(std::string_view name, std::vector<ir::ValueId>& captures,
+                                                std::span<const BodyInput> input_types = {}) = 0;
 
   /// Adds a core node, infers its types, and returns its outputs.
   virtual std::vector<ir::ValueId> add_n(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs,
