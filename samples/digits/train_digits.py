@@ -129,8 +129,9 @@ def to_onnx(p):
         helper.make_node("Relu", ["g1"], ["r3"], name="/relu3/Relu"),
         helper.make_node("Gemm", ["r3", "fc2.weight", "fc2.bias"], ["scores"], name="/fc2/Gemm", transB=1),
     ]
-    graph = helper.make_graph(nodes, "digits", [helper.make_tensor_value_info("scan", TensorProto.FLOAT, ["N", 1, 8, 8])],
-                              [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])], initializers)
+    scan = helper.make_tensor_value_info("scan", TensorProto.FLOAT, ["N", 1, 8, 8])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])
+    graph = helper.make_graph(nodes, "digits", [scan], [scores], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
                               producer_name="train_digits.py")
     onnx.checker.check_model(model, full_check=True)
