@@ -1,0 +1,59 @@
+// From a network to a plan: the whole flow.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "base/log.h"
+#include "ir/graph.h"
+#include "passes/passes.h"
+#include "plan/plan.h"
+#include "select/select.h"
+
+namespace tenon::builder {
+
+/// Told of a build's phases; may stop it. Phases nest by name of their parent ("" at the top).
+class ProgressMonitor {
+ public:
+  virtual ~ProgressMonitor() = default;
+  virtual void phase_start(const std::string& phase, const std::string& parent, int steps) = 0;
+  /// Returns false to cancel the build, which then throws kCancelled.
+  virtual bool step_complete(const std::string& phase, int step) = 0;
+  virtual void phase_finish(const std::string& phase) = 0;
+};
+
+struct BuildOptions {
+  int level = 3;                 ///< 0 no timing … 5 exhaustive
+  bool allow_bf16 = false, allow_fp16 = false;
+  std::vector<plan::Profile> profiles;  ///< none: fixed sizes as they are, symbolic ones from 1 up, optimum 1
+  const Backend* backend = nullptr;     ///< null: the CPU
+  int threads = 0;               ///< to time with; 0 as the engine's default
+  int max_candidates = 0;        ///< most kernels timed a node; 0: by level
+  bool error_on_timing_cache_miss = false;
+  select::TimingCache* timing_cache = nullptr;
+  ProgressMonitor* progress = nullptr;
+  Logger* log = nullptr;
+  passes::PassOptions passes;    ///< precision fields are set from the above
+  std::map<std::string, std::string> info;  ///< kept in the plan
+};
+
+struct BuildReport {
+  std::vector<passes::PassReport> passes;
+  std::vector<std::vector<select::NodeReport>> nodes;  ///< [profile]
+  double seconds = 0, pass_seconds = 0, select_seconds = 0;
+};
+
+/// Builds a plan. The network is not changed. Throws Error; kCancelled if the monitor stopped it.
+plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildReport* report = nullptr);
+
+/// The profile used when none is given. Symbolic dims range from `min(1, …)` to INT32_MAX with optimum 1.
+plan::Profile default_profile(const ir::Graph& network);
+/// Throws kShapeMismatch naming input and accepted form unless every range fits the network's inputs.
+void check_profile(const ir::Graph& network, const plan::Profile& profile, size_t index);
+
+/// The report as text: passes, then every node with its candidates, times and refusals.
+std::string print(const BuildReport& report, bool candidates);
+
+}  // namespace tenon::builder

@@ -1,0 +1,48 @@
+// Choosing a kernel for every node by measurement.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "plan/plan.h"
+#include "runtime/program.h"
+#include "select/timing_cache.h"
+
+namespace tenon::select {
+
+/// One kernel that was considered for a node: its estimate, its measured time (0 if not timed), or why it refused.
+struct Candidate {
+  std::string kernel;
+  double cost_us = 0;
+  float time_us = 0;
+  std::string refusal;
+  bool chosen = false, from_cache = false;
+};
+
+struct NodeReport {
+  std::string name, op;
+  std::vector<Candidate> candidates;
+};
+
+struct SelectOptions {
+  int level = 3;              ///< 0: no timing; 1–2: the two cheapest; 3: four; 4: eight; 5: all
+  int max_candidates = 0;     ///< overrides the level's number if > 0
+  int average_of = 0;         ///< timing repetitions; 0: as many as the level asks
+  bool error_on_miss = false; ///< a time that the cache lacks is an error
+  TimingCache* cache = nullptr;
+  Logger* log = nullptr;
+  std::function<void(size_t done, size_t total)> step;  ///< may throw kCancelled
+};
+
+/// Hash of what decides a kernel's time: operator, attributes, operand types and dims, which inputs are constant.
+uint64_t signature(const Problem& problem);
+
+/// Median time of a prepared kernel on random operands, in microseconds.
+float time_kernel(const Kernel& kernel, const Problem& problem, ThreadPool& pool, double budget_ms);
+
+/// Kernels for every node of `graph` that has to run at these input sizes; other nodes get an empty choice.
+std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,
+                                         ThreadPool& pool, const SelectOptions& options, std::vector<NodeReport>* report);
+
+}  // namespace tenon::select
