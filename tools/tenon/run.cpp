@@ -1,0 +1,170 @@
+// run and bench: executing an engine; compare: checking it against the double-precision reference.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "ir/text.h"
+#include "ops/op.h"
+#include "tenon/command.h"
+
+namespace tenon::cli {
+namespace {
+
+struct RunOptions {
+  ModelOptions model;
+  std::vector<std::string> inputs;
+  std::string output_dir;
+  uint64_t seed = 1;
+  double seconds = 1;
+  double tolerance = 1e-5;
+  bool profile = false;
+};
+
+std::shared_ptr<RunOptions> add_common(CLI::App& command) {
+  auto o = std::make_shared<RunOptions>();
+  o->model.add_to(command, true);
+  command.add_option("--input,-i", o->inputs, "name:file.npy or name:raw.bin, once an input");
+  command.add_option("--seed", o->seed, "of random inputs");
+  return o;
+}
+
+plan::Profile profile_of(const runtime::Engine& engine, const ModelOptions& o) {
+  plan::Profile p = make_profile(engine.plan().graph, o);
+  if (o.shapes.empty() && o.opt_shapes.empty()) p = engine.plan().profiles[0];
+  return p;
+}
+
+void run(const RunOptions& o) {
+  auto engine = open_engine(o.model);
+  auto context = engine->create_context();
+  auto outputs = context->run(make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed));
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = engine->io()[engine->input_count() + i].name;
+    std::printf("%s: %s%s", name.c_str(), std::string(ir::name(outputs[i].dtype())).c_str(), cat(outputs[i].dims()).c_str());
+    for (int64_t k = 0; k < std::min<int64_t>(outputs[i].count(), 8) && outputs[i].dtype() != ir::DType::kString; ++k)
+      std::printf(" %g", outputs[i].get(k));
+    std::printf(outputs[i].count() > 8 ? " …\n" : "\n");
+    std::string file = name;
+    std::replace(file.begin(), file.end(), '/', '_');
+    if (!o.output_dir.empty()) write_npy(o.output_dir + "/" + file + ".npy", outputs[i]);
+  }
+}
+
+void bench(const RunOptions& o) {
+  using Clock = std::chrono::steady_clock;
+  auto engine = open_engine(o.model);
+  auto context = engine->create_context();
+  const auto inputs = make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed);
+  context->run(inputs);
+  std::vector<double> times;
+  const auto begin = Clock::now();
+  while (times.size() < 5 || std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds) {
+    const auto start = Clock::now();
+    context->run(inputs);
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  std::sort(times.begin(), times.end());
+  const auto& memory = context->prepare().memory;
+  std::printf("median %.3f ms, min %.3f ms, %zu runs, %d threads; arena %.2f MiB, peak live %.2f MiB (%.3f)\n",
+              times[times.size() / 2], times[0], times.size(), engine->threads(), double(memory.arena_bytes) / 1048576,
+              double(memory.peak_live_bytes) / 1048576,
+              double(memory.arena_bytes) / double(std::max<int64_t>(memory.peak_live_bytes, 1)));
+  if (!o.profile) return;
+  std::map<std::string, std::pair<std::string, double>> total;
+  std::vector<std::string> order;
+  const int rounds = 10;
+  context->set_profiler([&](const std::string& name, const std::string& kernel, double ms) {
+    if (!total.count(name)) order.push_back(name);
+    total[name].first = kernel;
+    total[name].second += ms;
+  });
+  for (int i = 0; i < rounds; ++i) context->run(inputs);
+  double sum = 0;
+  for (const auto& [name, entry] : total) sum += entry.second;
+  std::printf("%10s %7s  %-28s %s\n", "us", "%", "kernel", "layer");
+  for (const auto& name : order)
+    std::printf("%10.1f %7.2f  %-28s %s\n", total[name].second / rounds * 1000, total[name].second / sum * 100,
+                total[name].first.c_str(), name.c_str());
+}
+
+// Names the first layer, in execution order, whose own error (its inputs taken from the reference) is beyond tolerance.
+std::string first_bad_layer(const RunOptions& o, const ir::Graph& graph, const std::vector<ir::Tensor>& inputs) {
+  std::vector<ir::Tensor> reference(graph.value_count());
+  for (size_t i = 0; i < inputs.size(); ++i) reference[graph.inputs[i]] = inputs[i];
+  ops::eval_graph(graph, inputs, true, [&](ir::ValueId v, const ir::Tensor& t) { reference[v] = t; });
+  for (ir::NodeId n : graph.topological_order()) {
+    const ir::Node& node = graph.node(n);
+    ir::Graph single;
+    plan::Plan plan;
+    std::vector<ir::ValueId> args;
+    std::vector<ir::Tensor> feed;
+    for (ir::ValueId v : node.inputs) {
+      if (v == ir::kNone) {
+        args.push_back(v);
+      } else if (const ir::Tensor* c = graph.constant(v)) {
+        args.push_back(single.add_constant(*c));
+      } else {
+        ir::Tensor t = reference[v].cast(graph.value(v).dtype);
+        args.push_back(single.add_input(single.unique_name("i"), t.dtype(), ir::to_shape(t.dims())));
+        feed.push_back(std::move(t));
+      }
+    }
+    const ir::NodeId copy = single.add_node(node.op, args, node.attrs, node.outputs.size(), node.name);
+    single.outputs = single.node(copy).outputs;
+    ops::infer(single);
+    plan.profiles = {builder::default_profile(single)};
+    plan.graph = std::move(single);
+    auto got = runtime::Engine::create(std::move(plan), {nullptr, o.model.threads})->create_context()->run(feed);
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (node.outputs[i] == ir::kNone) continue;
+      const double error = relative_error(got[i], reference[node.outputs[i]]);
+      if (!(error <= o.tolerance)) return cat("'", node.name, "' (", node.op, "), output ", i, ", error ", error);
+    }
+  }
+  return "no single layer: the error accumulates";
+}
+
+void compare(const RunOptions& o) {
+  const ir::Graph network = load_network(o.model.path);
+  const auto inputs = make_inputs(network, make_profile(network, o.model), o.inputs, o.seed);
+  auto engine = open_engine(o.model);
+  const auto got = engine->create_context()->run(inputs);
+  const auto want = ops::eval_graph(network, inputs, true);
+  bool ok = true;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double error = relative_error(got[i], want[i]);
+    ok = ok && error <= o.tolerance;
+    std::printf("%s: error %.3g %s\n", engine->io()[engine->input_count() + i].name.c_str(), error,
+                error <= o.tolerance ? "ok" : "too large");
+  }
+  if (ok) return;
+  std::printf("first differing layer: %s\n", first_bad_layer(o, engine->plan().graph, inputs).c_str());
+  throw CLI::RuntimeError(1);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto* command = app.add_subcommand("run", "run a plan or a model once and print the outputs");
+  auto o = add_common(*command);
+  command->add_option("--output-dir", o->output_dir, "directory for outputs as .npy files");
+  command->callback([o] { run(*o); });
+}
+
+void add_bench(CLI::App& app) {
+  auto* command = app.add_subcommand("bench", "time a plan or a model, in all and by layer");
+  auto o = add_common(*command);
+  command->add_option("--seconds", o->seconds, "how long to repeat");
+  command->add_flag("--profile", o->profile, "time each layer");
+  command->callback([o] { bench(*o); });
+}
+
+void add_compare(CLI::App& app) {
+  auto* command = app.add_subcommand("compare", "check a model's outputs against the double-precision reference");
+  auto o = add_common(*command);
+  command->add_option("--tolerance", o->tolerance, "accepted ‖y − y64‖ / ‖y64‖");
+  command->callback([o] { compare(*o); });
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,132 @@
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/atomic_file.h"
+#include "base/checked.h"
+#include "base/mmap.h"
+#include "tenon/command.h"
+
+namespace tenon::cli {
+namespace {
+
+struct NpyType {
+  std::string_view code;
+  ir::DType dtype;
+};
+constexpr NpyType kNpyTypes[] = {
+    {"f4", ir::DType::kF32}, {"f2", ir::DType::kF16}, {"f8", ir::DType::kF64}, {"i1", ir::DType::kI8},
+    {"u1", ir::DType::kU8},  {"i2", ir::DType::kI16}, {"u2", ir::DType::kU16}, {"i4", ir::DType::kI32},
+    {"u4", ir::DType::kU32}, {"i8", ir::DType::kI64}, {"u8", ir::DType::kU64}, {"b1", ir::DType::kBool}};
+
+/// The text after `key` in a .npy header.
+std::string_view after(std::string_view header, std::string_view key, const std::string& path) {
+  const size_t at = header.find(key);
+  require(at != std::string_view::npos, ErrorCode::kInvalidArgument, path, ": the .npy header has no ", key);
+  return header.substr(at + key.size());
+}
+
+}  // namespace
+
+ir::Tensor read_npy(const std::string& path) {
+  auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  require(bytes.size() >= 12 && std::memcmp(bytes.data(), "\x93NUMPY", 6) == 0, ErrorCode::kInvalidArgument, path, ": not a .npy file");
+  const bool wide = uint8_t(bytes[6]) >= 2;
+  const size_t begin = wide ? 12 : 10;
+  uint32_t length = 0;
+  std::memcpy(&length, bytes.data() + 8, wide ? 4 : 2);
+  require(length <= bytes.size() - begin, ErrorCode::kInvalidArgument, path, ": the .npy header is cut off");
+  const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + begin, length);
+  require(after(header, "'fortran_order':", path).starts_with(" False"), ErrorCode::kUnsupported, path, ": Fortran order is not accepted");
+  std::string_view descr = after(header, "'descr': '", path);
+  require(descr.size() > 3 && (descr[0] == '<' || descr[0] == '|'), ErrorCode::kUnsupported, path, ": little-endian numbers are accepted");
+  ir::DType dtype = ir::DType::kUndefined;
+  for (const NpyType& t : kNpyTypes)
+    if (descr.substr(1, 2) == t.code) dtype = t.dtype;
+  require(dtype != ir::DType::kUndefined, ErrorCode::kUnsupported, path, ": data type ", descr.substr(0, 3), " is not accepted");
+  std::string_view shape = after(header, "'shape': (", path);
+  ir::Dims dims;
+  for (const char *p = shape.data(), *end = p + shape.size(); p < end && *p != ')';) {
+    int64_t d = 0;
+    auto [next, error] = std::from_chars(p, end, d);
+    if (error == std::errc()) dims.push_back(d), p = next;
+    else ++p;
+  }
+  const size_t size = size_t(ir::storage_bytes(dtype, checked_product(dims)));
+  require(bytes.size() - begin - length >= size, ErrorCode::kInvalidArgument, path, ": the data is cut off");
+  return {dtype, std::move(dims), file, bytes.subspan(begin + length, size)};
+}
+
+void write_npy(const std::string& path, const ir::Tensor& source) {
+  ir::Tensor t = source.dtype() == ir::DType::kBF16 ? source.cast(ir::DType::kF32) : source;
+  std::string_view code;
+  for (const NpyType& type : kNpyTypes)
+    if (type.dtype == t.dtype()) code = type.code;
+  require(!code.empty(), ErrorCode::kUnsupported, path, ": .npy has no data type for ", ir::name(t.dtype()));
+  std::string shape;
+  for (int64_t d : t.dims()) shape += cat(d, ",");
+  std::string header = cat("{'descr': '", code[1] == '1' ? '|' : '<', code, "', 'fortran_order': False, 'shape': (", shape, "), }");
+  header.resize((header.size() + 1 + 10 + 63) / 64 * 64 - 11, ' ');
+  header += '\n';
+  AtomicFile out(path);
+  const uint16_t length = uint16_t(header.size());
+  out.write(std::string_view("\x93NUMPY\x01\x00", 8));
+  out.write(std::as_bytes(std::span(&length, 1)));
+  out.write(header);
+  out.write(t.data());
+  out.commit();
+}
+
+std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profile& profile,
+                                    const std::vector<std::string>& files, uint64_t seed) {
+  std::vector<ir::Tensor> inputs;
+  uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x243f6a8885a308d3u;
+  auto next = [&] {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state;
+  };
+  for (size_t i = 0; i < network.inputs.size(); ++i) {
+    const ir::Value& v = network.value(network.inputs[i]);
+    ir::Tensor t;
+    for (const std::string& item : files) {
+      const size_t colon = item.rfind(':');
+      if (colon == std::string::npos || item.substr(0, colon) != v.name) continue;
+      const std::string path = item.substr(colon + 1);
+      if (path.ends_with(".npy")) {
+        t = read_npy(path);
+      } else {
+        auto raw = MappedFile::open(path);
+        t = ir::Tensor(v.dtype, profile.inputs[i].opt, raw, raw->bytes());
+      }
+    }
+    if (!t.defined()) {
+      t = ir::Tensor(v.dtype, profile.inputs[i].opt);
+      for (int64_t k = 0; k < t.count() && v.dtype != ir::DType::kString; ++k) {
+        const double u = double(next() >> 11) * 0x1p-53;
+        ir::is_float(v.dtype) ? t.set(k, 2 * u - 1) : t.set_int(k, int64_t(u * 2));
+      }
+    }
+    inputs.push_back(std::move(t));
+  }
+  return inputs;
+}
+
+double relative_error(const ir::Tensor& a, const ir::Tensor& b) {
+  if (a.dims() != b.dims()) return std::numeric_limits<double>::infinity();
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < a.count(); ++i) {
+    const double x = a.get(i), y = b.get(i);
+    if (std::isnan(x) != std::isnan(y)) return std::numeric_limits<double>::infinity();
+    if (std::isnan(x) || x == y) {
+      norm += std::isfinite(y) ? y * y : 0;
+      continue;
+    }
+    difference += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return difference == 0 ? 0 : std::sqrt(difference / norm);
+}
+
+}  // namespace tenon::cli
