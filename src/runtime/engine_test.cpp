@@ -1,0 +1,141 @@
+#include "runtime/engine.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "builder/builder.h"
+#include "ir/text.h"
+#include "ops/op.h"
+
+using namespace tenon;
+
+namespace {
+
+ir::Graph parse(std::string_view text) {
+  ir::ParseOptions options;
+  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
+    const auto* def = ops::find_op_or_null(op);
+    return def ? def->attrs : nullptr;
+  };
+  ir::Graph g = ir::parse(text, options);
+  ops::infer(g);
+  return g;
+}
+
+constexpr std::string_view kNet = R"(graph "net" {
+  %x: f32[batch, 3, 9, 7] = input
+  %w: f32[5, 3, 3, 3] = random(7)
+  %v: f32[4, 5, 1, 1] = random(8)
+  %a: f32[batch, 5, 9, 7] = Conv(%x, %w) {strides = [1, 1], pads = [1, 1, 1, 1], dilations = [1, 1]} "a"
+  %b = Relu(%a) "b"
+  %c = Conv(%b, %v) {strides = [2, 2], pads = [0, 0, 0, 0], dilations = [1, 1]} "c"
+  return %c, %b
+}
+)";
+
+ir::Tensor random_tensor(ir::Dims dims, uint32_t seed) {
+  ir::Tensor t(ir::DType::kF32, std::move(dims));
+  for (int64_t i = 0; i < t.count(); ++i) t.set(i, std::sin(double(i * 37 + seed)));
+  return t;
+}
+
+void check_close(const ir::Tensor& got, const ir::Tensor& want) {
+  REQUIRE(got.dims() == want.dims());
+  double difference = 0, norm = 1e-30;
+  for (int64_t i = 0; i < got.count(); ++i) {
+    difference += std::pow(got.get(i) - want.get(i), 2);
+    norm += std::pow(want.get(i), 2);
+  }
+  CHECK(std::sqrt(difference / norm) < 1e-6);
+}
+
+}  // namespace
+
+TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded") {
+  const ir::Graph net = parse(kNet);
+  builder::BuildOptions options;
+  options.profiles = {{{{{1, 3, 9, 7}, {2, 3, 9, 7}, {4, 3, 9, 7}}}, {}}};
+  const auto bytes = plan::serialize(builder::build(net, options));
+  auto engine = runtime::Engine::create(plan::deserialize(nullptr, bytes));
+  auto context = engine->create_context();
+  for (int64_t batch : {1, 4, 2, 1}) {
+    const auto x = random_tensor({batch, 3, 9, 7}, uint32_t(batch));
+    const auto got = context->run({x});
+    const auto want = ops::eval_graph(net, {x}, true);
+    REQUIRE(got.size() == 2);
+    for (size_t i = 0; i < 2; ++i) check_close(got[i], want[i]);
+  }
+  CHECK_THROWS_WITH_AS(context->run({random_tensor({5, 3, 9, 7}, 0)}),
+                       doctest::Contains("input 'x' is given dims [5, 3, 9, 7], profile 0 accepts [1, 3, 9, 7] to [4, 3, 9, 7]"), Error);
+}
+
+TEST_CASE("rows do not depend on the batch, results not on the thread count") {
+  const ir::Graph net = parse(kNet);
+  builder::BuildOptions options;
+  options.profiles = {{{{{1, 3, 9, 7}, {1, 3, 9, 7}, {8, 3, 9, 7}}}, {}}};
+  const plan::Plan plan = builder::build(net, options);
+  auto one = runtime::Engine::create(plan, {nullptr, 1}), two = runtime::Engine::create(plan, {nullptr, 2});
+  const auto x = random_tensor({8, 3, 9, 7}, 1);
+  const auto a = one->create_context()->run({x}), b = two->create_context()->run({x});
+  CHECK(a[0] == b[0]);
+  ir::Tensor row(ir::DType::kF32, {1, 3, 9, 7});
+  std::memcpy(row.mutable_data(), x.data().data() + 3 * row.bytes(), size_t(row.bytes()));
+  const auto c = one->create_context()->run({row});
+  CHECK(std::memcmp(c[0].data().data(), a[0].data().data() + 3 * c[0].bytes(), size_t(c[0].bytes())) == 0);
+}
+
+TEST_CASE("addresses: bound memory is used, missing memory is an error that names the tensor") {
+  const ir::Graph net = parse(kNet);
+  auto engine = runtime::Engine::create(builder::build(net, {}));
+  auto context = engine->create_context();
+  auto x = random_tensor({2, 3, 9, 7}, 5);
+  CHECK_THROWS_WITH_AS(context->run(), doctest::Contains("the dims of input 'x' are not set"), Error);
+  context->set_input_dims(0, x.dims());
+  CHECK(context->output_dims(0) == ir::Dims{2, 4, 5, 4});
+  context->set_address(0, x.mutable_data());
+  CHECK_THROWS_WITH_AS(context->run(), doctest::Contains("the address of output"), Error);
+  ir::Tensor y(ir::DType::kF32, {2, 4, 5, 4}), z(ir::DType::kF32, {2, 5, 9, 7});
+  context->set_address(1, y.mutable_data());
+  context->set_address(2, z.mutable_data());
+  context->run();
+  const auto want = ops::eval_graph(net, {x}, true);
+  check_close(y, want[0]);
+  check_close(z, want[1]);
+  CHECK_THROWS_AS(context->set_address(9, nullptr), Error);
+  CHECK_THROWS_AS(engine->create_context(1), Error);
+}
+
+TEST_CASE("contexts of one engine run side by side") {
+  const ir::Graph net = parse(kNet);
+  auto engine = runtime::Engine::create(builder::build(net, {}));
+  const auto x = random_tensor({3, 3, 9, 7}, 5);
+  const auto want = engine->create_context()->run({x});
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (size_t t = 0; t < wrong.size(); ++t)
+    threads.emplace_back([&, t] {
+      auto context = engine->create_context();
+      for (int i = 0; i < 10; ++i) wrong[t] += !(context->run({x})[0] == want[0]);
+    });
+  for (auto& t : threads) t.join();
+  for (int w : wrong) CHECK(w == 0);
+}
+
+TEST_CASE("an input returned as an output, and a constant, are copied out") {
+  const ir::Graph net = parse(R"(graph "pass" {
+  %x: f32[n, 2] = input
+  %k: f32[2] = {1, 2}
+  %y = Relu(%x) "r"
+  return %x, %k, %y, %y
+}
+)");
+  auto engine = runtime::Engine::create(builder::build(net, {}));
+  const auto x = random_tensor({3, 2}, 1);
+  const auto got = engine->create_context()->run({x});
+  CHECK(got[0] == x);
+  CHECK(got[1].get(1) == 2);
+  CHECK(got[2] == got[3]);
+}
