@@ -1,0 +1,158 @@
+// Depthwise convolution: a vector of channels at a time, several neighbours along w at once.
+#include "backends/cpu/isa/gemm.h"
+#include "backends/cpu/isa/parts.h"
+
+namespace {
+
+using tenon::isa::Depthwise;
+
+constexpr int kWide = 8;   // neighbours along w
+constexpr int kDeep = 4;   // vectors of channels where a border leaves one position
+constexpr int kDeepLanes = kDeep * kLanes;
+
+/// The taps along d and h that are inside the input for one row of y.
+struct Row {
+  int64_t d0, d1, h0, h1;  ///< kernel positions
+  int64_t d, h, n;         ///< the input position of kernel position 0
+};
+TENON_INLINE void inside(int64_t at, int64_t kernel, int64_t dilation, int64_t in, int64_t& k0, int64_t& k1) {
+  k0 = at >= 0 ? 0 : min64(kernel, (-at + dilation - 1) / dilation);
+  k1 = at >= in ? 0 : min64(kernel, (in - 1 - at) / dilation + 1);
+  k1 = max64(k0, k1);
+}
+TENON_INLINE Row find_row(const Depthwise& c, int64_t row) {
+  Row r;
+  const int64_t h = row % c.out[1], rest = row / c.out[1];
+  r.n = rest / c.out[0];
+  r.d = rest % c.out[0] * c.stride[0] - c.pad[0];
+  r.h = h * c.stride[1] - c.pad[1];
+  inside(r.d, c.kernel[0], c.dilation[0], c.in[0], r.d0, r.d1);
+  inside(r.h, c.kernel[1], c.dilation[1], c.in[1], r.h0, r.h1);
+  return r;
+}
+
+template <class T>
+TENON_INLINE const T* input_row(const Depthwise& c, const Row& r, int64_t kd, int64_t kh) {
+  const int64_t plane = r.n * c.in[0] + r.d + kd * c.dilation[0];
+  return static_cast<const T*>(c.x) + (plane * c.in[1] + r.h + kh * c.dilation[1]) * c.in[2] * c.ldx;
+}
+
+/// W neighbouring outputs whose taps along w are all inside; `left` channels of the vector are real.
+template <class T, int W, bool kPart>
+void wide(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left, float* sums) {
+  Vf acc[W];
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) acc[j] = Vf{};
+  const int64_t step = c.stride[2] * c.ldx, first = (w * c.stride[2] - c.pad[2]) * c.ldx + channel;
+  for (int64_t kd = r.d0; kd < r.d1; ++kd)
+    for (int64_t kh = r.h0; kh < r.h1; ++kh) {
+      const T* x = input_row<T>(c, r, kd, kh) + first;
+      const float* weights = c.w + (kd * c.kernel[1] + kh) * c.kernel[2] * c.c + channel;
+      for (int64_t kw = 0; kw < c.kernel[2]; ++kw, x += c.dilation[2] * c.ldx, weights += c.c) {
+        const Vf wv = kPart ? load_part(weights, left) : load(weights);
+#pragma GCC unroll 8
+        for (int j = 0; j < W; ++j) {
+          const T* at = x + j * step;
+          acc[j] = fma(kPart ? load_part(at, left) : load(at), wv, acc[j]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) store(sums + j * kLanes, acc[j]);
+}
+
+/// One output whose taps along w are [k0, k1), for up to kDeepLanes channels.
+template <class T>
+void deep(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t channels, float* sums) {
+  int64_t k0, k1;
+  const int64_t at = w * c.stride[2] - c.pad[2];
+  inside(at, c.kernel[2], c.dilation[2], c.in[2], k0, k1);
+  Vf acc[kDeep] = {};
+  for (int64_t kd = r.d0; kd < r.d1; ++kd)
+    for (int64_t kh = r.h0; kh < r.h1; ++kh) {
+      const T* x = input_row<T>(c, r, kd, kh) + at * c.ldx + channel;
+      const float* weights = c.w + (kd * c.kernel[1] + kh) * c.kernel[2] * c.c + channel;
+      for (int64_t kw = k0; kw < k1; ++kw) {
+        const T* from = x + kw * c.dilation[2] * c.ldx;
+        const float* wv = weights + kw * c.c;
+        if (channels == kDeepLanes) {
+#pragma GCC unroll 4
+          for (int v = 0; v < kDeep; ++v) acc[v] = fma(load(from + v * kLanes), load(wv + v * kLanes), acc[v]);
+        } else {
+#pragma GCC unroll 4
+          for (int v = 0; v < kDeep; ++v) {
+            const int64_t left = min64(kLanes, max64(0, channels - v * kLanes));
+            if (left > 0) acc[v] = fma(load_part(from + v * kLanes, left), load_part(wv + v * kLanes, left), acc[v]);
+          }
+        }
+      }
+    }
+#pragma GCC unroll 4
+  for (int v = 0; v < kDeep; ++v) store(sums + v * kLanes, acc[v]);
+}
+
+template <class T, bool kPart>
+TENON_INLINE void wide_run(int64_t count, const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left,
+                           float* sums) {
+  switch (count) {
+    case 1: return wide<T, 1, kPart>(c, r, w, channel, left, sums);
+    case 2: return wide<T, 2, kPart>(c, r, w, channel, left, sums);
+    case 3: return wide<T, 3, kPart>(c, r, w, channel, left, sums);
+    case 4: return wide<T, 4, kPart>(c, r, w, channel, left, sums);
+    case 5: return wide<T, 5, kPart>(c, r, w, channel, left, sums);
+    case 6: return wide<T, 6, kPart>(c, r, w, channel, left, sums);
+    case 7: return wide<T, 7, kPart>(c, r, w, channel, left, sums);
+    default: return wide<T, 8, kPart>(c, r, w, channel, left, sums);
+  }
+}
+
+template <class T>
+void depthwise_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  alignas(64) float sums[kWide * kLanes > kDeepLanes ? kWide * kLanes : kDeepLanes];
+  const Sink all = make_sink(c.post, c.y, c.ldy, c.y_type);
+  // Outputs [w0, w1) see every tap along w.
+  const int64_t span = (c.kernel[2] - 1) * c.dilation[2], room = c.in[2] + c.pad[2] - 1 - span;
+  const int64_t w0 = min64(c.out[2], ceil_div(c.pad[2], c.stride[2]));
+  const int64_t w1 = max64(w0, min64(c.out[2], room < 0 ? 0 : room / c.stride[2] + 1));
+  for (int64_t row = r0; row < r1; ++row) {
+    const Row r = find_row(c, row);
+    const Sink sink = moved(all, row * c.out[2], 0);
+    for (int64_t side = 0; side < 2; ++side)
+      for (int64_t w = side ? w1 : 0; w < (side ? c.out[2] : w0); ++w)
+        for (int64_t ch = c0; ch < c1; ch += kDeepLanes) {
+          const int64_t channels = min64(kDeepLanes, c1 - ch);
+          deep<T>(c, r, w, ch, channels, sums);
+          store_rows(moved(sink, w, ch), sums, kDeepLanes, 1, channels);
+        }
+    for (int64_t ch = c0; ch < c1; ch += kLanes) {
+      const int64_t left = min64(kLanes, c1 - ch);
+      // Equal runs: 9 become 5 and 4, not 8 and 1.
+      const int64_t runs = ceil_div(w1 - w0, kWide);
+      for (int64_t i = 0, w = w0; i < runs; ++i) {
+        const int64_t count = (w1 - w) / (runs - i);
+        if (left == kLanes)
+          wide_run<T, false>(count, c, r, w, ch, left, sums);
+        else
+          wide_run<T, true>(count, c, r, w, ch, left, sums);
+        store_rows(moved(sink, w, ch), sums, kLanes, count, left);
+        w += count;
+      }
+    }
+    if (c.post.finish) c.post.finish(c.post.user, row * c.out[2], c.out[2], c0, c1 - c0);
+  }
+}
+
+void depthwise(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  if (c.type == Type::kF32)
+    depthwise_rows<float>(c, r0, r1, c0, c1);
+  else
+    depthwise_rows<uint16_t>(c, r0, r1, c0, c1);
+}
+
+}  // namespace
+
+namespace tenon::isa::TENON_ISA {
+
+void fill_depthwise(IsaTable& t) { t.depthwise = depthwise; }
+
+}  // namespace tenon::isa::TENON_ISA

@@ -1,0 +1,84 @@
+// Which instruction set this process uses.
+#include <cstdlib>
+#include <cstring>
+
+#include "backends/cpu/isa/isa.h"
+#include "base/error.h"
+
+namespace tenon::isa {
+
+namespace base { const IsaTable& table(); }
+#if defined(__x86_64__)
+namespace avx2 { const IsaTable& table(); }
+namespace avx512 { const IsaTable& table(); }
+namespace avx512_bf16 { const IsaTable& table(); }
+#endif
+
+namespace {
+
+bool supported(Isa isa) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512cd");
+  switch (isa) {
+    case Isa::kBase: return true;
+    case Isa::kAvx2: return avx2;
+    case Isa::kAvx512: return avx512;
+    case Isa::kAvx512Bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
+    case Isa::kAmx: return false;
+  }
+  return false;
+#else
+  return isa == Isa::kBase;
+#endif
+}
+
+/// The highest level that TENON_CPU_ISA allows.
+Isa cap() {
+  const char* text = std::getenv("TENON_CPU_ISA");
+  if (!text || !*text) return Isa::kAmx;
+  for (int i = 0; i < kIsaCount; ++i)
+    if (std::strcmp(text, isa_name(Isa(i))) == 0) return Isa(i);
+  if (std::strcmp(text, "base") == 0) return Isa::kBase;
+  fail(ErrorCode::kInvalidArgument, "TENON_CPU_ISA is '", text, "', expected sse2, avx2, avx512, avx512_bf16 or amx");
+}
+
+}  // namespace
+
+const char* isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kBase: return "sse2";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+    case Isa::kAvx512Bf16: return "avx512_bf16";
+    case Isa::kAmx: return "amx";
+  }
+  return "?";
+}
+
+const IsaTable* isa_table(Isa isa) {
+  if (!supported(isa)) return nullptr;
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::kAvx2: return &avx2::table();
+    case Isa::kAvx512: return &avx512::table();
+    case Isa::kAvx512Bf16: return &avx512_bf16::table();
+#endif
+    case Isa::kBase: return &base::table();
+    default: return nullptr;
+  }
+}
+
+const IsaTable& isa_table() {
+  static const IsaTable& best = []() -> const IsaTable& {
+    for (int i = int(cap()); i > 0; --i)
+      if (const IsaTable* t = isa_table(Isa(i))) return *t;
+    return base::table();
+  }();
+  return best;
+}
+
+}  // namespace tenon::isa

@@ -1,0 +1,161 @@
+// The register tile: kRows x (kVectors vectors) sums over taps and k, fed by row pointers and a packed panel.
+#pragma once
+#include "backends/cpu/isa/post.h"
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kRows = 14, kVectors = 2;
+#elif defined(__AVX2__)
+constexpr int kRows = 6, kVectors = 2;
+#elif defined(__aarch64__)
+constexpr int kRows = 12, kVectors = 2;
+#else
+constexpr int kRows = 6, kVectors = 2;
+#endif
+constexpr int kPanel = kVectors * kLanes;
+constexpr int kRowPad = 16;  ///< row pointers of one tap
+
+/// f32 times f32.
+struct MacF32 {
+  using A = float;
+  using B = float;
+  static constexpr int kStep = 1, kPack = 1;
+  TENON_INLINE static Vf broadcast(const A* a) { return splat(*a); }
+  TENON_INLINE static Vf broadcast_last(const A* a) { return splat(*a); }
+  TENON_INLINE static Vf load_b(const B* b) { return load(b); }
+  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) { return fma(a, b, acc); }
+};
+#if defined(__AVX512BF16__)
+/// Pairs of bf16 products, added in f32.
+struct MacBf16 {
+  using A = uint16_t;
+  using B = uint16_t;
+  static constexpr int kStep = 2, kPack = 2;
+  TENON_INLINE static Vf broadcast(const A* a) {
+    int32_t pair;
+    std::memcpy(&pair, a, 4);
+    return floats(splat_int(pair));
+  }
+  TENON_INLINE static Vf broadcast_last(const A* a) { return floats(splat_int(int32_t(*a))); }
+  TENON_INLINE static Vf load_b(const B* b) { return load(reinterpret_cast<const float*>(b)); }
+  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) { return _mm512_dpbf16_ps(acc, __m512bh(a), __m512bh(b)); }
+};
+#else
+/// bf16 widened to f32; B is packed as f32 values that bf16 can hold.
+struct MacBf16 {
+  using A = uint16_t;
+  using B = float;
+  static constexpr int kStep = 1, kPack = 1;
+  TENON_INLINE static Vf broadcast(const A* a) { return floats(splat_int(int32_t(uint32_t(*a) << 16))); }
+  TENON_INLINE static Vf broadcast_last(const A* a) { return broadcast(a); }
+  TENON_INLINE static Vf load_b(const B* b) { return load(b); }
+  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) { return fma(a, b, acc); }
+};
+#endif
+
+/// Elements of a packed panel row group: k rounded up to the pair, times columns.
+template <class Mac>
+TENON_INLINE int64_t padded_k(int64_t k) {
+  return (k + Mac::kPack - 1) / Mac::kPack * Mac::kPack;
+}
+
+template <class Mac, int M, int V>
+TENON_INLINE void mac_step(Vf (&acc)[M][V], const typename Mac::A* const (&a)[M], int64_t i,
+                           const typename Mac::B* b, bool last) {
+  Vf bv[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) bv[v] = Mac::load_b(b + v * kLanes * Mac::kPack);
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r) {
+    Vf x = last ? Mac::broadcast_last(a[r] + i) : Mac::broadcast(a[r] + i);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[r][v] = Mac::mac(acc[r][v], x, bv[v]);
+  }
+}
+
+/// Every sum runs over taps, then k, one after the other, whatever M and V are: bits do not depend on the tiling.
+template <class Mac, int M, int V>
+TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t taps, int64_t k,
+                           const typename Mac::B* b) {
+  constexpr int kUnroll = 4;
+  constexpr int64_t kWidth = V * kLanes * Mac::kPack;  // elements of B a step
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[r][v] = Vf{};
+  for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
+    const typename Mac::A* a[M];
+#pragma GCC unroll 16
+    for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
+    int64_t i = 0;
+    for (; i + kUnroll * Mac::kStep <= k; i += kUnroll * Mac::kStep) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnroll; ++u) mac_step<Mac, M, V>(acc, a, i + u * Mac::kStep, b + u * kWidth, false);
+      b += kUnroll * kWidth;
+    }
+    for (; i + Mac::kStep <= k; i += Mac::kStep, b += kWidth) mac_step<Mac, M, V>(acc, a, i, b, false);
+    if (Mac::kStep > 1 && i < k) {
+      mac_step<Mac, M, V>(acc, a, i, b, true);
+      b += kWidth;
+    }
+  }
+}
+
+template <class T, int M, int V>
+TENON_INLINE void store_registers(const Vf (&acc)[M][V], const Sink& s) {
+  Vf bias[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) bias[v] = s.bias ? load(s.bias + v * kLanes) : Vf{};
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r) {
+    T* y = reinterpret_cast<T*>(s.y + r * s.ldy);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      Vf x = acc[r][v] + bias[v];
+      if (s.residual) x += load(reinterpret_cast<const T*>(s.residual + r * s.ldr) + v * kLanes);
+      store(y + v * kLanes, clip(x, s.lo, s.hi));
+    }
+  }
+}
+
+/// One tile: M rows, V vectors of which `columns` values are real.
+template <class Mac, int M, int V>
+void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns) {
+  Vf acc[M][V];
+  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b));
+  if (s.in_registers && columns == V * kLanes) {
+    if (s.bf16)
+      store_registers<uint16_t, M, V>(acc, s);
+    else
+      store_registers<float, M, V>(acc, s);
+    return;
+  }
+  alignas(64) float buffer[M * V * kLanes];
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) store(buffer + (r * V + v) * kLanes, acc[r][v]);
+  store_rows(s, buffer, V * kLanes, M, columns);
+}
+
+using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s,
+                        int64_t columns);
+
+template <class Mac, int V>
+TENON_INLINE TileFn tile_of(int rows) {
+  static constexpr TileFn kTiles[] = {
+      tile<Mac, 1, V>,  tile<Mac, 2, V>,  tile<Mac, 3, V>,
+      tile<Mac, 4, V>,  tile<Mac, 5, V>,  tile<Mac, 6, V>,
+#if defined(__AVX512F__) || defined(__aarch64__)
+      tile<Mac, 7, V>,  tile<Mac, 8, V>,  tile<Mac, 9, V>,
+      tile<Mac, 10, V>, tile<Mac, 11, V>, tile<Mac, 12, V>,
+#endif
+#if defined(__AVX512F__)
+      tile<Mac, 13, V>, tile<Mac, 14, V>,
+#endif
+  };
+  return kTiles[rows - 1];
+}
+
+}  // namespace
