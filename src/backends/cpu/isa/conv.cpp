@@ -3,9 +3,8 @@
 #include "backends/cpu/isa/gemm.h"
 #include "backends/cpu/isa/parts.h"
 
+namespace tenon::isa::TENON_ISA {
 namespace {
-
-using tenon::isa::Conv;
 
 struct Shape {
   int64_t size, taps, k, pitch;  ///< bytes an element, taps, inputs a tap, bytes between neighbours
@@ -61,8 +60,8 @@ TENON_INLINE void point_taps(const Conv& c, const Shape& s, const Places& p, con
         const uintptr_t base = x + uintptr_t(((dd * c.in[1] + dh) * c.in[2] + dw) * s.pitch);
         uintptr_t* to = reinterpret_cast<uintptr_t*>(out);
         for (int r = 0; r < kRowPad; ++r) {
-          const bool inside = (uint64_t(p.d[r] + dd) < in_d) & (uint64_t(p.h[r] + dh) < in_h) &
-                              (uint64_t(p.w[r] + dw) < in_w);
+          const bool inside =
+              (uint64_t(p.d[r] + dd) < in_d) & (uint64_t(p.h[r] + dh) < in_h) & (uint64_t(p.w[r] + dw) < in_w);
           to[r] = inside ? base + uintptr_t(p.offset[r]) : z;
         }
       }
@@ -132,8 +131,6 @@ void conv(const Conv& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, void* s
 }
 
 }  // namespace
-
-namespace tenon::isa::TENON_ISA {
 
 void fill_conv(IsaTable& t) {
   t.conv_scratch = conv_scratch;

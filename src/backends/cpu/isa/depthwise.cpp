@@ -2,12 +2,11 @@
 #include "backends/cpu/isa/gemm.h"
 #include "backends/cpu/isa/parts.h"
 
+namespace tenon::isa::TENON_ISA {
 namespace {
 
-using tenon::isa::Depthwise;
-
-constexpr int kWide = 8;   // neighbours along w
-constexpr int kDeep = 4;   // vectors of channels where a border leaves one position
+constexpr int kWide = 8;  // neighbours along w
+constexpr int kDeep = 4;  // vectors of channels where a border leaves one position
 constexpr int kDeepLanes = kDeep * kLanes;
 
 /// The taps along d and h that are inside the input for one row of y.
@@ -95,14 +94,22 @@ template <class T, bool kPart>
 TENON_INLINE void wide_run(int64_t count, const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left,
                            float* sums) {
   switch (count) {
-    case 1: return wide<T, 1, kPart>(c, r, w, channel, left, sums);
-    case 2: return wide<T, 2, kPart>(c, r, w, channel, left, sums);
-    case 3: return wide<T, 3, kPart>(c, r, w, channel, left, sums);
-    case 4: return wide<T, 4, kPart>(c, r, w, channel, left, sums);
-    case 5: return wide<T, 5, kPart>(c, r, w, channel, left, sums);
-    case 6: return wide<T, 6, kPart>(c, r, w, channel, left, sums);
-    case 7: return wide<T, 7, kPart>(c, r, w, channel, left, sums);
-    default: return wide<T, 8, kPart>(c, r, w, channel, left, sums);
+    case 1:
+      return wide<T, 1, kPart>(c, r, w, channel, left, sums);
+    case 2:
+      return wide<T, 2, kPart>(c, r, w, channel, left, sums);
+    case 3:
+      return wide<T, 3, kPart>(c, r, w, channel, left, sums);
+    case 4:
+      return wide<T, 4, kPart>(c, r, w, channel, left, sums);
+    case 5:
+      return wide<T, 5, kPart>(c, r, w, channel, left, sums);
+    case 6:
+      return wide<T, 6, kPart>(c, r, w, channel, left, sums);
+    case 7:
+      return wide<T, 7, kPart>(c, r, w, channel, left, sums);
+    default:
+      return wide<T, 8, kPart>(c, r, w, channel, left, sums);
   }
 }
 
@@ -150,8 +157,6 @@ void depthwise(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c
 }
 
 }  // namespace
-
-namespace tenon::isa::TENON_ISA {
 
 void fill_depthwise(IsaTable& t) { t.depthwise = depthwise; }
 

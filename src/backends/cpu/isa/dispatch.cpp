@@ -7,11 +7,19 @@
 
 namespace tenon::isa {
 
-namespace base { const IsaTable& table(); }
+namespace base {
+const IsaTable& table();
+}
 #if defined(__x86_64__)
-namespace avx2 { const IsaTable& table(); }
-namespace avx512 { const IsaTable& table(); }
-namespace avx512_bf16 { const IsaTable& table(); }
+namespace avx2 {
+const IsaTable& table();
+}
+namespace avx512 {
+const IsaTable& table();
+}
+namespace avx512_bf16 {
+const IsaTable& table();
+}
 #endif
 
 namespace {
@@ -24,11 +32,16 @@ bool supported(Isa isa) {
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512cd");
   switch (isa) {
-    case Isa::kBase: return true;
-    case Isa::kAvx2: return avx2;
-    case Isa::kAvx512: return avx512;
-    case Isa::kAvx512Bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
-    case Isa::kAmx: return false;
+    case Isa::kBase:
+      return true;
+    case Isa::kAvx2:
+      return avx2;
+    case Isa::kAvx512:
+      return avx512;
+    case Isa::kAvx512Bf16:
+      return avx512 && __builtin_cpu_supports("avx512bf16");
+    case Isa::kAmx:
+      return false;
   }
   return false;
 #else
@@ -50,11 +63,16 @@ Isa cap() {
 
 const char* isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kBase: return "sse2";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
-    case Isa::kAvx512Bf16: return "avx512_bf16";
-    case Isa::kAmx: return "amx";
+    case Isa::kBase:
+      return "sse2";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
+    case Isa::kAmx:
+      return "amx";
   }
   return "?";
 }
@@ -63,12 +81,17 @@ const IsaTable* isa_table(Isa isa) {
   if (!supported(isa)) return nullptr;
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx2: return &avx2::table();
-    case Isa::kAvx512: return &avx512::table();
-    case Isa::kAvx512Bf16: return &avx512_bf16::table();
+    case Isa::kAvx2:
+      return &avx2::table();
+    case Isa::kAvx512:
+      return &avx512::table();
+    case Isa::kAvx512Bf16:
+      return &avx512_bf16::table();
 #endif
-    case Isa::kBase: return &base::table();
-    default: return nullptr;
+    case Isa::kBase:
+      return &base::table();
+    default:
+      return nullptr;
   }
 }
 

@@ -1,7 +1,8 @@
-// Activations and conversions over plain arrays.
-#include "backends/cpu/isa/vec_math.h"
+// Activations and conversions over plain arrays and finished sums.
 #include "backends/cpu/isa/parts.h"
+#include "backends/cpu/isa/post.h"
 
+namespace tenon::isa::TENON_ISA {
 namespace {
 
 struct ActivateAll {
@@ -13,8 +14,8 @@ struct ActivateAll {
   template <Act kAct>
   void run() const {
     int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) store(y + i, ::activate<kAct>(load(x + i), params));
-    if (i < count) store_part(y + i, ::activate<kAct>(load_part(x + i, count - i), params), count - i);
+    for (; i + kLanes <= count; i += kLanes) store(y + i, activate<kAct>(load(x + i), params));
+    if (i < count) store_part(y + i, activate<kAct>(load_part(x + i, count - i), params), count - i);
   }
 };
 void activate_all(Act act, float a, float b, const float* x, float* y, int64_t count) {
@@ -31,9 +32,46 @@ void from_bf16(const uint16_t* x, float* y, int64_t count) {
   if (i < count) store_part(y + i, load_part(x + i, count - i), count - i);
 }
 
+template <class T>
+struct StoreRows {
+  const Sink& s;
+  const float* sums;
+  int64_t pitch, rows, columns;
+
+  template <Act kAct>
+  void run() const {
+    for (int64_t r = 0; r < rows; ++r) {
+      T* y = reinterpret_cast<T*>(s.y + r * s.ldy);
+      const T* residual = reinterpret_cast<const T*>(s.residual + r * s.ldr);
+      int64_t i = 0;
+      for (; i + kLanes <= columns; i += kLanes) {
+        Vf v = load(sums + r * pitch + i);
+        if (s.bias) v += load(s.bias + i);
+        if (s.residual && !s.add_after) v += load(residual + i);
+        v = activate<kAct>(v, s.act_params);
+        if (s.add_after) v += load(residual + i);
+        store(y + i, v);
+      }
+      if (int64_t left = columns - i; left > 0) {
+        Vf v = load(sums + r * pitch + i);
+        if (s.bias) v += load_part(s.bias + i, left);
+        if (s.residual && !s.add_after) v += load_part(residual + i, left);
+        v = activate<kAct>(v, s.act_params);
+        if (s.add_after) v += load_part(residual + i, left);
+        store_part(y + i, v, left);
+      }
+    }
+  }
+};
+
 }  // namespace
 
-namespace tenon::isa::TENON_ISA {
+void store_rows(const Sink& s, const float* sums, int64_t pitch, int64_t rows, int64_t columns) {
+  if (s.bf16)
+    with_act(s.act, StoreRows<uint16_t>{s, sums, pitch, rows, columns});
+  else
+    with_act(s.act, StoreRows<float>{s, sums, pitch, rows, columns});
+}
 
 void fill_elementwise(IsaTable& t) {
   t.activate = activate_all;

@@ -2,10 +2,8 @@
 #include "backends/cpu/isa/gemm.h"
 #include "backends/cpu/isa/parts.h"
 
+namespace tenon::isa::TENON_ISA {
 namespace {
-
-using tenon::isa::Gemm;
-using tenon::isa::Pack;
 
 TENON_INLINE bool pairs(Type type) { return type == Type::kBf16 && MacBf16::kPack == 2; }
 
@@ -145,8 +143,6 @@ void gemm(const Gemm& g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, void* s
 }
 
 }  // namespace
-
-namespace tenon::isa::TENON_ISA {
 
 void fill_gemm(IsaTable& t) {
   t.lanes = kLanes;

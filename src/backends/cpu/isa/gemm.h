@@ -2,10 +2,10 @@
 #pragma once
 #include "backends/cpu/isa/tile.h"
 
-namespace {
+namespace tenon::isa::TENON_ISA {
 
-constexpr int64_t kBlockTiles = 16;            // tiles whose row pointers are kept at once
-constexpr int64_t kBlockBytes = 384 * 1024;    // of A in a block, to stay in the second-level cache
+constexpr int64_t kBlockTiles = 16;          // tiles whose row pointers are kept at once
+constexpr int64_t kBlockBytes = 384 * 1024;  // of A in a block, to stay in the second-level cache
 constexpr int64_t kAlign = 64;
 
 TENON_INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -62,4 +62,4 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
   }
 }
 
-}  // namespace
+}  // namespace tenon::isa::TENON_ISA

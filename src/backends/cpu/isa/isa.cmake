@@ -1,10 +1,10 @@
 # The vector loops, compiled once for each instruction set. These files include plain headers only, and everything in
-# them has internal linkage: an inline function compiled for AVX-512 must not become the one that everybody calls.
+# them is in a namespace of the instruction set: an inline function compiled for AVX-512 must not become the one that everybody calls.
 set(isa_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cpu/isa)
 
 function(tenon_isa name value)
   set(target tenon_isa_${name})
-  add_library(${target} OBJECT ${isa_folder}/gemm.cpp ${isa_folder}/conv.cpp ${isa_folder}/depthwise.cpp
+  add_library(${target} OBJECT ${isa_folder}/tile.cpp ${isa_folder}/gemm.cpp ${isa_folder}/conv.cpp ${isa_folder}/depthwise.cpp
               ${isa_folder}/winograd.cpp ${isa_folder}/elementwise.cpp ${isa_folder}/table.cpp)
   target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE tenon_flags)

@@ -16,10 +16,10 @@ enum class Type : int32_t { kF32, kBf16 };
 /// Activation functions that kernels apply as they store.
 enum class Act : int32_t {
   kNone,
-  kClip,         ///< min(max(x, a), b); ReLU is a = 0, b = infinity
-  kLeaky,        ///< x >= 0 ? x : a x
+  kClip,   ///< min(max(x, a), b); ReLU is a = 0, b = infinity
+  kLeaky,  ///< x >= 0 ? x : a x
   kSigmoid,
-  kSilu,         ///< x sigmoid(a x); a = 1 is SiLU
+  kSilu,  ///< x sigmoid(a x); a = 1 is SiLU
   kTanh,
   kGeluErf,
   kGeluTanh,
@@ -122,10 +122,10 @@ struct Winograd {
 struct IsaTable {
   Isa isa;
   const char* name;
-  int32_t lanes;        ///< f32 values in a vector
-  int32_t rows;         ///< rows of a full register tile
-  int32_t panel;        ///< columns of a full packed panel
-  bool fast_bf16;       ///< bf16 products are instructions, not conversions
+  int32_t lanes;   ///< f32 values in a vector
+  int32_t rows;    ///< rows of a full register tile
+  int32_t panel;   ///< columns of a full packed panel
+  bool fast_bf16;  ///< bf16 products are instructions, not conversions
 
   /// Bytes of a packed B. Panels follow each other, so the part of columns [n0, n1), n0 a multiple of `panel`, begins
   /// at packed_bytes of n0 columns.

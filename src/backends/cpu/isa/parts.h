@@ -2,12 +2,12 @@
 #pragma once
 #include "backends/cpu/isa/isa.h"
 
-#define TENON_DECLARE_ISA(name)     \
-  namespace tenon::isa::name {      \
-  void fill_gemm(IsaTable& t);      \
-  void fill_conv(IsaTable& t);      \
-  void fill_depthwise(IsaTable& t); \
-  void fill_winograd(IsaTable& t);  \
+#define TENON_DECLARE_ISA(name)       \
+  namespace tenon::isa::name {        \
+  void fill_gemm(IsaTable& t);        \
+  void fill_conv(IsaTable& t);        \
+  void fill_depthwise(IsaTable& t);   \
+  void fill_winograd(IsaTable& t);    \
   void fill_elementwise(IsaTable& t); \
   }
 #ifdef TENON_ISA

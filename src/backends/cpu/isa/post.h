@@ -3,10 +3,7 @@
 #include "backends/cpu/isa/isa.h"
 #include "backends/cpu/isa/vec_math.h"
 
-namespace {
-
-using tenon::isa::Post;
-using tenon::isa::Type;
+namespace tenon::isa::TENON_ISA {
 
 /// Where a piece of y goes, with everything that Post says moved to its first row and column.
 struct Sink {
@@ -17,7 +14,7 @@ struct Sink {
   const float* bias;
   Act act;
   ActParams act_params;
-  Vf lo, hi;       ///< the bounds where `in_registers`
+  Vf lo, hi;  ///< the bounds where `in_registers`
   bool bf16;
   bool add_after;
   bool in_registers;  ///< the activation is a clip before which everything is added
@@ -53,44 +50,7 @@ TENON_INLINE Sink moved(const Sink& s, int64_t m, int64_t n) {
   return r;
 }
 
-template <class T>
-struct StoreRows {
-  const Sink& s;
-  const float* sums;
-  int64_t pitch, rows, columns;
-
-  template <Act kAct>
-  void run() const {
-    for (int64_t r = 0; r < rows; ++r) {
-      T* y = reinterpret_cast<T*>(s.y + r * s.ldy);
-      const T* residual = reinterpret_cast<const T*>(s.residual + r * s.ldr);
-      int64_t i = 0;
-      for (; i + kLanes <= columns; i += kLanes) {
-        Vf v = load(sums + r * pitch + i);
-        if (s.bias) v += load(s.bias + i);
-        if (s.residual && !s.add_after) v += load(residual + i);
-        v = activate<kAct>(v, s.act_params);
-        if (s.add_after) v += load(residual + i);
-        store(y + i, v);
-      }
-      if (int64_t left = columns - i; left > 0) {
-        Vf v = load(sums + r * pitch + i);
-        if (s.bias) v += load_part(s.bias + i, left);
-        if (s.residual && !s.add_after) v += load_part(residual + i, left);
-        v = activate<kAct>(v, s.act_params);
-        if (s.add_after) v += load_part(residual + i, left);
-        store_part(y + i, v, left);
-      }
-    }
-  }
-};
-
 /// Stores a buffer of sums with `pitch` floats a row; whole vectors of it are read.
-[[gnu::noinline]] void store_rows(const Sink& s, const float* sums, int64_t pitch, int64_t rows, int64_t columns) {
-  if (s.bf16)
-    with_act(s.act, StoreRows<uint16_t>{s, sums, pitch, rows, columns});
-  else
-    with_act(s.act, StoreRows<float>{s, sums, pitch, rows, columns});
-}
+void store_rows(const Sink& s, const float* sums, int64_t pitch, int64_t rows, int64_t columns);
 
-}  // namespace
+}  // namespace tenon::isa::TENON_ISA

@@ -2,7 +2,7 @@
 #pragma once
 #include "backends/cpu/isa/post.h"
 
-namespace {
+namespace tenon::isa::TENON_ISA {
 
 #if defined(__AVX512F__)
 constexpr int kRows = 14, kVectors = 2;
@@ -61,8 +61,8 @@ TENON_INLINE int64_t padded_k(int64_t k) {
 }
 
 template <class Mac, int M, int V>
-TENON_INLINE void mac_step(Vf (&acc)[M][V], const typename Mac::A* const (&a)[M], int64_t i,
-                           const typename Mac::B* b, bool last) {
+TENON_INLINE void mac_step(Vf (&acc)[M][V], const typename Mac::A* const (&a)[M], int64_t i, const typename Mac::B* b,
+                           bool last) {
   Vf bv[V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) bv[v] = Mac::load_b(b + v * kLanes * Mac::kPack);
@@ -142,20 +142,11 @@ void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const
 using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s,
                         int64_t columns);
 
+/// The tile of so many rows and vectors; compiled once, in tile.cpp.
+TileFn find_tile(bool bf16, int vectors, int rows);
 template <class Mac, int V>
 TENON_INLINE TileFn tile_of(int rows) {
-  static constexpr TileFn kTiles[] = {
-      tile<Mac, 1, V>,  tile<Mac, 2, V>,  tile<Mac, 3, V>,
-      tile<Mac, 4, V>,  tile<Mac, 5, V>,  tile<Mac, 6, V>,
-#if defined(__AVX512F__) || defined(__aarch64__)
-      tile<Mac, 7, V>,  tile<Mac, 8, V>,  tile<Mac, 9, V>,
-      tile<Mac, 10, V>, tile<Mac, 11, V>, tile<Mac, 12, V>,
-#endif
-#if defined(__AVX512F__)
-      tile<Mac, 13, V>, tile<Mac, 14, V>,
-#endif
-  };
-  return kTiles[rows - 1];
+  return find_tile(sizeof(typename Mac::A) == 2, V, rows);
 }
 
-}  // namespace
+}  // namespace tenon::isa::TENON_ISA

@@ -1,5 +1,5 @@
-// Vectors of floats for the instruction set of the translation unit that includes this; everything has internal
-// linkage, because the same names mean other code in the next translation unit.
+// Vectors of floats for the instruction set of the translation unit that includes this. TENON_ISA, the namespace, is
+// another one in each compilation, because the same names mean other code there.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-namespace {
+namespace tenon::isa::TENON_ISA {
 
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
@@ -144,4 +144,4 @@ TENON_INLINE void store_part(uint16_t* p, Vf v, int64_t count) {
 #endif
 }
 
-}  // namespace
+}  // namespace tenon::isa::TENON_ISA

@@ -3,9 +3,7 @@
 #include "backends/cpu/isa/isa.h"
 #include "backends/cpu/isa/vec.h"
 
-namespace {
-
-using tenon::isa::Act;
+namespace tenon::isa::TENON_ISA {
 
 /// Evaluates c[0] + x (c[1] + x (...)).
 template <int N>
@@ -59,7 +57,8 @@ TENON_INLINE Vf with_sign(Vf magnitude, Vf sign) {
 }
 TENON_INLINE Vf tanh(Vf x) {
   Vf a = abs(x), u = x * x;
-  Vf small = x * polynomial(u, {0.999999995f, -0.333332429f, 0.1333072f, -0.0536886246f, 0.0204870851f, -0.0055448619f});
+  Vf small =
+      x * polynomial(u, {0.999999995f, -0.333332429f, 0.1333072f, -0.0536886246f, 0.0204870851f, -0.0055448619f});
   Vf large = splat(1.f) - splat(2.f) / (exp(a + a) + splat(1.f));
   return a < splat(0.64f) ? small : with_sign(large, x);
 }
@@ -116,20 +115,33 @@ TENON_INLINE Vf activate(Vf x, const ActParams& p) {
 template <class F>
 TENON_INLINE void with_act(Act act, const F& f) {
   switch (act) {
-    case Act::kNone: return f.template run<Act::kNone>();
-    case Act::kClip: return f.template run<Act::kClip>();
-    case Act::kLeaky: return f.template run<Act::kLeaky>();
-    case Act::kSigmoid: return f.template run<Act::kSigmoid>();
-    case Act::kSilu: return f.template run<Act::kSilu>();
-    case Act::kTanh: return f.template run<Act::kTanh>();
-    case Act::kGeluErf: return f.template run<Act::kGeluErf>();
-    case Act::kGeluTanh: return f.template run<Act::kGeluTanh>();
-    case Act::kHardSigmoid: return f.template run<Act::kHardSigmoid>();
-    case Act::kHardSwish: return f.template run<Act::kHardSwish>();
-    case Act::kElu: return f.template run<Act::kElu>();
-    case Act::kMish: return f.template run<Act::kMish>();
-    case Act::kSoftplus: return f.template run<Act::kSoftplus>();
+    case Act::kNone:
+      return f.template run<Act::kNone>();
+    case Act::kClip:
+      return f.template run<Act::kClip>();
+    case Act::kLeaky:
+      return f.template run<Act::kLeaky>();
+    case Act::kSigmoid:
+      return f.template run<Act::kSigmoid>();
+    case Act::kSilu:
+      return f.template run<Act::kSilu>();
+    case Act::kTanh:
+      return f.template run<Act::kTanh>();
+    case Act::kGeluErf:
+      return f.template run<Act::kGeluErf>();
+    case Act::kGeluTanh:
+      return f.template run<Act::kGeluTanh>();
+    case Act::kHardSigmoid:
+      return f.template run<Act::kHardSigmoid>();
+    case Act::kHardSwish:
+      return f.template run<Act::kHardSwish>();
+    case Act::kElu:
+      return f.template run<Act::kElu>();
+    case Act::kMish:
+      return f.template run<Act::kMish>();
+    case Act::kSoftplus:
+      return f.template run<Act::kSoftplus>();
   }
 }
 
-}  // namespace
+}  // namespace tenon::isa::TENON_ISA

@@ -3,9 +3,8 @@
 #include "backends/cpu/isa/gemm.h"
 #include "backends/cpu/isa/parts.h"
 
+namespace tenon::isa::TENON_ISA {
 namespace {
-
-using tenon::isa::Winograd;
 
 constexpr int kSide = 6, kPoints = kSide * kSide;
 constexpr double kA = 0.6875, kB = 1.5;
@@ -51,9 +50,9 @@ void weight_matrix(int64_t r, double (&g)[kSide][5]) {
 }
 
 struct Geometry {
-  int64_t m;               ///< outputs a side of a tile
+  int64_t m;                        ///< outputs a side of a tile
   int64_t tiles_h, tiles_w, plane;  ///< tiles a phase of the dilation, tiles a plane
-  int64_t pitch;           ///< floats between rows of V
+  int64_t pitch;                    ///< floats between rows of V
 };
 TENON_INLINE Geometry geometry_of(const Winograd& c) {
   Geometry g;
@@ -198,9 +197,7 @@ void output_tile(const Winograd& c, const float* m, int64_t step, const Sink& pl
   }
 }
 
-int64_t weight_count(const Winograd& c, int64_t p) {
-  return kPoints * panel_bytes<MacF32>(c.kernel_d, c.c) / 4 * p;
-}
+int64_t weight_count(const Winograd& c, int64_t p) { return kPoints * panel_bytes<MacF32>(c.kernel_d, c.c) / 4 * p; }
 
 /// One panel: [point][tap along depth][c][kPanel or kLanes].
 void transform_weights(const Winograd& c, const float* w, float* u, int64_t p0, int64_t p1) {
@@ -256,17 +253,16 @@ void multiply(const Winograd& c, const Geometry& g, const Layout& l, const Slice
                       reinterpret_cast<const char*>(c.u) + (p * kPoints + point) * step,
                       make_sink(none, m + point * l.m_step + n - first, l.m_pitch, Type::kF32)};
       const float* from = v + point * l.v_step;
-      run_product<MacF32>(product, 0, tiles * (d1 - d0), 0, 1, l.tiles, pointers,
-                          [&](int64_t, int64_t row, int64_t rows, const void** out) {
-                            for (int64_t kd = 0; kd < c.kernel_d; ++kd, out += kRowPad)
-                              for (int64_t r = 0; r < rows; ++r) {
-                                const int64_t d = d0 + (row + r) / tiles;
-                                const int64_t at = d * c.stride_d - c.pad[0] + kd * c.dilation_d - s.first;
-                                out[r] = uint64_t(at) < uint64_t(s.count)
-                                             ? from + (at * tiles + (row + r) % tiles) * g.pitch
-                                             : zero;
-                              }
-                          });
+      run_product<MacF32>(
+          product, 0, tiles * (d1 - d0), 0, 1, l.tiles, pointers,
+          [&](int64_t, int64_t row, int64_t rows, const void** out) {
+            for (int64_t kd = 0; kd < c.kernel_d; ++kd, out += kRowPad)
+              for (int64_t r = 0; r < rows; ++r) {
+                const int64_t d = d0 + (row + r) / tiles;
+                const int64_t at = d * c.stride_d - c.pad[0] + kd * c.dilation_d - s.first;
+                out[r] = uint64_t(at) < uint64_t(s.count) ? from + (at * tiles + (row + r) % tiles) * g.pitch : zero;
+              }
+          });
     }
 }
 
@@ -304,8 +300,6 @@ void winograd(const Winograd& c, int64_t q0, int64_t q1, int64_t d0, int64_t d1,
 }
 
 }  // namespace
-
-namespace tenon::isa::TENON_ISA {
 
 void fill_winograd(IsaTable& t) {
   t.winograd_weight_count = weight_count;
