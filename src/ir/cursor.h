@@ -20,12 +20,15 @@ class Cursor {
   [[noreturn]] void bad(const Parts&... parts) const {
     const std::string_view before = s_.substr(0, at_);
     const size_t line = size_t(std::count(before.begin(), before.end(), '\n')) + 1, start = before.rfind('\n');
-    fail(ErrorCode::kInvalidModel, "line ", line, ", column ", at_ - (start == before.npos ? 0 : start + 1) + 1, ": ", parts...);
+    fail(ErrorCode::kInvalidModel, "line ", line, ", column ", at_ - (start == before.npos ? 0 : start + 1) + 1, ": ",
+         parts...);
   }
   void skip() {
     while (at_ < s_.size() && (std::isspace(static_cast<unsigned char>(s_[at_])) || s_[at_] == '#')) {
-      if (s_[at_] == '#') at_ = std::min(s_.find('\n', at_), s_.size());
-      else ++at_;
+      if (s_[at_] == '#')
+        at_ = std::min(s_.find('\n', at_), s_.size());
+      else
+        ++at_;
     }
   }
   bool at_end() {
@@ -80,8 +83,10 @@ class Cursor {
     skip();
     T v{};
     std::from_chars_result r;
-    if constexpr (std::is_floating_point_v<T>) r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v);
-    else r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v, base);
+    if constexpr (std::is_floating_point_v<T>)
+      r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v);
+    else
+      r = std::from_chars(s_.data() + at_, s_.data() + s_.size(), v, base);
     if (r.ec != std::errc()) bad("a number is expected");
     at_ = size_t(r.ptr - s_.data());
     return v;

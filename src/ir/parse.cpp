@@ -60,7 +60,8 @@ class Reader {
         statement(g);
       }
     }
-    if (c_.peek() != '}') do g.outputs.push_back(operand(g));
+    if (c_.peek() != '}') do
+        g.outputs.push_back(operand(g));
       while (c_.eat(','));
     c_.expect('}');
     --depth_;
@@ -78,7 +79,8 @@ class Reader {
         }
         c_.expect('%');
         std::string value_name = c_.name();
-        if (value_name.empty() || g.find(value_name) != kNone) c_.bad("value '", value_name, "' is empty or stands twice");
+        if (value_name.empty() || g.find(value_name) != kNone)
+          c_.bad("value '", value_name, "' is empty or stands twice");
         results.emplace_back(std::move(value_name), c_.eat(':') ? type(*g.symbols) : Type());
       } while (c_.eat(','));
       c_.expect('=');
@@ -111,7 +113,8 @@ class Reader {
     }
     std::vector<ValueId> inputs;
     c_.expect('(');
-    if (c_.peek() != ')') do inputs.push_back(operand(g));
+    if (c_.peek() != ')') do
+        inputs.push_back(operand(g));
       while (c_.eat(','));
     c_.expect(')');
     Attrs attrs(schema);
@@ -188,7 +191,8 @@ class Reader {
   }
 
   Dims constant_dims(const Type& t) {
-    if (!t.ranked || t.dtype == DType::kUndefined || !is_static(t.shape)) c_.bad("a constant needs a type with constant dimensions");
+    if (!t.ranked || t.dtype == DType::kUndefined || !is_static(t.shape))
+      c_.bad("a constant needs a type with constant dimensions");
     return static_dims(t.shape);
   }
 
@@ -199,10 +203,14 @@ class Reader {
     std::vector<double> reals;
     std::vector<int64_t> integers;
     if (c_.peek() != '}') do {
-        if (t.dtype == DType::kString) strings.push_back(c_.string());
-        else if (is_float(t.dtype)) reals.push_back(c_.number<double>());
-        else if (t.dtype == DType::kU64) integers.push_back(int64_t(c_.number<uint64_t>()));
-        else integers.push_back(c_.number<int64_t>());
+        if (t.dtype == DType::kString)
+          strings.push_back(c_.string());
+        else if (is_float(t.dtype))
+          reals.push_back(c_.number<double>());
+        else if (t.dtype == DType::kU64)
+          integers.push_back(int64_t(c_.number<uint64_t>()));
+        else
+          integers.push_back(c_.number<int64_t>());
       } while (c_.eat(','));
     c_.expect('}');
     const int64_t count = checked_product(dims), given = int64_t(strings.size() + reals.size() + integers.size());
@@ -254,15 +262,26 @@ class Reader {
     c_.expect('=');
     void* a = attrs.edit_data();
     switch (f->kind) {
-      case FieldKind::kInt: f->of<int64_t>(a) = c_.number<int64_t>(); return;
-      case FieldKind::kFloat: f->of<float>(a) = c_.number<float>(); return;
-      case FieldKind::kBool:
-        if (c_.eat_word("true")) f->of<bool>(a) = true;
-        else if (c_.eat_word("false")) f->of<bool>(a) = false;
-        else c_.bad("true or false is expected");
+      case FieldKind::kInt:
+        f->of<int64_t>(a) = c_.number<int64_t>();
         return;
-      case FieldKind::kString: f->of<std::string>(a) = c_.string(); return;
-      case FieldKind::kDType: f->of<DType>(a) = dtype(); return;
+      case FieldKind::kFloat:
+        f->of<float>(a) = c_.number<float>();
+        return;
+      case FieldKind::kBool:
+        if (c_.eat_word("true"))
+          f->of<bool>(a) = true;
+        else if (c_.eat_word("false"))
+          f->of<bool>(a) = false;
+        else
+          c_.bad("true or false is expected");
+        return;
+      case FieldKind::kString:
+        f->of<std::string>(a) = c_.string();
+        return;
+      case FieldKind::kDType:
+        f->of<DType>(a) = dtype();
+        return;
       case FieldKind::kEnum: {
         const std::string_view w = c_.word();
         const auto it = std::find(f->names.begin(), f->names.end(), w);
@@ -270,9 +289,15 @@ class Reader {
         f->of<int64_t>(a) = it - f->names.begin();
         return;
       }
-      case FieldKind::kInts: list([&] { f->of<std::vector<int64_t>>(a).push_back(c_.number<int64_t>()); }); return;
-      case FieldKind::kFloats: list([&] { f->of<std::vector<float>>(a).push_back(c_.number<float>()); }); return;
-      case FieldKind::kStrings: list([&] { f->of<std::vector<std::string>>(a).push_back(c_.string()); }); return;
+      case FieldKind::kInts:
+        list([&] { f->of<std::vector<int64_t>>(a).push_back(c_.number<int64_t>()); });
+        return;
+      case FieldKind::kFloats:
+        list([&] { f->of<std::vector<float>>(a).push_back(c_.number<float>()); });
+        return;
+      case FieldKind::kStrings:
+        list([&] { f->of<std::vector<std::string>>(a).push_back(c_.string()); });
+        return;
       case FieldKind::kGraph:
         if (!c_.eat_word("none")) f->of<std::shared_ptr<Graph>>(a) = std::make_shared<Graph>(graph(g.symbols));
         return;

@@ -19,7 +19,8 @@ std::vector<ValueId> Patch::nodes(std::string op, std::vector<ValueId> inputs, A
 }
 
 bool Patch::is_new_node_output(ValueId v) const {
-  return is_new(v) && std::none_of(constants_.begin(), constants_.end(), [v](const NewConstant& c) { return c.id == v; });
+  return is_new(v) &&
+         std::none_of(constants_.begin(), constants_.end(), [v](const NewConstant& c) { return c.id == v; });
 }
 
 std::string join_origins(const std::string& a, const std::string& b) {
@@ -35,7 +36,9 @@ std::string join_origins(const std::string& a, const std::string& b) {
   };
   each(a, [&](std::string_view s) { seen.insert(s); });
   std::string added;
-  each(b, [&](std::string_view s) { if (!s.empty() && seen.insert(s).second) added += cat(" + ", s); });
+  each(b, [&](std::string_view s) {
+    if (!s.empty() && seen.insert(s).second) added += cat(" + ", s);
+  });
   return out + added;
 }
 
@@ -62,9 +65,11 @@ int erase_unread(Graph& graph, ValueId v, std::vector<NodeId>* erased) {
 std::vector<NodeId> Patch::apply(Graph& graph) && {
   std::vector<ValueId> map(next_, kNone);
   auto real = [&](ValueId v) { return v == kNone || v < first_new_ ? v : map.at(v - first_new_); };
-  require(graph.value_count() == first_new_, ErrorCode::kInternal, "a patch is applied to a graph that has changed since");
+  require(graph.value_count() == first_new_, ErrorCode::kInternal,
+          "a patch is applied to a graph that has changed since");
   for (auto& c : constants_)
-    map[c.id - first_new_] = graph.add_constant(std::move(c.tensor), c.name.empty() ? std::string() : graph.unique_name(c.name));
+    map[c.id - first_new_] =
+        graph.add_constant(std::move(c.tensor), c.name.empty() ? std::string() : graph.unique_name(c.name));
   std::vector<NodeId> added;
   const NodeId last = replacements_.empty() ? kNone : graph.value(replacements_.back().first).producer;
   const std::string base = last == kNone ? std::string() : graph.node(last).name;

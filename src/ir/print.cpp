@@ -9,11 +9,16 @@ namespace {
 std::string quoted(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
-    if (c == '"' || c == '\\') out += cat('\\', c);
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (static_cast<unsigned char>(c) < 32) out += cat("\\x", "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]);
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += cat('\\', c);
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (static_cast<unsigned char>(c) < 32)
+      out += cat("\\x", "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]);
+    else
+      out += c;
   }
   return out + '"';
 }
@@ -97,11 +102,16 @@ class Printer {
     if (complex) return cat("hash(", hex(t.hash()), ")");
     for (int64_t i = 0; i < t.count(); ++i) {
       if (i) out += ", ";
-      if (t.dtype() == DType::kString) out += quoted(t.strings()[size_t(i)]);
-      else if (t.dtype() == DType::kF64) out += cat(t.get(i));
-      else if (is_float(t.dtype())) out += cat(float(t.get(i)));
-      else if (t.dtype() == DType::kU64) out += cat(uint64_t(t.get_int(i)));
-      else out += cat(t.get_int(i));
+      if (t.dtype() == DType::kString)
+        out += quoted(t.strings()[size_t(i)]);
+      else if (t.dtype() == DType::kF64)
+        out += cat(t.get(i));
+      else if (is_float(t.dtype()))
+        out += cat(float(t.get(i)));
+      else if (t.dtype() == DType::kU64)
+        out += cat(uint64_t(t.get_int(i)));
+      else
+        out += cat(t.get_int(i));
     }
     return out + "}";
   }
@@ -117,17 +127,24 @@ class Printer {
   }
   std::string field(const Field& f, const void* a) {
     switch (f.kind) {
-      case FieldKind::kInt: return cat(f.of<int64_t>(a));
-      case FieldKind::kFloat: return cat(f.of<float>(a));
-      case FieldKind::kBool: return cat(f.of<bool>(a));
-      case FieldKind::kString: return quoted(f.of<std::string>(a));
-      case FieldKind::kDType: return std::string(name(f.of<DType>(a)));
+      case FieldKind::kInt:
+        return cat(f.of<int64_t>(a));
+      case FieldKind::kFloat:
+        return cat(f.of<float>(a));
+      case FieldKind::kBool:
+        return cat(f.of<bool>(a));
+      case FieldKind::kString:
+        return quoted(f.of<std::string>(a));
+      case FieldKind::kDType:
+        return std::string(name(f.of<DType>(a)));
       case FieldKind::kEnum: {
         const int64_t v = f.of<int64_t>(a);
         return v >= 0 && size_t(v) < f.names.size() ? std::string(f.names[size_t(v)]) : cat(v);
       }
-      case FieldKind::kInts: return cat(f.of<std::vector<int64_t>>(a));
-      case FieldKind::kFloats: return cat(f.of<std::vector<float>>(a));
+      case FieldKind::kInts:
+        return cat(f.of<std::vector<int64_t>>(a));
+      case FieldKind::kFloats:
+        return cat(f.of<std::vector<float>>(a));
       case FieldKind::kStrings: {
         std::string out = "[";
         for (const auto& s : f.of<std::vector<std::string>>(a)) out += (out.size() > 1 ? ", " : "") + quoted(s);
@@ -152,7 +169,9 @@ class Printer {
 
 }  // namespace
 
-std::string print(const Graph& graph, const PrintOptions& options) { return Printer(graph, options, "").whole() + "\n"; }
+std::string print(const Graph& graph, const PrintOptions& options) {
+  return Printer(graph, options, "").whole() + "\n";
+}
 std::string print_node(const Graph& graph, NodeId node, const PrintOptions& options) {
   return Printer(graph, options, "").node(node);
 }

@@ -29,10 +29,11 @@ struct AllAttrs {
   std::shared_ptr<Graph> body;
   Tensor tensor;
   static std::span<const Field> fields() {
-    static const Field f[] = {field<&AllAttrs::count>("count"), field<&AllAttrs::scale>("scale"), field<&AllAttrs::flag>("flag"),
-                              field<&AllAttrs::text>("text"), field<&AllAttrs::to>("to"), field<&AllAttrs::mode>("mode"),
-                              field<&AllAttrs::axes>("axes"), field<&AllAttrs::scales>("scales"), field<&AllAttrs::names>("names"),
-                              field<&AllAttrs::body>("body"), field<&AllAttrs::tensor>("tensor")};
+    static const Field f[] = {
+        field<&AllAttrs::count>("count"), field<&AllAttrs::scale>("scale"),   field<&AllAttrs::flag>("flag"),
+        field<&AllAttrs::text>("text"),   field<&AllAttrs::to>("to"),         field<&AllAttrs::mode>("mode"),
+        field<&AllAttrs::axes>("axes"),   field<&AllAttrs::scales>("scales"), field<&AllAttrs::names>("names"),
+        field<&AllAttrs::body>("body"),   field<&AllAttrs::tensor>("tensor")};
     return f;
   }
 };
@@ -86,7 +87,8 @@ TEST_CASE("text: what is printed parses back to the same graph") {
 }
 
 TEST_CASE("text: generated constants and content hashes") {
-  const char* text = "graph { %a: f32[100] = random(7)\n %b: f32[100] = random(7) %c: i64[70] = fill(3)\n return %a, %b, %c }";
+  const char* text =
+      "graph { %a: f32[100] = random(7)\n %b: f32[100] = random(7) %c: i64[70] = fill(3)\n return %a, %b, %c }";
   const Graph g = parse(text, options());
   const Tensor a = *g.constant(g.find("a"));
   CHECK(a == *g.constant(g.find("b")));
@@ -105,7 +107,8 @@ TEST_CASE("text: generated constants and content hashes") {
 
 TEST_CASE("text: errors name line and column") {
   CHECK(error_of("graph {\n  %y = Plain(%x)\n return %y }").find("line 2, column 16: value 'x' is not defined") == 0);
-  CHECK(error_of("graph {\n  %x: f32[2] = input\n  %y = Odd(%x)\n}").find("line 3, column 8: there is no operator called 'Odd'") == 0);
+  CHECK(error_of("graph {\n  %x: f32[2] = input\n  %y = Odd(%x)\n}")
+            .find("line 3, column 8: there is no operator called 'Odd'") == 0);
   CHECK(error_of("graph { %x: f99[2] = input").find("not an element type") != std::string::npos);
   CHECK(error_of("graph { %x: f32[2] = {1} return %x }").find("2 elements, 1 are listed") != std::string::npos);
   CHECK(error_of("graph { %x: f32[(a] = input").find("line 1") == 0);
@@ -119,7 +122,9 @@ TEST_CASE("text: errors name line and column") {
 }
 
 TEST_CASE("patch: replaces, erases what is unread, keeps origins") {
-  Graph g = parse("graph { %x: f32[2] = input\n %a = Plain(%x) \"a\"\n %b = Plain(%a) \"b\"\n %c = Plain(%b) \"c\" return %c }", options());
+  Graph g = parse(
+      "graph { %x: f32[2] = input\n %a = Plain(%x) \"a\"\n %b = Plain(%a) \"b\"\n %c = Plain(%b) \"c\" return %c }",
+      options());
   Patch p(g, "two in one");
   const ValueId k = p.constant(Tensor::scalar_f32(2), "k");
   p.replace(g.find("b"), p.node("All", {g.find("x"), k}, AllAttrs{}));

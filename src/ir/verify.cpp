@@ -37,7 +37,8 @@ void verify(const Graph& g, bool typed) {
     for (const Field& f : node.attrs.schema().fields) {
       if (f.kind != FieldKind::kGraph) continue;
       if (const auto& body = f.of<std::shared_ptr<Graph>>(node.attrs.data())) {
-        require(body->symbols == g.symbols, ErrorCode::kInternal, place, ": body ", f.name, " has other symbols than its graph");
+        require(body->symbols == g.symbols, ErrorCode::kInternal, place, ": body ", f.name,
+                " has other symbols than its graph");
         verify(*body, typed);
       }
     }

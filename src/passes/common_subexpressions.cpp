@@ -22,9 +22,11 @@ int merge_constants(ir::Graph& graph) {
   for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
     const ir::Tensor* t = graph.constant(v);
     if (!t || graph.users(v).empty() || t->dtype() == ir::DType::kString) continue;
-    const uint64_t key = t->bytes() <= kCompareBytes ? t->hash() : uint64_t(reinterpret_cast<uintptr_t>(t->data().data()));
+    const uint64_t key =
+        t->bytes() <= kCompareBytes ? t->hash() : uint64_t(reinterpret_cast<uintptr_t>(t->data().data()));
     auto& list = seen[key];
-    auto it = std::find_if(list.begin(), list.end(), [&](ir::ValueId o) { return same_constant(*graph.constant(o), *t); });
+    auto it =
+        std::find_if(list.begin(), list.end(), [&](ir::ValueId o) { return same_constant(*graph.constant(o), *t); });
     if (it == list.end()) {
       list.push_back(v);
     } else if (!graph.is_output(v)) {

@@ -32,7 +32,9 @@ std::vector<ir::DType> types_of(const ir::Graph& graph, const std::vector<ir::Va
 }
 
 bool selected(const PassOptions& options, std::string_view name) {
-  auto in = [&](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), name) != list.end(); };
+  auto in = [&](const std::vector<std::string>& list) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
   return !in(options.disabled) && (options.only.empty() || in(options.only));
 }
 
@@ -57,15 +59,15 @@ PassReport run_pass(ir::Graph& graph, const Pass& pass, const PassOptions& optio
     if (report.changes > 0) {
       graph.compact();
       ops::infer(graph);
-      require(types == types_of(graph, graph.outputs), ErrorCode::kInternal, "the element type of an output has changed");
+      require(types == types_of(graph, graph.outputs), ErrorCode::kInternal,
+              "the element type of an output has changed");
       if (options.verify) verify(graph);
     }
   } catch (const Error& e) {
     throw e.at(cat("pass ", pass.name));
   }
   report.details = std::move(context.changes);
-  report.microseconds =
-      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  report.microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
 

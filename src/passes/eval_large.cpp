@@ -81,7 +81,8 @@ void permute(const T* x, T* y, const Dims& dims, const Dims& strides) {
     for (int64_t i0 = 0; i0 < rows; i0 += kBlock)
       for (int64_t j0 = 0; j0 < columns; j0 += kBlock)
         for (int64_t i = i0; i < std::min(rows, i0 + kBlock); ++i)
-          for (int64_t j = j0; j < std::min(columns, j0 + kBlock); ++j) y[i * columns + j] = x[at + i * row + j * column];
+          for (int64_t j = j0; j < std::min(columns, j0 + kBlock); ++j)
+            y[i * columns + j] = x[at + i * row + j * column];
     y += rows * columns;
     size_t k = r > 1 ? r - 2 : 0;
     for (; k-- > 0;) {
@@ -104,10 +105,17 @@ std::optional<Tensor> transposed(const ir::Node& node, const Tensor& x, const Di
   Tensor y(x.dtype(), dims);
   if (y.count() == 0 || dims.empty()) return std::nullopt;
   switch (ir::bits(x.dtype())) {
-    case 32: permute(x.as<uint32_t>(), y.mutable_as<uint32_t>(), dims, strides); return y;
-    case 16: permute(x.as<uint16_t>(), y.mutable_as<uint16_t>(), dims, strides); return y;
-    case 64: permute(x.as<uint64_t>(), y.mutable_as<uint64_t>(), dims, strides); return y;
-    default: return std::nullopt;
+    case 32:
+      permute(x.as<uint32_t>(), y.mutable_as<uint32_t>(), dims, strides);
+      return y;
+    case 16:
+      permute(x.as<uint16_t>(), y.mutable_as<uint16_t>(), dims, strides);
+      return y;
+    case 64:
+      permute(x.as<uint64_t>(), y.mutable_as<uint64_t>(), dims, strides);
+      return y;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -116,8 +124,10 @@ std::optional<Tensor> narrowed(const Tensor& x, DType to) {
   Tensor y(to, x.dims());
   const float* from = x.as<float>();
   uint16_t* out = y.mutable_as<uint16_t>();
-  if (to == DType::kBF16) for (int64_t i = 0; i < x.count(); ++i) out[i] = bf16::encode(from[i]);
-  else for (int64_t i = 0; i < x.count(); ++i) out[i] = f16::encode(from[i]);
+  if (to == DType::kBF16)
+    for (int64_t i = 0; i < x.count(); ++i) out[i] = bf16::encode(from[i]);
+  else
+    for (int64_t i = 0; i < x.count(); ++i) out[i] = f16::encode(from[i]);
   return y;
 }
 
@@ -128,7 +138,8 @@ std::optional<Tensor> eval_large(const ir::Node& node, const std::vector<Tensor>
   if (op.form == ops::OpForm::kView && in[0].dtype() == dtype) return in[0].reshaped(dims);
   if (node.op == "Transpose") return transposed(node, in[0], dims);
   if (node.op == "Cast") return narrowed(in[0], dtype);
-  if (op.form == ops::OpForm::kBinary && in.size() == 2 && dtype == DType::kF32 && in[0].dtype() == dtype && in[1].dtype() == dtype)
+  if (op.form == ops::OpForm::kBinary && in.size() == 2 && dtype == DType::kF32 && in[0].dtype() == dtype &&
+      in[1].dtype() == dtype)
     return arithmetic(node, in, dims);
   return std::nullopt;
 }

@@ -69,10 +69,14 @@ void write_cases(const fs::path& path, const std::vector<Case>& cases) {
 passes::PassOptions options_of(const Case& c) {
   passes::PassOptions options;
   for (const std::string& o : c.options) {
-    if (o == "allow_bf16") options.allow_bf16 = true;
-    else if (o == "allow_fp16") options.allow_fp16 = true;
-    else if (o.rfind("keep_f32 ", 0) == 0) options.keep_f32.insert(o.substr(9));
-    else fail(ErrorCode::kInvalidArgument, "option '", o, "' is not known");
+    if (o == "allow_bf16")
+      options.allow_bf16 = true;
+    else if (o == "allow_fp16")
+      options.allow_fp16 = true;
+    else if (o.rfind("keep_f32 ", 0) == 0)
+      options.keep_f32.insert(o.substr(9));
+    else
+      fail(ErrorCode::kInvalidArgument, "option '", o, "' is not known");
   }
   return options;
 }

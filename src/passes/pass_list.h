@@ -5,6 +5,9 @@
 
 namespace tenon::passes {
 
+int simplify(ir::Graph& graph, PassContext& context);
+int fold_shapes(ir::Graph& graph, PassContext& context);
+int layout(ir::Graph& graph, PassContext& context);
 int fold_constants(ir::Graph& graph, PassContext& context);
 int dead_code(ir::Graph& graph, PassContext& context);
 int common_subexpressions(ir::Graph& graph, PassContext& context);

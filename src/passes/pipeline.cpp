@@ -6,8 +6,13 @@ std::span<const Pass> pipeline() {
   static constexpr Pass kPasses[] = {
       // Make small what the importer wrote.
       {"fold_constants", fold_constants},
+      {"fold_shapes", fold_shapes},
+      {"simplify", simplify},
       {"common_subexpressions", common_subexpressions},
       {"dead_code", dead_code},
+      // Layout.
+      {"layout", layout},
+      {"simplify", simplify},
   };
   return kPasses;
 }

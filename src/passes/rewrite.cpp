@@ -13,7 +13,8 @@ namespace tenon::passes {
 bool apply_patch(ir::Graph& graph, PassContext& context, ir::Patch patch, std::vector<ir::NodeId>* added) {
   for (auto [old, by] : patch.replacements()) {
     if (!graph.is_output(old)) continue;
-    if (!patch.is_new_node_output(by) && (patch.is_new(by) || graph.constant(by) || graph.is_input(by) || graph.is_output(by)))
+    if (!patch.is_new_node_output(by) &&
+        (patch.is_new(by) || graph.constant(by) || graph.is_input(by) || graph.is_output(by)))
       return false;
   }
   const ir::ValueId first = patch.replacements().empty() ? ir::kNone : patch.replacements()[0].first;
@@ -81,7 +82,8 @@ bool is_scalar(const ir::Graph& graph, ir::ValueId v, double expected, double to
 std::optional<std::vector<int64_t>> known_ints(const ir::Graph& graph, ir::ValueId v) {
   if (v == ir::kNone) return std::nullopt;
   const ir::Value& value = graph.value(v);
-  if (value.constant && (ir::is_integer(value.dtype) || value.dtype == ir::DType::kBool)) return value.constant->to_ints();
+  if (value.constant && (ir::is_integer(value.dtype) || value.dtype == ir::DType::kBool))
+    return value.constant->to_ints();
   if (value.contents && ir::is_static(*value.contents)) return ir::static_dims(*value.contents);
   return std::nullopt;
 }
@@ -91,6 +93,23 @@ const ir::Shape& shape_of(const ir::Graph& graph, ir::ValueId v) {
   return graph.value(v).shape;
 }
 size_t rank_of(const ir::Graph& graph, ir::ValueId v) { return shape_of(graph, v).size(); }
+
+std::optional<std::vector<int64_t>> reshape_target(const ir::Shape& from, const ir::Shape& to) {
+  std::vector<int64_t> target;
+  bool rest = false;
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (to[i] == 0) return std::nullopt;
+    if (to[i].is_const())
+      target.push_back(to[i].constant());
+    else if (i < from.size() && from[i] == to[i])
+      target.push_back(0);
+    else if (rest)
+      return std::nullopt;
+    else
+      target.push_back(-1), rest = true;
+  }
+  return target;
+}
 
 ir::ValueId reshape_to(ir::Patch& patch, ir::ValueId v, const std::vector<int64_t>& dims) {
   const ir::ValueId shape = patch.constant(ir::Tensor::vector_i64(dims));

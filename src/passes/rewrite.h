@@ -45,6 +45,9 @@ std::optional<std::pair<ir::ValueId, ir::ValueId>> either(const ir::Node& node, 
   if (f(node.inputs[1])) return std::pair{node.inputs[1], node.inputs[0]};
   return std::nullopt;
 }
+/// The shape operand with which Reshape views a tensor of shape `from` as `to`: numbers, 0 for a dimension that stays
+/// where it is, -1 for at most one other symbolic one. nullopt if that does not suffice.
+std::optional<std::vector<int64_t>> reshape_target(const ir::Shape& from, const ir::Shape& to);
 /// A view of `v` with constant dims, as a Reshape node of `patch`.
 ir::ValueId reshape_to(ir::Patch& patch, ir::ValueId v, const std::vector<int64_t>& dims);
 

@@ -11,9 +11,10 @@ void verify_operators(const ir::Graph& graph) {
     const ir::Node& node = graph.node(n);
     if (!node.alive) continue;
     const ops::OpDef* op = ops::find_op_or_null(node.op);
-    require(op != nullptr, ErrorCode::kUnsupported, "node '", node.name, "': there is no operator called '", node.op, "'");
-    require(node.inputs.size() >= op->min_inputs && node.inputs.size() <= op->max_inputs, ErrorCode::kInternal, "node '",
-            node.name, "' (", node.op, ") has ", node.inputs.size(), " inputs");
+    require(op != nullptr, ErrorCode::kUnsupported, "node '", node.name, "': there is no operator called '", node.op,
+            "'");
+    require(node.inputs.size() >= op->min_inputs && node.inputs.size() <= op->max_inputs, ErrorCode::kInternal,
+            "node '", node.name, "' (", node.op, ") has ", node.inputs.size(), " inputs");
     require(&node.attrs.schema() == op->attrs, ErrorCode::kInternal, "node '", node.name, "' (", node.op,
             ") has the attributes of another operator");
     for (const ir::Field& f : op->attrs->fields)
