@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test check check-arm format install clean
+.PHONY: all setup build test check check-arm bench format install clean
 
 all: build
 
@@ -25,6 +25,9 @@ check: build
 check-arm:
 	@$(SETUP) --arm
 	@scripts/check_arm.sh $(JOBS)
+
+bench: build
+	@$(PYTHON) bench/cpu.py --append docs/benchmarks.md
 
 format: setup
 	@git ls-files -z "*.cpp" "*.h" "*.cu" "*.cuh" | xargs -0 .venv/bin/clang-format -i

@@ -148,7 +148,8 @@ class Net:
 
     def conv(self, x, channels, kernel, stride=1, pad=None, groups=1, dilation=1, norm=None, bias=True, std=1.0):
         """Convolution in the rank of x. norm="batch": a batch-norm follows, folded or as a node. Else weights and bias
-        are set so that the output's deviation is `std` and, on images, each channel's mean near zero."""
+        are set so that the output's deviation is `std` and, on images, channel means are small: without that all
+        rows would give nearly the same output."""
         spatial = self.value[x].ndim - 2
         kernel, stride, dilation = (list(v) if isinstance(v, (tuple, list)) else [v] * spatial
                                     for v in (kernel, stride, dilation))
@@ -162,7 +163,7 @@ class Net:
         raw = self._run("Conv", [x, w_name], 1, attributes)[0]
         axes = (0,) + tuple(range(2, raw.ndim))
         if norm is None:
-            center = raw.mean(axes) if np.prod(raw.shape[2:]) >= 16 else np.zeros(channels, np.float32)
+            center = 0.7 * raw.mean(axes) if np.prod(raw.shape[2:]) >= 16 else np.zeros(channels, np.float32)
             scale = np.float32(std / max((raw - center.reshape([-1] + [1] * spatial)).std(), 1e-6))
             b = (self.rng.standard_normal(channels) * 0.1 * std - center * scale).astype(np.float32)
             w *= scale
