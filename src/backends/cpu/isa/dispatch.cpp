@@ -96,12 +96,9 @@ const IsaTable* isa_table(Isa isa) {
 }
 
 const IsaTable& isa_table() {
-  static const IsaTable& best = []() -> const IsaTable& {
-    for (int i = int(cap()); i > 0; --i)
-      if (const IsaTable* t = isa_table(Isa(i))) return *t;
-    return base::table();
-  }();
-  return best;
+  for (int i = int(cap()); i > 0; --i)
+    if (const IsaTable* t = isa_table(Isa(i))) return *t;
+  return base::table();
 }
 
 }  // namespace tenon::isa

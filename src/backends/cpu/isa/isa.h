@@ -160,7 +160,8 @@ struct IsaTable {
   void (*from_bf16)(const uint16_t* x, float* y, int64_t count);
 };
 
-/// The table for this processor, no higher than TENON_CPU_ISA (sse2, avx2, avx512, avx512_bf16, amx) says.
+/// The table for this processor, no higher than TENON_CPU_ISA (sse2, avx2, avx512, avx512_bf16, amx) says. Reads the
+/// environment: for prepare(), not for run().
 const IsaTable& isa_table();
 /// The table of one level, or null where the processor or the build lacks it.
 const IsaTable* isa_table(Isa isa);

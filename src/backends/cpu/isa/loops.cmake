@@ -1,0 +1,27 @@
+# The loops of kernels that are not products, compiled as isa.cmake says; avx512_bf16 and amx share those of avx512.
+set(loops_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cpu/isa)
+set(loops_sources loops_table pointwise)
+list(TRANSFORM loops_sources PREPEND ${loops_folder}/)
+list(TRANSFORM loops_sources APPEND .cpp)
+
+function(tenon_loops name)
+  set(target tenon_loops_${name})
+  add_library(${target} OBJECT ${loops_sources})
+  target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE tenon_flags)
+  target_compile_definitions(${target} PRIVATE TENON_ISA=loops_${name})
+  target_compile_options(${target} PRIVATE -Wno-psabi -Wno-uninitialized
+                         -Wno-maybe-uninitialized ${ARGN})
+  set_property(GLOBAL APPEND PROPERTY TENON_LAYERS ${target})
+endfunction()
+
+add_library(tenon_loops OBJECT ${loops_folder}/loops_dispatch.cpp)
+target_include_directories(tenon_loops PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(tenon_loops PRIVATE tenon_flags)
+set_property(GLOBAL APPEND PROPERTY TENON_LAYERS tenon_loops)
+
+tenon_loops(base)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  tenon_loops(avx2 -march=x86-64-v3)
+  tenon_loops(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+endif()

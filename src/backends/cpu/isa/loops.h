@@ -1,0 +1,20 @@
+// Vector loops of the kernels that are not products: one table an instruction set, chosen with isa_table().
+#pragma once
+#include "backends/cpu/isa/pointwise_loops.h"
+
+namespace tenon::isa {
+
+struct LoopTable {
+  PointwiseLoops pointwise;
+};
+
+/// The table of the level that isa_table() gives.
+const LoopTable& loop_table();
+
+}  // namespace tenon::isa
+
+#ifdef TENON_ISA
+namespace tenon::isa::TENON_ISA {
+void fill_pointwise(PointwiseLoops& t);
+}
+#endif

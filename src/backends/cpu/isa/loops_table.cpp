@@ -1,0 +1,14 @@
+#include "backends/cpu/isa/loops.h"
+
+namespace tenon::isa::TENON_ISA {
+
+const LoopTable& loops() {
+  static const LoopTable table = [] {
+    LoopTable t{};
+    fill_pointwise(t.pointwise);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace tenon::isa::TENON_ISA
