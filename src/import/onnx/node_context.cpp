@@ -39,7 +39,15 @@ std::shared_ptr<ir::Graph> NodeContext::attr_graph(std::string_view name, std::v
 std::vector<ir::ValueId> NodeContext::add_n(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs,
                                             size_t outputs) {
   const ir::NodeId n = scope_.graph.add_node(std::string(op), std::move(inputs), std::move(attrs), outputs, name_);
-  ops::infer_node(scope_.graph, n);
+  try {
+    ops::infer_node(scope_.graph, n);
+  } catch (const Error& e) {
+    // The model's node, which has the same name and operator, goes in front already.
+    const std::string own = cat("node '", name_, "' (", node_.op_type, ")");
+    if (e.place().compare(0, own.size(), own) != 0) throw;
+    throw Error(e.code(), e.message(),
+                e.place().size() > own.size() + 2 ? e.place().substr(own.size() + 2) : std::string());
+  }
   return fold_small(scope_.graph, n);
 }
 
