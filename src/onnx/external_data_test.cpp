@@ -11,11 +11,11 @@
 #include "onnx/external_data.h"
 #include "onnx/load.h"
 #include "onnx/sha1.h"
-#include "onnx_bytes.h"
+#include "onnx/testing.h"
 
 namespace fs = std::filesystem;
 using namespace tenon;
-using namespace tenon::onnx_bytes;
+using namespace tenon::onnx::testing;
 
 namespace {
 

@@ -43,6 +43,7 @@ class Parser {
   // parser_attribute.cpp
   Attribute attribute(WireReader r);
   void attribute_field(WireReader& r, RawAttribute& a);
+  void attribute_message(WireReader& r, RawAttribute& a);
 
   // parser_tensor.cpp
   NamedTensor tensor(WireReader r);

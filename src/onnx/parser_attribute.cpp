@@ -29,7 +29,6 @@ struct Parser::RawAttribute {
 void Parser::attribute_field(WireReader& r, RawAttribute& a) {
   namespace f = tenon::onnx::attribute_field;
   const auto saw = [&](Kind kind) { a.seen |= 1u << int(kind); };
-  const auto make_graph = [&] { return std::make_shared<const Graph>(graph(r.message())); };
   switch (r.field()) {
     case f::kName:
       a.name = r.text();
@@ -49,18 +48,6 @@ void Parser::attribute_field(WireReader& r, RawAttribute& a) {
     case f::kString:
       saw(Kind::kString), a.string = r.text();
       return;
-    case f::kTensor:
-      saw(Kind::kTensor), a.tensor = tensor(r.message()).tensor;
-      return;
-    case f::kGraph:
-      saw(Kind::kGraph), a.graph = make_graph();
-      return;
-    case f::kSparseTensor:
-      saw(Kind::kSparseTensor), a.sparse = sparse_tensor(r.message());
-      return;
-    case f::kType:
-      saw(Kind::kType), a.type = type(r.message());
-      return;
     case f::kFloats:
       saw(Kind::kFloats), r.append_fixed(a.floats);
       return;
@@ -70,21 +57,42 @@ void Parser::attribute_field(WireReader& r, RawAttribute& a) {
     case f::kStrings:
       saw(Kind::kStrings), a.strings.push_back(r.text());
       return;
+    default:
+      attribute_message(r, a);
+  }
+}
+
+void Parser::attribute_message(WireReader& r, RawAttribute& a) {
+  namespace f = tenon::onnx::attribute_field;
+  const auto saw = [&](Kind kind) { a.seen |= 1u << int(kind); };
+  const auto read_graph = [&] { return std::make_shared<const Graph>(graph(r.message())); };
+  const auto read_tensor = [&] { return tensor(r.message()).tensor; };
+  const auto read_sparse = [&] { return sparse_tensor(r.message()); };
+  const auto read_type = [&] { return type(r.message()); };
+  switch (r.field()) {
+    case f::kTensor:
+      saw(Kind::kTensor), a.tensor = read_tensor();
+      return;
+    case f::kGraph:
+      saw(Kind::kGraph), a.graph = read_graph();
+      return;
+    case f::kSparseTensor:
+      saw(Kind::kSparseTensor), a.sparse = read_sparse();
+      return;
+    case f::kType:
+      saw(Kind::kType), a.type = read_type();
+      return;
     case f::kTensors:
-      saw(Kind::kTensors);
-      append(a.tensors, "tensor", [&] { return tensor(r.message()).tensor; });
+      saw(Kind::kTensors), append(a.tensors, "tensor", read_tensor);
       return;
     case f::kGraphs:
-      saw(Kind::kGraphs);
-      append(a.graphs, "graph", make_graph);
+      saw(Kind::kGraphs), append(a.graphs, "graph", read_graph);
       return;
     case f::kSparseTensors:
-      saw(Kind::kSparseTensors);
-      append(a.sparses, "sparse tensor", [&] { return sparse_tensor(r.message()); });
+      saw(Kind::kSparseTensors), append(a.sparses, "sparse tensor", read_sparse);
       return;
     case f::kTypes:
-      saw(Kind::kTypes);
-      append(a.types, "type", [&] { return type(r.message()); });
+      saw(Kind::kTypes), append(a.types, "type", read_type);
       return;
     default:
       r.skip();

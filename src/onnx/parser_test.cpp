@@ -4,10 +4,10 @@
 #include <random>
 
 #include "onnx/load.h"
-#include "onnx_bytes.h"
+#include "onnx/testing.h"
 
 using namespace tenon;
-using namespace tenon::onnx_bytes;
+using namespace tenon::onnx::testing;
 using onnx::load_bytes;
 using onnx::Model;
 

@@ -6,7 +6,7 @@ import re
 LAYERS = {
     "base": [],
     "ir": ["base"],
-    "onnx": ["base"],
+    "onnx": ["base", "ir"],
     "ops": ["base", "ir", "onnx"],
     "import": ["base", "ir", "onnx", "ops"],
     "passes": ["base", "ir", "ops"],

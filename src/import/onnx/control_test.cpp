@@ -2,11 +2,11 @@
 
 #include "import/onnx/import.h"
 #include "ir/verify.h"
-#include "onnx_bytes.h"
+#include "onnx/testing.h"
 #include "ops/op.h"
 
 using namespace tenon;
-using namespace tenon::onnx_bytes;
+using namespace tenon::onnx::testing;
 
 namespace {
 

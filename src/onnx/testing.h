@@ -11,9 +11,8 @@
 
 #include <protozero/pbf_writer.hpp>
 
-namespace tenon::onnx_bytes {
+namespace tenon::onnx::testing {
 
-namespace fields = tenon::onnx;
 using Bytes = std::string;
 
 /// Collects one message. Calls chain: Message().integer(1, 8).text(2, "x").
@@ -42,12 +41,12 @@ class Message {
 };
 
 inline Bytes opset(int64_t version, std::string_view domain = "") {
-  namespace f = fields::opset_field;
+  namespace f = onnx::opset_field;
   return Message().text(f::kDomain, domain).integer(f::kVersion, version);
 }
 
 inline Bytes entry(std::string_view key, std::string_view value) {
-  return Message().text(fields::entry_field::kKey, key).text(fields::entry_field::kValue, value);
+  return Message().text(onnx::entry_field::kKey, key).text(onnx::entry_field::kValue, value);
 }
 
 /// A dimension: a number, or a name.
@@ -62,16 +61,16 @@ inline Bytes tensor_type(int64_t elem, const std::vector<Dim>& dims) {
   Message shape;
   for (const Dim& d : dims) {
     Message dim;
-    d.param.empty() ? dim.integer(fields::dim_field::kValue, d.value) : dim.text(fields::dim_field::kParam, d.param);
-    shape.text(fields::shape_field::kDim, dim.bytes());
+    d.param.empty() ? dim.integer(onnx::dim_field::kValue, d.value) : dim.text(onnx::dim_field::kParam, d.param);
+    shape.text(onnx::shape_field::kDim, dim.bytes());
   }
-  namespace f = fields::tensor_type_field;
+  namespace f = onnx::tensor_type_field;
   const Bytes tensor = Message().integer(f::kElement, elem).text(f::kShape, shape.bytes());
-  return Message().text(fields::type_field::kTensor, tensor);
+  return Message().text(onnx::type_field::kTensor, tensor);
 }
 
 inline Bytes value(std::string_view name, const Bytes& type) {
-  return Message().text(fields::value_info_field::kName, name).text(fields::value_info_field::kType, type);
+  return Message().text(onnx::value_info_field::kName, name).text(onnx::value_info_field::kType, type);
 }
 /// A float tensor.
 inline Bytes float_value(std::string_view name, const std::vector<Dim>& dims) {
@@ -79,33 +78,33 @@ inline Bytes float_value(std::string_view name, const std::vector<Dim>& dims) {
 }
 
 inline Bytes attribute(std::string_view name, int64_t v) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).integer(f::kInt, v).integer(f::kKind, 2);
 }
 inline Bytes attribute(std::string_view name, int v) { return attribute(name, int64_t(v)); }
 inline Bytes attribute(std::string_view name, float v) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).number(f::kFloat, v).integer(f::kKind, 1);
 }
 inline Bytes attribute(std::string_view name, const std::vector<int64_t>& v) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).integers(f::kInts, v).integer(f::kKind, 7);
 }
 inline Bytes text_attribute(std::string_view name, std::string_view v) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).text(f::kString, v).integer(f::kKind, 3);
 }
 inline Bytes tensor_attribute(std::string_view name, const Bytes& tensor) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).text(f::kTensor, tensor).integer(f::kKind, 4);
 }
 inline Bytes graph_attribute(std::string_view name, const Bytes& graph) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).text(f::kGraph, graph).integer(f::kKind, 5);
 }
 /// Inside a function: the caller's attribute `from`.
 inline Bytes reference_attribute(std::string_view name, std::string_view from, int64_t kind) {
-  namespace f = fields::attribute_field;
+  namespace f = onnx::attribute_field;
   return Message().text(f::kName, name).text(f::kRefName, from).integer(f::kKind, kind);
 }
 
@@ -114,7 +113,7 @@ struct NodeText {
 };
 inline Bytes node(std::string_view op, const std::vector<std::string>& in, const std::vector<std::string>& out,
                   const std::vector<Bytes>& attributes = {}, NodeText text = {}) {
-  namespace f = fields::node_field;
+  namespace f = onnx::node_field;
   Message m;
   for (const auto& i : in) m.text(f::kInput, i);
   for (const auto& o : out) m.text(f::kOutput, o);
@@ -126,21 +125,21 @@ inline Bytes node(std::string_view op, const std::vector<std::string>& in, const
 }
 
 inline Bytes tensor(std::string_view name, const std::vector<int64_t>& dims, const std::vector<float>& v) {
-  namespace f = fields::tensor_field;
+  namespace f = onnx::tensor_field;
   return Message().integers(f::kDims, dims).integer(f::kDataType, 1).numbers(f::kFloatData, v).text(f::kName, name);
 }
 inline Bytes tensor_i64(std::string_view name, const std::vector<int64_t>& dims, const std::vector<int64_t>& v) {
-  namespace f = fields::tensor_field;
+  namespace f = onnx::tensor_field;
   return Message().integers(f::kDims, dims).integer(f::kDataType, 7).integers(f::kInt64Data, v).text(f::kName, name);
 }
 inline Bytes raw_tensor(std::string_view name, int64_t type, const std::vector<int64_t>& dims, std::string_view raw) {
-  namespace f = fields::tensor_field;
+  namespace f = onnx::tensor_field;
   return Message().integers(f::kDims, dims).integer(f::kDataType, type).text(f::kRawData, raw).text(f::kName, name);
 }
 using Entries = std::vector<std::pair<std::string, std::string>>;
 inline Bytes external_tensor(std::string_view name, int64_t type, const std::vector<int64_t>& dims,
                              const Entries& keys) {
-  namespace f = fields::tensor_field;
+  namespace f = onnx::tensor_field;
   Message m;
   m.integers(f::kDims, dims).integer(f::kDataType, type).text(f::kName, name);
   for (const auto& [key, v] : keys) m.text(f::kExternalData, entry(key, v));
@@ -152,7 +151,7 @@ struct GraphParts {
   std::string name = "g";
 };
 inline Bytes graph(const GraphParts& p) {
-  namespace f = fields::graph_field;
+  namespace f = onnx::graph_field;
   Message m;
   for (const auto& n : p.nodes) m.text(f::kNode, n);
   m.text(f::kName, p.name);
@@ -172,7 +171,7 @@ struct FunctionParts {
   std::vector<Bytes> defaults = {};
 };
 inline Bytes function(const FunctionParts& p) {
-  namespace f = fields::function_field;
+  namespace f = onnx::function_field;
   Message m;
   m.text(f::kName, p.name).text(f::kDomain, p.domain);
   for (const auto& i : p.inputs) m.text(f::kInput, i);
@@ -190,7 +189,7 @@ struct ModelParts {
   std::vector<Bytes> functions = {};
 };
 inline Bytes model_of(const Bytes& graph_bytes, const ModelParts& p = {}) {
-  namespace f = fields::model_field;
+  namespace f = onnx::model_field;
   Message m;
   m.integer(f::kIrVersion, p.ir_version).text(f::kProducerName, "test").text(f::kGraph, graph_bytes);
   for (const auto& o : p.opsets) m.text(f::kOpsetImport, o);
@@ -201,4 +200,4 @@ inline Bytes model(const GraphParts& g, const ModelParts& p = {}) { return model
 
 inline std::span<const std::byte> span_of(const Bytes& b) { return std::as_bytes(std::span(b.data(), b.size())); }
 
-}  // namespace tenon::onnx_bytes
+}  // namespace tenon::onnx::testing
