@@ -1,11 +1,13 @@
 // Vector loops of the kernels that are not products: one table an instruction set, chosen with isa_table().
 #pragma once
+#include "backends/cpu/isa/move_loops.h"
 #include "backends/cpu/isa/pointwise_loops.h"
 
 namespace tenon::isa {
 
 struct LoopTable {
   PointwiseLoops pointwise;
+  MoveLoops move;
 };
 
 /// The table of the level that isa_table() gives.
@@ -16,5 +18,6 @@ const LoopTable& loop_table();
 #ifdef TENON_ISA
 namespace tenon::isa::TENON_ISA {
 void fill_pointwise(PointwiseLoops& t);
+void fill_move(MoveLoops& t);
 }
 #endif

@@ -6,6 +6,7 @@ const LoopTable& loops() {
   static const LoopTable table = [] {
     LoopTable t{};
     fill_pointwise(t.pointwise);
+    fill_move(t.move);
     return t;
   }();
   return table;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "backends/backend.h"
+#include "backends/cpu/isa/isa.h"
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "base/knobs.h"
 #include "base/thread_pool.h"
@@ -346,9 +347,10 @@ void for_each_isa(const std::function<void(const std::string&)>& fn) {
   const std::string variable(info(Knob::kCpuIsa).name);
   const char* old = std::getenv(variable.c_str());
   const std::string before = old ? old : "";
-  for (const char* level : {"sse2", "avx2", "avx512", "avx512_bf16", "amx"}) {
-    setenv(variable.c_str(), level, 1);
-    fn(level);
+  for (int i = 0; i < isa::kIsaCount; ++i) {
+    if (!isa::isa_table(isa::Isa(i))) continue;
+    setenv(variable.c_str(), isa::isa_name(isa::Isa(i)), 1);
+    fn(isa::isa_name(isa::Isa(i)));
   }
   if (old)
     setenv(variable.c_str(), before.c_str(), 1);
