@@ -1,0 +1,27 @@
+// Getting an engine: built from a model or loaded from a plan.
+#pragma once
+#include <NvInfer.h>
+#include <NvOnnxParser.h>
+
+#include <memory>
+#include <vector>
+
+#include "trtexec/log.h"
+#include "trtexec/options.h"
+
+namespace trtexec {
+
+/// An engine and what it depends on, destroyed in order.
+struct Loaded {
+  std::unique_ptr<nvinfer1::IRuntime> runtime;
+  std::unique_ptr<nvinfer1::ICudaEngine> engine;
+};
+
+/// Builds or loads as the options say, and saves the plan where asked. Throws std::runtime_error with the reason.
+Loaded make_engine(const Options& options, Log& log);
+/// Bytes of a file. Throws std::runtime_error.
+std::vector<char> read_file(const std::string& path);
+/// Writes beside the target and renames, so that the old file stays on failure. Throws std::runtime_error.
+void write_file(const std::string& path, const void* data, size_t size);
+
+}  // namespace trtexec

@@ -1,0 +1,53 @@
+// Running an engine again and again, and the times of each query.
+#pragma once
+#include <NvInferRuntime.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "trtexec/device.h"
+#include "trtexec/engine.h"
+
+namespace trtexec {
+
+/// Moments of one query in ms since the measurement began.
+struct Query {
+  double enqueue_start, enqueue_end, h2d_start, h2d_end, compute_start, compute_end, d2h_start, d2h_end;
+  double h2d() const { return h2d_end - h2d_start; }
+  double compute() const { return compute_end - compute_start; }
+  double d2h() const { return d2h_end - d2h_start; }
+  double latency() const { return h2d() + compute() + d2h(); }
+  double enqueue() const { return enqueue_end - enqueue_start; }
+};
+
+struct LayerTime {
+  std::string name;
+  std::vector<float> ms;  ///< one a run
+};
+
+/// One input or output of a context at its current shape.
+struct Binding {
+  std::string name;
+  bool is_input = false;
+  nvinfer1::DataType type = nvinfer1::DataType::kFLOAT;
+  Dims dims;
+  std::vector<char> host;
+};
+
+struct Results {
+  std::vector<Query> queries;
+  int warm_up_queries = 0;
+  double wall_seconds = 0;
+  std::vector<LayerTime> layers;
+  int profile_runs = 0;
+  std::vector<Binding> bindings;  ///< of the first stream, after the last run
+};
+
+/// Throws std::runtime_error with the reason.
+Results run_inference(const Options& options, nvinfer1::ICudaEngine& engine, Device& device, Log& log);
+
+/// Bytes of one element; 4-bit types give 0 and are counted in halves by `bytes_of`.
+size_t bytes_of(nvinfer1::DataType type, const Dims& dims);
+
+}  // namespace trtexec

@@ -1,0 +1,61 @@
+// trtexec: builds engines, times them, and reports, by TensorRT's command line.
+#include <cstdio>
+#include <exception>
+
+#include "trtexec/report.h"
+
+namespace {
+
+using namespace trtexec;
+
+void run(const Options& o, Log& log) {
+  for (const std::string& line : describe(o)) log.info(line);
+  for (const std::string& note : o.notes) log.warning(note);
+  if (o.dla_core >= 0) throw std::runtime_error("Cannot create DLA engine, 0 not available");
+  auto device = Device::open(o.device);
+  log.info("=== Device Information ===");
+  for (const std::string& line : device->describe()) log.info(line);
+  log.info("");
+  log.info("TensorRT version: " + std::to_string(NV_TENSORRT_MAJOR) + "." + std::to_string(NV_TENSORRT_MINOR) + "." + std::to_string(NV_TENSORRT_PATCH));
+  Loaded loaded = make_engine(o, log);
+  if (!loaded.engine) {
+    log.info("Skipped inference phase since --skipInference is added.");
+    return;
+  }
+  report_layers(o, *loaded.engine, log);
+  if (o.skip_inference) {
+    log.info("Skipped inference phase since --skipInference is added.");
+    return;
+  }
+  report(o, *loaded.engine, run_inference(o, *loaded.engine, *device, log), log);
+}
+
+void banner(const char* what, int argc, char** argv) {
+  std::printf("&&&& %s TensorRT.trtexec [TensorRT v%d] [b%d] #", what, int(NV_TENSORRT_VERSION), int(NV_TENSORRT_BUILD));
+  for (int i = 0; i < argc; ++i) std::printf(" %s", argv[i]);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  bool ok = false;
+  banner("RUNNING", argc, argv);
+  Log quiet(false);
+  try {
+    const Options o = parse(arguments);
+    if (o.help || arguments.empty()) {
+      std::printf("%s", usage().c_str());
+      return 0;
+    }
+    Log log(o.verbose);
+    run(o, log);
+    ok = true;
+  } catch (const std::exception& e) {
+    quiet.error(e.what());
+  }
+  banner(ok ? "PASSED" : "FAILED", argc, argv);
+  return ok ? 0 : 1;
+}
