@@ -55,6 +55,15 @@ void InferContext::output_contents(size_t i, std::vector<Dim> contents) {
   if (v.shape.size() <= 1 && int64_t(contents.size()) <= kMaxContents) v.contents = std::move(contents);
 }
 
+void InferContext::output_unranked(size_t i, DType dtype) {
+  if (i >= node().outputs.size() || node().outputs[i] == ir::kNone) return;
+  ir::Value& v = graph_.value(node().outputs[i]);
+  v.dtype = dtype;
+  v.shape.clear();
+  v.ranked = false;
+  v.contents.reset();
+}
+
 size_t InferContext::axis(int64_t axis, size_t rank) const {
   const int64_t r = int64_t(rank);
   expect(axis >= -r && axis < r, "axis ", axis, " lies outside a tensor of rank ", rank);

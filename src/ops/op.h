@@ -50,6 +50,8 @@ class InferContext {
   size_t output_count() const { return node().outputs.size(); }
   void output(size_t i, DType dtype, Shape shape);
   void output_contents(size_t i, std::vector<Dim> contents);
+  /// An output whose type is known and whose rank is not.
+  void output_unranked(size_t i, DType dtype);
   /// Dimension of unknown size that equals no other.
   Dim unknown() { return dims().fresh("u"); }
 
