@@ -46,7 +46,7 @@ struct ResizeAttrs {
   ResizeCoordinate coordinate = ResizeCoordinate::kHalfPixel;
   ResizeNearest nearest = ResizeNearest::kRoundPreferFloor;
   ResizePolicy policy = ResizePolicy::kStretch;
-  std::vector<int64_t> axes;
+  std::vector<int64_t> axes = {};
   bool antialias = false;
   bool exclude_outside = false;
   float cubic_coeff_a = -0.75F;
