@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "ops/import.h"
 #include "ops/op.h"
@@ -27,12 +28,23 @@ std::optional<std::vector<Dim>> InferContext::contents(size_t i) const {
   const ir::Value& v = input(i);
   if (v.contents) return v.contents;
   if (!v.constant || v.shape.size() > 1 || v.constant->count() > kMaxContents) return std::nullopt;
-  if (!ir::is_integer(v.dtype) && v.dtype != DType::kBool) return std::nullopt;
-  std::vector<int64_t> ints = v.constant->to_ints();
-  return std::vector<Dim>(ints.begin(), ints.end());
+  if (!ir::is_integer(v.dtype) && !ir::is_float(v.dtype) && v.dtype != DType::kBool) return std::nullopt;
+  std::vector<Dim> elements;
+  for (int64_t k = 0; k < v.constant->count(); ++k) {
+    const int64_t value = v.constant->get_int(k);
+    // Whole numbers only; a few of the lowest 64-bit numbers stand for symbols.
+    if (ir::is_float(v.dtype) && (double(value) != v.constant->get(k) || std::abs(double(value)) > 0x1p24)) return std::nullopt;
+    if (!Dim(value).is_const()) return std::nullopt;
+    elements.emplace_back(value);
+  }
+  return elements;
 }
 
 std::optional<std::vector<int64_t>> InferContext::ints(size_t i) const {
+  if (const Tensor* t = constant(i); t && (ir::is_integer(t->dtype()) || t->dtype() == DType::kBool)) {
+    if (t->dims().size() > 1 || t->count() > kMaxContents) return std::nullopt;
+    return t->to_ints();
+  }
   auto dims = contents(i);
   if (!dims || !ir::is_static(*dims)) return std::nullopt;
   return ir::static_dims(*dims);

@@ -42,7 +42,8 @@ class InferContext {
   size_t rank(size_t i) const { return shape(i).size(); }
   /// The value of a constant input, or null.
   const Tensor* constant(size_t i) const;
-  /// Elements of a small integer tensor of rank <= 1, symbolic or constant; nullopt if not known.
+  /// Elements of a small integer tensor of rank <= 1, symbolic or constant; nullopt if not known. Floating-point
+  /// tensors have them too while all elements are whole numbers.
   std::optional<std::vector<Dim>> contents(size_t i) const;
   /// The same, if every element is a number.
   std::optional<std::vector<int64_t>> ints(size_t i) const;

@@ -28,6 +28,21 @@ class BroadcastIndex {
   bool same_;
 };
 
+/// `axis` counted from the front. Throws if it lies outside [-rank, rank).
+size_t normalized_axis(int64_t axis, size_t rank);
+/// The same for a list; throws if an axis is named twice. The result is ascending.
+std::vector<size_t> normalized_axes(const std::vector<int64_t>& axes, size_t rank);
+
+/// A tensor seen as [outer, size, inner] around one axis.
+struct AxisView {
+  int64_t outer = 1, size = 1, inner = 1;
+  AxisView(const Dims& dims, size_t axis);
+  int64_t at(int64_t o, int64_t k, int64_t i) const { return (o * size + k) * inner + i; }
+};
+
+/// A scalar constant of any numeric type.
+Tensor scalar(DType dtype, double value);
+
 /// Numpy broadcasting of concrete dims; throws naming both on a mismatch.
 Dims broadcast_dims(const Dims& a, const Dims& b);
 

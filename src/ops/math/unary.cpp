@@ -2,23 +2,120 @@
 #include <cmath>
 
 #include "ops/import.h"
+#include "ops/math/dim_arithmetic.h"
+#include "ops/math/integer.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
 namespace {
 
-void same_type(InferContext& c) { c.output(0, c.dtype(0), c.shape(0)); }
+using Real = double (*)(double);
+using Integer = int64_t (*)(int64_t);
 
-template <double (*F)(double)>
-void eval_unary(EvalContext& c) {
+/// `Int` is null where integers are not accepted.
+template <Integer Int>
+void infer_number(InferContext& c) {
+  const DType t = c.dtype(0);
+  if constexpr (Int == nullptr)
+    c.expect(ir::is_float(t), "the input has the type ", ir::name(t), ", accepted are floating-point types");
+  else
+    c.expect(ir::is_float(t) || ir::is_integer(t), "the input has the type ", ir::name(t), ", accepted are numbers");
+  c.output(0, t, c.shape(0));
+}
+
+/// Floor, Ceil and Round leave whole numbers as they are; Neg of known elements is known.
+template <bool Negate>
+void infer_whole(InferContext& c) {
+  infer_number<+[](int64_t x) { return x; }>(c);
+  auto elements = c.contents(0);
+  if (!elements || c.dtype(0) == DType::kU64) return;
+  try {
+    if (Negate)
+      for (Dim& d : *elements) d = c.dims().mul(d, -1);
+  } catch (const Error&) {  // the lowest number has no opposite: nothing is known
+    return;
+  }
+  for (Dim d : *elements)
+    if (!keeps_value(c.dtype(0), d)) return;
+  c.output_contents(0, std::move(*elements));
+}
+
+template <Real F, Integer Int>
+void eval_number(EvalContext& c) {
   const Tensor& x = c.input(0);
   Tensor& y = c.output(0, x.dims());
+  if constexpr (Int != nullptr) {
+    if (!ir::is_float(x.dtype())) {
+      for (int64_t i = 0; i < x.count(); ++i) y.set_int(i, Int(x.get_int(i)));
+      return;
+    }
+  }
   for (int64_t i = 0; i < x.count(); ++i) y.set(i, F(x.get(i)));
 }
 
-template <double (*F)(double)>
+template <Real F, Integer Int = nullptr>
 OpDef unary_op(std::string_view name) {
-  return {.name = name, .infer = same_type, .eval = eval_unary<F>, .form = OpForm::kUnary};
+  return {.name = name, .infer = infer_number<Int>, .eval = eval_number<F, Int>, .form = OpForm::kUnary};
+}
+
+// 64-bit unsigned numbers arrive as their bits; those of the upper half are not negative.
+template <Integer Signed>
+void eval_signed(EvalContext& c) {
+  const Tensor& x = c.input(0);
+  Tensor& y = c.output(0, x.dims());
+  const bool is_u64 = x.dtype() == DType::kU64;
+  for (int64_t i = 0; i < x.count(); ++i) {
+    const int64_t v = x.get_int(i);
+    y.set_int(i, is_u64 && v < 0 ? (Signed(1) == Signed(2) ? 1 : v) : Signed(v));
+  }
+}
+template <Real F, Integer Int>
+void eval_signed_or_real(EvalContext& c) {
+  ir::is_float(c.input(0).dtype()) ? eval_number<F, nullptr>(c) : eval_signed<Int>(c);
+}
+template <Real F, Integer Int>
+OpDef signed_op(std::string_view name) {
+  return {.name = name, .infer = infer_number<Int>, .eval = eval_signed_or_real<F, Int>, .form = OpForm::kUnary};
+}
+
+double relu(double x) { return std::isnan(x) ? x : std::fmax(x, 0.0); }
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double reciprocal(double x) { return 1 / x; }
+double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+double negate(double x) { return -x; }
+double round_even(double x) { return std::nearbyint(x); }
+double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+double softsign(double x) { return x / (1 + std::fabs(x)); }
+double mish(double x) { return x * std::tanh(softplus(x)); }
+double hard_swish(double x) { return x * std::fmin(std::fmax(x / 6 + 0.5, 0.0), 1.0); }
+
+int64_t same(int64_t x) { return x; }
+int64_t relu_int(int64_t x) { return x < 0 ? 0 : x; }
+int64_t sign_int(int64_t x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
+int64_t negate_int(int64_t x) { return integer::sub(0, x); }
+int64_t abs_int(int64_t x) { return x < 0 ? negate_int(x) : x; }
+
+template <bool Bool>
+void infer_bits(InferContext& c) {
+  const DType t = c.dtype(0);
+  c.expect(Bool ? t == DType::kBool : ir::is_integer(t), "the input has the type ", ir::name(t), ", accepted ",
+           Bool ? "is bool" : "are integers");
+  c.output(0, t, c.shape(0));
+  if (!Bool) return;
+  auto elements = c.contents(0);
+  if (!elements || !ir::is_static(*elements)) return;
+  for (Dim& d : *elements) d = d.constant() == 0;
+  c.output_contents(0, std::move(*elements));
+}
+template <bool Bool>
+void eval_bits(EvalContext& c) {
+  const Tensor& x = c.input(0);
+  Tensor& y = c.output(0, x.dims());
+  for (int64_t i = 0; i < x.count(); ++i) y.set_int(i, Bool ? x.get_int(i) == 0 : ~x.get_int(i));
+}
+template <bool Bool>
+OpDef bits_op(std::string_view name) {
+  return {.name = name, .infer = infer_bits<Bool>, .eval = eval_bits<Bool>, .form = OpForm::kUnary};
 }
 
 void import_same_name(ImportContext& c) {
@@ -26,32 +123,27 @@ void import_same_name(ImportContext& c) {
   c.output(0, c.add(c.node_op(), {c.required(0)}));
 }
 
-double relu(double x) { return std::isnan(x) ? x : std::fmax(x, 0.0); }
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double reciprocal(double x) { return 1 / x; }
-double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
-double round_even(double x) { return std::nearbyint(x); }
-double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
-double softsign(double x) { return x / (1 + std::fabs(x)); }
-double mish(double x) { return x * std::tanh(softplus(x)); }
-double hard_swish(double x) { return x * std::fmin(std::fmax(x / 6 + 0.5, 0.0), 1.0); }
-
 }  // namespace
 
 OpSet unary() {
   OpSet set;
   set.ops = {
-      unary_op<relu>("Relu"), unary_op<sigmoid>("Sigmoid"), unary_op<std::tanh>("Tanh"), unary_op<std::exp>("Exp"),
-      unary_op<std::log>("Log"), unary_op<std::sqrt>("Sqrt"), unary_op<reciprocal>("Reciprocal"),
-      unary_op<std::fabs>("Abs"), unary_op<std::floor>("Floor"), unary_op<std::ceil>("Ceil"),
-      unary_op<round_even>("Round"), unary_op<std::erf>("Erf"), unary_op<std::sin>("Sin"), unary_op<std::cos>("Cos"),
-      unary_op<std::tan>("Tan"), unary_op<std::asin>("Asin"), unary_op<std::acos>("Acos"),
-      unary_op<std::atan>("Atan"), unary_op<std::sinh>("Sinh"), unary_op<std::cosh>("Cosh"),
-      unary_op<std::asinh>("Asinh"), unary_op<std::acosh>("Acosh"), unary_op<std::atanh>("Atanh"),
-      unary_op<sign>("Sign"), unary_op<softplus>("Softplus"), unary_op<softsign>("Softsign"), unary_op<mish>("Mish"),
-      unary_op<hard_swish>("HardSwish"),
+      signed_op<relu, relu_int>("Relu"), unary_op<sigmoid>("Sigmoid"), unary_op<std::tanh>("Tanh"),
+      unary_op<std::exp>("Exp"), unary_op<std::log>("Log"), unary_op<std::sqrt>("Sqrt"),
+      unary_op<reciprocal>("Reciprocal"), signed_op<std::fabs, abs_int>("Abs"),
+      signed_op<sign, sign_int>("Sign"), unary_op<negate, negate_int>("Neg"), unary_op<std::floor, same>("Floor"),
+      unary_op<std::ceil, same>("Ceil"), unary_op<round_even, same>("Round"), unary_op<std::erf>("Erf"),
+      unary_op<std::sin>("Sin"), unary_op<std::cos>("Cos"), unary_op<std::tan>("Tan"), unary_op<std::asin>("Asin"),
+      unary_op<std::acos>("Acos"), unary_op<std::atan>("Atan"), unary_op<std::sinh>("Sinh"),
+      unary_op<std::cosh>("Cosh"), unary_op<std::asinh>("Asinh"), unary_op<std::acosh>("Acosh"),
+      unary_op<std::atanh>("Atanh"), unary_op<softplus>("Softplus"), unary_op<softsign>("Softsign"),
+      unary_op<mish>("Mish"), unary_op<hard_swish>("HardSwish"), bits_op<true>("Not"), bits_op<false>("BitwiseNot"),
   };
-  for (const OpDef& op : set.ops) set.rules.push_back({"", op.name, 1, import_same_name});
+  for (OpDef& op : set.ops) {
+    if (op.name == "Neg") op.infer = infer_whole<true>;
+    if (op.name == "Floor" || op.name == "Ceil" || op.name == "Round") op.infer = infer_whole<false>;
+    set.rules.push_back({"", op.name, 1, import_same_name});
+  }
   return set;
 }
 

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "ops/fused/epilogue.h"
 #include "ops/import.h"
+#include "ops/nn/window.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
@@ -28,14 +29,8 @@ void infer_conv(InferContext& c) {
   y[0] = x[0];
   (a.channels_last ? y.back() : y[1]) = w[0];
   for (size_t i = 0; i < spatial; ++i) {
-    c.expect(a.strides[i] >= 1 && a.dilations[i] >= 1, "strides and dilations must be positive");
-    auto& d = c.dims();
-    Dim window = d.add(d.mul(d.sub(w[2 + i], 1), a.dilations[i]), 1);
-    Dim padded = d.add(x[first + i], checked_add(a.pads[i], a.pads[spatial + i]));
-    Dim room = d.sub(padded, window);
-    c.expect(!room.is_const() || room.constant() >= 0, "the window ", d.text(window), " is larger than the padded input ",
-             d.text(padded), " on spatial axis ", i);
-    y[first + i] = d.add(d.floor_div(room, a.strides[i]), 1);
+    const WindowAxis window{x[first + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
+    y[first + i] = window_output(c.dims(), window, false, i);
   }
   c.output(0, c.dtype(0), y);
 }
@@ -53,8 +48,9 @@ void eval_conv(EvalContext& c) {
   Dims yd(xd.size()), taps(wd.begin() + 2, wd.end());
   yd[0] = xd[0];
   (a.channels_last ? yd.back() : yd[1]) = out_channels;
+  ir::SymbolTable none;
   for (size_t i = 0; i < spatial; ++i)
-    yd[first + i] = (xd[first + i] + a.pads[i] + a.pads[spatial + i] - (a.dilations[i] * (taps[i] - 1) + 1)) / a.strides[i] + 1;
+    yd[first + i] = window_output(none, {xd[first + i], taps[i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]}, false, i).constant();
   const Dims ys = ir::strides_of(yd);
   const int64_t y_channel = a.channels_last ? 1 : ys[1], tap_count = checked_product(taps);
   std::vector<double> y(size_t(checked_product(yd)));
@@ -91,32 +87,20 @@ void eval_conv(EvalContext& c) {
   store_with_epilogue(c, a.epilogue, 3, y, yd);
 }
 
-/// Spatial attributes common to Conv, ConvTranspose and pooling in ONNX.
 void import_conv(ImportContext& c) {
-  const size_t spatial = c.shape(c.required(1)).size() - 2;
+  const Shape w = c.shape(c.required(1));
+  if (w.size() < 3) c.fail("the weights have rank ", w.size(), ", accepted are ranks from 3");
+  const std::vector<Dim> kernel(w.begin() + 2, w.end());
+  const std::vector<int64_t> declared = c.attr_ints("kernel_shape");
+  for (size_t i = 0; i < declared.size(); ++i)
+    if (declared.size() != kernel.size() || (kernel[i].is_const() && kernel[i].constant() != declared[i]))
+      c.fail("kernel_shape ", declared, " differs from the kernel of the weights on axis ", i);
+  WindowAttrs window = import_window(c, kernel);
   ConvAttrs a;
-  a.strides = c.attr_ints("strides", std::vector<int64_t>(spatial, 1));
-  a.dilations = c.attr_ints("dilations", std::vector<int64_t>(spatial, 1));
-  a.pads = c.attr_ints("pads", std::vector<int64_t>(2 * spatial, 0));
+  a.strides = std::move(window.strides);
+  a.dilations = std::move(window.dilations);
+  a.pads = std::move(window.pads);
   a.group = c.attr_int("group", 1);
-  const std::string auto_pad = c.attr_string("auto_pad", "NOTSET");
-  if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
-    const Shape &x = c.shape(c.input(0)), &w = c.shape(c.input(1));
-    for (size_t i = 0; i < spatial; ++i) {
-      if (!x[2 + i].is_const() || !w[2 + i].is_const())
-        c.fail("auto_pad ", auto_pad, " needs a constant input size on spatial axis ", i);
-      const int64_t in = x[2 + i].constant(), stride = a.strides.at(i), out = (in + stride - 1) / stride;
-      const int64_t window = (w[2 + i].constant() - 1) * a.dilations.at(i) + 1;
-      const int64_t total = std::max<int64_t>((out - 1) * stride + window - in, 0);
-      const int64_t small = total / 2, large = total - small;
-      a.pads.at(i) = auto_pad == "SAME_UPPER" ? small : large;
-      a.pads.at(spatial + i) = auto_pad == "SAME_UPPER" ? large : small;
-    }
-  } else if (auto_pad == "VALID") {
-    a.pads.assign(2 * spatial, 0);
-  } else if (auto_pad != "NOTSET") {
-    c.fail("auto_pad is '", auto_pad, "', accepted are NOTSET, SAME_UPPER, SAME_LOWER, VALID");
-  }
   std::vector<ir::ValueId> inputs{c.required(0), c.required(1)};
   if (c.has(2)) inputs.push_back(c.input(2));
   c.output(0, c.add("Conv", std::move(inputs), a));

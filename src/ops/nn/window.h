@@ -1,0 +1,28 @@
+// Sliding windows: what convolutions and pooling share.
+#pragma once
+#include <vector>
+
+#include "ops/import.h"
+
+namespace tenon::ops {
+
+/// One spatial axis of a convolution or pooling.
+struct WindowAxis {
+  Dim input, kernel;
+  int64_t stride = 1, dilation = 1, pad_begin = 0, pad_end = 0;
+};
+
+/// Number of windows. With `ceil_mode` the last one may reach past the padded end but starts before the end padding.
+/// Throws on a stride, dilation or kernel below 1, on a window that does not fit, and on overflow; messages name `axis`,
+/// the number of the spatial axis.
+Dim window_output(ir::SymbolTable& dims, const WindowAxis& window, bool ceil_mode, size_t axis);
+
+/// ONNX's attributes strides, dilations, pads and auto_pad.
+struct WindowAttrs {
+  std::vector<int64_t> strides, dilations, pads;
+};
+/// Reads them for input 0 [N, C, spatial…] and a kernel of the given size. SAME padding becomes explicit: its size must
+/// not depend on a symbol, so a symbolic input needs stride 1.
+WindowAttrs import_window(ImportContext& c, const std::vector<Dim>& kernel);
+
+}  // namespace tenon::ops
