@@ -30,6 +30,12 @@ int64_t apply(DimOp op, int64_t a, int64_t b) {
 
 int64_t key(Dim d) { return d.constant(); }
 
+/// A computed constant. The few lowest numbers stand for symbols.
+Dim constant_dim(int64_t v) {
+  require(Dim(v).is_const(), ErrorCode::kInvalidArgument, "size overflow: ", v, " is not a dimension");
+  return v;
+}
+
 }  // namespace
 
 Dim SymbolTable::named(const std::string& name) {
@@ -53,7 +59,7 @@ Dim SymbolTable::intern(DimOp op, Dim a, Dim b) {
 
 // A sum is kept as ((x + y) + constant) with symbols ordered by id; like terms k1*x + k2*x are merged.
 Dim SymbolTable::add(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return checked_add(a.constant(), b.constant());
+  if (a.is_const() && b.is_const()) return constant_dim(checked_add(a.constant(), b.constant()));
   std::map<int32_t, int64_t> terms;  // symbol → coefficient
   int64_t constant = 0;
   auto collect = [&](auto&& self, Dim d, int64_t k) -> void {
@@ -78,23 +84,23 @@ Dim SymbolTable::add(Dim a, Dim b) {
   bool first = true;
   for (auto [id, k] : terms) {
     if (k == 0) continue;
-    Dim term = k == 1 ? Dim::symbol(id) : intern(DimOp::kMul, Dim::symbol(id), k);
+    Dim term = k == 1 ? Dim::symbol(id) : intern(DimOp::kMul, Dim::symbol(id), constant_dim(k));
     sum = first ? term : intern(DimOp::kAdd, sum, term);
     first = false;
   }
-  if (first) return constant;
-  return constant == 0 ? sum : intern(DimOp::kAdd, sum, constant);
+  if (first) return constant_dim(constant);
+  return constant == 0 ? sum : intern(DimOp::kAdd, sum, constant_dim(constant));
 }
 
 Dim SymbolTable::mul(Dim a, Dim b) {
-  if (a.is_const() && b.is_const()) return checked_mul(a.constant(), b.constant());
+  if (a.is_const() && b.is_const()) return constant_dim(checked_mul(a.constant(), b.constant()));
   if (a.is_const()) std::swap(a, b);
   if (b.is_const()) {
     if (b.constant() == 0) return 0;
     if (b.constant() == 1) return a;
     const Expr e = exprs_[size_t(a.symbol_id())];
     if (e.op == DimOp::kAdd) return add(mul(e.a, b), mul(e.b, b));
-    if (e.op == DimOp::kMul && e.b.is_const()) return mul(e.a, checked_mul(e.b.constant(), b.constant()));
+    if (e.op == DimOp::kMul && e.b.is_const()) return mul(e.a, constant_dim(checked_mul(e.b.constant(), b.constant())));
     return intern(DimOp::kMul, a, b);
   }
   const Expr ea = exprs_[size_t(a.symbol_id())], eb = exprs_[size_t(b.symbol_id())];
@@ -121,7 +127,7 @@ Dim SymbolTable::mul(Dim a, Dim b) {
 Dim SymbolTable::floor_div(Dim a, Dim b) {
   if (b.is_const()) {
     require(b.constant() != 0, ErrorCode::kInvalidArgument, "dimension expression divides by zero");
-    if (a.is_const()) return floor_div_const(a.constant(), b.constant());
+    if (a.is_const()) return constant_dim(floor_div_const(a.constant(), b.constant()));
     if (b.constant() == 1) return a;
     const Expr e = exprs_[size_t(a.symbol_id())];
     if (e.op == DimOp::kMul && e.b.is_const() && e.b.constant() % b.constant() == 0)

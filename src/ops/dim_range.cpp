@@ -37,21 +37,29 @@ DimRange range_at(const ir::SymbolTable& table, ir::Dim d, int depth) {
   const DimRange a = range_at(table, e.a, depth + 1), b = range_at(table, e.b, depth + 1);
   const bool positive = b.low && *b.low > 0;
   switch (e.op) {
-    case ir::DimOp::kAdd: return {add(a.low, b.low), add(a.high, b.high)};
-    case ir::DimOp::kMul: return product(a, b);
+    case ir::DimOp::kAdd:
+      return {add(a.low, b.low), add(a.high, b.high)};
+    case ir::DimOp::kMul:
+      return product(a, b);
     case ir::DimOp::kFloorDiv:
       if (!positive) return a.low && *a.low >= 0 && b.low && *b.low >= 0 ? DimRange{0, a.high} : DimRange{};
       if (!b.high || *b.high != *b.low) return a.low && *a.low >= 0 ? DimRange{0, a.high} : DimRange{};
       return {a.low ? Bound(floor_div(*a.low, *b.low)) : std::nullopt,
               a.high ? Bound(floor_div(*a.high, *b.low)) : std::nullopt};
-    case ir::DimOp::kMod: return positive ? DimRange{0, add(b.high, -1)} : DimRange{};
+    case ir::DimOp::kMod:
+      return positive ? DimRange{0, add(b.high, -1)} : DimRange{};
     case ir::DimOp::kMin:
-      return {a.low && b.low ? Bound(std::min(*a.low, *b.low)) : std::nullopt,
-              a.high && b.high ? std::min(*a.high, *b.high) : a.high ? a.high : b.high};
+      return {a.low && b.low ? Bound(std::min(*a.low, *b.low)) : std::nullopt, a.high && b.high
+                                                                                   ? std::min(*a.high, *b.high)
+                                                                               : a.high ? a.high
+                                                                                        : b.high};
     case ir::DimOp::kMax:
-      return {a.low && b.low ? std::max(*a.low, *b.low) : a.low ? a.low : b.low,
+      return {a.low && b.low ? std::max(*a.low, *b.low)
+              : a.low        ? a.low
+                             : b.low,
               a.high && b.high ? Bound(std::max(*a.high, *b.high)) : std::nullopt};
-    case ir::DimOp::kSymbol: break;
+    case ir::DimOp::kSymbol:
+      break;
   }
   return {};
 }

@@ -87,8 +87,8 @@ inline std::vector<Tensor> run_op(const std::string& op, const ir::Attrs& attrs,
         require(!v.shape[d].is_const() || v.shape[d] == results[i].dims()[d], ErrorCode::kInternal, op, ": inferred [",
                 s.shape(values[i]), "], computed ", results[i].dims());
       if (v.contents && ir::is_static(*v.contents))
-        require(ir::static_dims(*v.contents) == results[i].to_ints(), ErrorCode::kInternal, op, ": inferred elements [",
-                s.contents(values[i]), "], computed ", results[i].to_ints());
+        require(ir::static_dims(*v.contents) == results[i].cast(DType::kI64).to_ints(), ErrorCode::kInternal, op,
+                ": inferred elements [", s.contents(values[i]), "], computed ", results[i].to_doubles());
     }
   }
   return results;

@@ -10,7 +10,8 @@ namespace tenon::ops {
 namespace {
 
 void infer_same(InferContext& c) {
-  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)), ", accepted are floating-point types");
+  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)),
+           ", accepted are floating-point types");
   c.output(0, c.dtype(0), c.shape(0));
 }
 
@@ -24,7 +25,8 @@ void eval_with(EvalContext& c) {
 
 template <class A, double (*F)(double, const A&)>
 OpDef activation_op(std::string_view name) {
-  return {.name = name, .attrs = ir::schema_of<A>(), .infer = infer_same, .eval = eval_with<A, F>, .form = OpForm::kUnary};
+  return {
+      .name = name, .attrs = ir::schema_of<A>(), .infer = infer_same, .eval = eval_with<A, F>, .form = OpForm::kUnary};
 }
 
 using One = AlphaAttrs;
@@ -92,16 +94,22 @@ void import_biased_gelu(ImportContext& c) {
 }  // namespace
 
 OpSet activation() {
-  return {{activation_op<One, leaky_relu>("LeakyRelu"), activation_op<One, elu>("Elu"), activation_op<One, celu>("Celu"),
-           activation_op<One, thresholded_relu>("ThresholdedRelu"), activation_op<One, swish>("Swish"),
-           activation_op<Two, hard_sigmoid>("HardSigmoid"), activation_op<Two, selu>("Selu"),
-           activation_op<Two, scaled_tanh>("ScaledTanh"), activation_op<Two, affine>("Affine"),
-           activation_op<Two, parametric_softplus>("ParametricSoftplus"), activation_op<ShrinkAttrs, shrink>("Shrink"),
-           activation_op<GeluAttrs, gelu>("Gelu")},
-          {{"", "LeakyRelu", 6, import_alpha}, {"", "Elu", 6, import_alpha}, {"", "Celu", 12, import_alpha},
-           {"", "ThresholdedRelu", 1, import_alpha}, {"", "Swish", 24, import_alpha},
-           {"", "HardSigmoid", 6, import_hard_sigmoid}, {"", "Selu", 6, import_selu}, {"", "Shrink", 9, import_shrink},
-           {"", "Gelu", 20, import_gelu}, {"com.microsoft", "Gelu", 1, import_biased_gelu<false>},
+  return {{activation_op<One, leaky_relu>("LeakyRelu"), activation_op<One, elu>("Elu"),
+           activation_op<One, celu>("Celu"), activation_op<One, thresholded_relu>("ThresholdedRelu"),
+           activation_op<One, swish>("Swish"), activation_op<Two, hard_sigmoid>("HardSigmoid"),
+           activation_op<Two, selu>("Selu"), activation_op<Two, scaled_tanh>("ScaledTanh"),
+           activation_op<Two, affine>("Affine"), activation_op<Two, parametric_softplus>("ParametricSoftplus"),
+           activation_op<ShrinkAttrs, shrink>("Shrink"), activation_op<GeluAttrs, gelu>("Gelu")},
+          {{"", "LeakyRelu", 6, import_alpha},
+           {"", "Elu", 6, import_alpha},
+           {"", "Celu", 12, import_alpha},
+           {"", "ThresholdedRelu", 1, import_alpha},
+           {"", "Swish", 24, import_alpha},
+           {"", "HardSigmoid", 6, import_hard_sigmoid},
+           {"", "Selu", 6, import_selu},
+           {"", "Shrink", 9, import_shrink},
+           {"", "Gelu", 20, import_gelu},
+           {"com.microsoft", "Gelu", 1, import_biased_gelu<false>},
            {"com.microsoft", "BiasGelu", 1, import_biased_gelu<false>},
            {"com.microsoft", "FastGelu", 1, import_biased_gelu<true>},
            {"com.microsoft", "QuickGelu", 1, import_quick_gelu}}};

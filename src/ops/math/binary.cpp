@@ -25,22 +25,32 @@ struct Fn {
 
 bool accepted(Accepts accepts, DType t) {
   switch (accepts) {
-    case Accepts::kNumbers: return ir::is_float(t) || ir::is_integer(t);
-    case Accepts::kIntegers: return ir::is_integer(t);
-    case Accepts::kUnsigned: return t == DType::kU8 || t == DType::kU16 || t == DType::kU32 || t == DType::kU64;
-    case Accepts::kBool: return t == DType::kBool;
-    case Accepts::kAll: return ir::is_float(t) || ir::is_integer(t) || t == DType::kBool || t == DType::kString;
+    case Accepts::kNumbers:
+      return ir::is_float(t) || ir::is_integer(t);
+    case Accepts::kIntegers:
+      return ir::is_integer(t);
+    case Accepts::kUnsigned:
+      return t == DType::kU8 || t == DType::kU16 || t == DType::kU32 || t == DType::kU64;
+    case Accepts::kBool:
+      return t == DType::kBool;
+    case Accepts::kAll:
+      return ir::is_float(t) || ir::is_integer(t) || t == DType::kBool || t == DType::kString;
   }
   return false;
 }
 
 std::string_view accepted_text(Accepts accepts) {
   switch (accepts) {
-    case Accepts::kNumbers: return "integers and floating-point numbers";
-    case Accepts::kIntegers: return "integers";
-    case Accepts::kUnsigned: return "u8, u16, u32 and u64";
-    case Accepts::kBool: return "bool";
-    case Accepts::kAll: return "numbers, bool and string";
+    case Accepts::kNumbers:
+      return "integers and floating-point numbers";
+    case Accepts::kIntegers:
+      return "integers";
+    case Accepts::kUnsigned:
+      return "u8, u16, u32 and u64";
+    case Accepts::kBool:
+      return "bool";
+    case Accepts::kAll:
+      return "numbers, bool and string";
   }
   return "";
 }
@@ -49,7 +59,8 @@ template <const Fn& F>
 void infer_binary(InferContext& c) {
   const DType a = c.dtype(0), b = c.dtype(1);
   c.expect(a == b, "the inputs have the types ", ir::name(a), " and ", ir::name(b), ", accepted are equal types");
-  c.expect(accepted(F.accepts, a), "the inputs have the type ", ir::name(a), ", accepted are ", accepted_text(F.accepts));
+  c.expect(accepted(F.accepts, a), "the inputs have the type ", ir::name(a), ", accepted are ",
+           accepted_text(F.accepts));
   c.output(0, F.to_bool ? DType::kBool : a, c.broadcast(c.shape(0), c.shape(1)));
   propagate_contents(c, F.integer, F.dims);
 }
@@ -76,11 +87,17 @@ void apply(EvalContext& c, double (*real)(double, double), int64_t (*integer)(in
 }
 
 template <const Fn& F>
-void eval_binary(EvalContext& c) { apply(c, F.real, F.integer); }
+void eval_binary(EvalContext& c) {
+  apply(c, F.real, F.integer);
+}
 
 template <const Fn& F>
 OpDef binary_op(std::string_view name) {
-  return {.name = name, .min_inputs = 2, .max_inputs = 2, .infer = infer_binary<F>, .eval = eval_binary<F>,
+  return {.name = name,
+          .min_inputs = 2,
+          .max_inputs = 2,
+          .infer = infer_binary<F>,
+          .eval = eval_binary<F>,
           .form = OpForm::kBinary};
 }
 
@@ -140,9 +157,7 @@ void infer_pow(InferContext& c) {
 }
 void eval_pow(EvalContext& c) { apply(c, std::pow, integer::pow); }
 
-void import_binary(ImportContext& c) {
-  c.output(0, c.add(c.node_op(), {c.required(0), c.required(1)}));
-}
+void import_binary(ImportContext& c) { c.output(0, c.add(c.node_op(), {c.required(0), c.required(1)})); }
 void import_mod(ImportContext& c) {
   ModAttrs a;
   a.fmod = c.attr_int("fmod", 0) != 0;
@@ -150,7 +165,8 @@ void import_mod(ImportContext& c) {
 }
 void import_shift(ImportContext& c) {
   const std::string direction = c.attr_string("direction", "");
-  if (direction != "LEFT" && direction != "RIGHT") c.fail("direction is '", direction, "', accepted are LEFT and RIGHT");
+  if (direction != "LEFT" && direction != "RIGHT")
+    c.fail("direction is '", direction, "', accepted are LEFT and RIGHT");
   BitShiftAttrs a;
   a.left = direction == "LEFT";
   c.output(0, c.add("BitShift", {c.required(0), c.required(1)}, a));
@@ -174,11 +190,21 @@ void import_mean(ImportContext& c) {
 
 OpSet binary() {
   OpSet set;
-  set.ops = {binary_op<kAdd>("Add"), binary_op<kSub>("Sub"), binary_op<kMul>("Mul"), binary_op<kDiv>("Div"),
-             binary_op<kAnd>("And"), binary_op<kOr>("Or"), binary_op<kXor>("Xor"),
-             binary_op<kBitAnd>("BitwiseAnd"), binary_op<kBitOr>("BitwiseOr"), binary_op<kBitXor>("BitwiseXor"),
-             binary_op<kEqual>("Equal"), binary_op<kLess>("Less"), binary_op<kLessEqual>("LessOrEqual"),
-             binary_op<kGreater>("Greater"), binary_op<kGreaterEqual>("GreaterOrEqual")};
+  set.ops = {binary_op<kAdd>("Add"),
+             binary_op<kSub>("Sub"),
+             binary_op<kMul>("Mul"),
+             binary_op<kDiv>("Div"),
+             binary_op<kAnd>("And"),
+             binary_op<kOr>("Or"),
+             binary_op<kXor>("Xor"),
+             binary_op<kBitAnd>("BitwiseAnd"),
+             binary_op<kBitOr>("BitwiseOr"),
+             binary_op<kBitXor>("BitwiseXor"),
+             binary_op<kEqual>("Equal"),
+             binary_op<kLess>("Less"),
+             binary_op<kLessEqual>("LessOrEqual"),
+             binary_op<kGreater>("Greater"),
+             binary_op<kGreaterEqual>("GreaterOrEqual")};
   for (const OpDef& op : set.ops) set.rules.push_back({"", op.name, 7, import_binary});
   set.ops.push_back(binary_op<kMin>("Min"));
   set.ops.push_back(binary_op<kMax>("Max"));
@@ -187,9 +213,12 @@ OpSet binary() {
   shift.attrs = ir::schema_of<BitShiftAttrs>(), shift.eval = eval_shift;
   power.infer = infer_pow, power.eval = eval_pow;
   set.ops.insert(set.ops.end(), {mod, shift, power});
-  set.rules.insert(set.rules.end(), {{"", "Pow", 7, import_binary}, {"", "Mod", 10, import_mod},
-                                     {"", "BitShift", 11, import_shift}, {"", "Min", 6, import_min_max},
-                                     {"", "Max", 6, import_min_max}, {"", "Sum", 6, import_sum},
+  set.rules.insert(set.rules.end(), {{"", "Pow", 7, import_binary},
+                                     {"", "Mod", 10, import_mod},
+                                     {"", "BitShift", 11, import_shift},
+                                     {"", "Min", 6, import_min_max},
+                                     {"", "Max", 6, import_min_max},
+                                     {"", "Sum", 6, import_sum},
                                      {"", "Mean", 6, import_mean}});
   return set;
 }

@@ -24,9 +24,9 @@ TEST_CASE("binary: floating point") {
   struct Problem {
     const char* op;
     std::vector<double> y;
-  } const problems[] = {
-      {"Add", {4, -5, inf, nan}}, {"Sub", {-2, -1, inf, nan}}, {"Mul", {3, 6, inf, nan}}, {"Div", {1 / 3., 1.5, inf, nan}},
-      {"Min", {1, -3, 2, nan}}, {"Max", {3, -2, inf, nan}}, {"Mod", {1, -1, nan, nan}}};
+  } const problems[] = {{"Add", {4, -5, inf, nan}},       {"Sub", {-2, -1, inf, nan}}, {"Mul", {3, 6, inf, nan}},
+                        {"Div", {1 / 3., 1.5, inf, nan}}, {"Min", {1, -3, 2, nan}},    {"Max", {3, -2, inf, nan}},
+                        {"Mod", {1, -1, nan, nan}}};
   for (const Problem& p : problems) {
     CAPTURE(p.op);
     const ir::Attrs attrs = std::string(p.op) == "Mod" ? ir::Attrs(ModAttrs{}) : ir::Attrs();
@@ -44,7 +44,7 @@ TEST_CASE("binary: broadcasting, ragged and empty") {
   CHECK(close(y, {11, 12, 13, 21, 22, 23, 14, 15, 16, 24, 25, 26}));
   CHECK(run_op("Mul", {f32({0, 3}, {}), f32({3}, {1, 2, 3})}).dims() == Dims{0, 3});
   CHECK(run_op("Mul", {f32({0}, {}), f32({1}, {1})}).dims() == Dims{0});
-  CHECK(infer_op("Sub", {Typed{DType::kF16, "n, 3, 1"}, Typed{DType::kF16, "h"}}).shape() == "[n, 3, h]");
+  CHECK(infer_op("Sub", {Typed(DType::kF16, "n, 3, 1"), Typed(DType::kF16, "h")}).shape() == "[n, 3, h]");
 }
 
 TEST_CASE("binary: integers are exact and total") {
@@ -84,7 +84,7 @@ TEST_CASE("binary: comparisons and logic give bool") {
 
 std::string contents(const std::string& op, const std::string& a, const std::string& b, DType t = DType::kI64,
                      ir::Attrs attrs = {}) {
-  return infer_op(op, {Contents{a, t}, Contents{b, t}}, std::move(attrs)).contents();
+  return infer_op(op, {Contents(a, t), Contents(b, t)}, std::move(attrs)).contents();
 }
 
 TEST_CASE("binary: shape arithmetic on known elements") {
@@ -106,21 +106,24 @@ TEST_CASE("binary: shape arithmetic on known elements") {
   CHECK(contents("Div", "(n * 2), 6", "2, 4", DType::kF32) == "unknown");
   CHECK(contents("Div", "(n * 2), 6", "2, 3", DType::kF32) == "[n, 2]");
   CHECK(contents("Add", "100", "100", DType::kI8) == "unknown");
-  CHECK(infer_op("Mul", {Contents{"n", DType::kI64, true}, i64({}, {3})}).contents() == "[(n * 3)]");
-  CHECK(infer_op("Mul", {Contents{"n"}, i64({1}, {kMax64})}).contents() != "");
-  CHECK(infer_op("Mul", {Contents{"(n * 2)"}, i64({1}, {kMax64})}).contents() == "unknown");
+  CHECK(infer_op("Mul", {Contents("n", DType::kI64, true), i64({}, {3})}).contents() == "[(n * 3)]");
+  CHECK(infer_op("Mul", {Contents("n"), i64({1}, {kMax64})}).contents() != "");
+  CHECK(infer_op("Mul", {Contents("(n * 2)"), i64({1}, {kMax64})}).contents() == "unknown");
   CHECK(infer_op("Add", {i64({1}, {kMin64 + 1}), i64({1}, {1})}).contents() == "unknown");
 }
 
 TEST_CASE("binary: bad input is named") {
-  CHECK(infer_error("Add", {Typed{DType::kF32, "2"}, Typed{DType::kI64, "2"}}).find("f32 and i64") != std::string::npos);
-  CHECK(infer_error("Add", {Typed{DType::kF32, "2, 3"}, Typed{DType::kF32, "4"}}).find("[2, 3] and [4]") != std::string::npos);
-  CHECK(infer_error("And", {Typed{DType::kF32, "2"}, Typed{DType::kF32, "2"}}).find("accepted are bool") != std::string::npos);
-  CHECK(infer_error("BitShift", {Typed{DType::kI32, "2"}, Typed{DType::kI32, "2"}}, BitShiftAttrs{}).find("i32") !=
+  CHECK(infer_error("Add", {Typed(DType::kF32, "2"), Typed(DType::kI64, "2")}).find("f32 and i64") !=
         std::string::npos);
-  CHECK(infer_error("Add", {Typed{DType::kF32, "2"}, Absent{}}).find("input 1 is required") != std::string::npos);
-  CHECK(import_error({"BitShift", 11, {Typed{DType::kU8, "2"}, Typed{DType::kU8, "2"}}, {{"direction", "UP"}}}).find("UP") !=
+  CHECK(infer_error("Add", {Typed(DType::kF32, "2, 3"), Typed(DType::kF32, "4")}).find("[2, 3] and [4]") !=
         std::string::npos);
+  CHECK(infer_error("And", {Typed(DType::kF32, "2"), Typed(DType::kF32, "2")}).find("accepted are bool") !=
+        std::string::npos);
+  CHECK(infer_error("BitShift", {Typed(DType::kI32, "2"), Typed(DType::kI32, "2")}, BitShiftAttrs{}).find("i32") !=
+        std::string::npos);
+  CHECK(infer_error("Add", {Typed(DType::kF32, "2"), Absent()}).find("input 1 is required") != std::string::npos);
+  CHECK(import_error({"BitShift", 11, {Typed(DType::kU8, "2"), Typed(DType::kU8, "2")}, {{"direction", "UP"}}})
+            .find("UP") != std::string::npos);
 }
 
 TEST_CASE("binary: ONNX's variadic operators become chains") {

@@ -39,7 +39,8 @@ void infer_cast(InferContext& c) {
 double parse_number(const std::string& s) {
   char* end = nullptr;
   const double v = std::strtod(s.c_str(), &end);
-  require(!s.empty() && end == s.c_str() + s.size(), ErrorCode::kInvalidArgument, "the string '", s, "' is not a number");
+  require(!s.empty() && end == s.c_str() + s.size(), ErrorCode::kInvalidArgument, "the string '", s,
+          "' is not a number");
   return v;
 }
 
@@ -54,11 +55,16 @@ std::string print_number(const Tensor& x, int64_t i) {
 /// The code of an 8-bit float without saturation, or nullopt for other types.
 std::optional<uint8_t> encode_unsaturated(DType type, double v) {
   switch (type) {
-    case DType::kF8E4M3FN: return kF8E4M3FN.encode(float(v), false);
-    case DType::kF8E5M2: return kF8E5M2.encode(float(v), false);
-    case DType::kF8E4M3FNUZ: return kF8E4M3FNUZ.encode(float(v), false);
-    case DType::kF8E5M2FNUZ: return kF8E5M2FNUZ.encode(float(v), false);
-    default: return std::nullopt;
+    case DType::kF8E4M3FN:
+      return kF8E4M3FN.encode(float(v), false);
+    case DType::kF8E5M2:
+      return kF8E5M2.encode(float(v), false);
+    case DType::kF8E4M3FNUZ:
+      return kF8E4M3FNUZ.encode(float(v), false);
+    case DType::kF8E5M2FNUZ:
+      return kF8E5M2FNUZ.encode(float(v), false);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -96,7 +102,10 @@ void import_cast_like(ImportContext& c) { add_cast(c, c.dtype(c.required(1))); }
 }  // namespace
 
 OpSet cast() {
-  return {{{.name = "Cast", .attrs = ir::schema_of<CastAttrs>(), .infer = infer_cast, .eval = eval_cast,
+  return {{{.name = "Cast",
+            .attrs = ir::schema_of<CastAttrs>(),
+            .infer = infer_cast,
+            .eval = eval_cast,
             .form = OpForm::kUnary}},
           {{"", "Cast", 6, import_cast}, {"", "CastLike", 15, import_cast_like}}};
 }

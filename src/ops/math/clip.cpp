@@ -9,7 +9,8 @@ namespace tenon::ops {
 namespace {
 
 void infer_clip(InferContext& c) {
-  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)), ", accepted are floating-point types");
+  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)),
+           ", accepted are floating-point types");
   c.output(0, c.dtype(0), c.shape(0));
 }
 
@@ -52,7 +53,10 @@ void import_clip_inputs(ImportContext& c) {
 }  // namespace
 
 OpSet clip() {
-  return {{{.name = "Clip", .attrs = ir::schema_of<ClipAttrs>(), .infer = infer_clip, .eval = eval_clip,
+  return {{{.name = "Clip",
+            .attrs = ir::schema_of<ClipAttrs>(),
+            .infer = infer_clip,
+            .eval = eval_clip,
             .form = OpForm::kUnary}},
           {{"", "Clip", 6, import_clip_attributes}, {"", "Clip", 11, import_clip_inputs}}};
 }

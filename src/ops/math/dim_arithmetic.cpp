@@ -42,12 +42,14 @@ Result dim_mod(SymbolTable& t, Dim a, Dim b) {
   return t.mod(a, b);
 }
 Result dim_min(SymbolTable& t, Dim a, Dim b) {
-  if (const auto sign = compare_dims(t, a, b)) return *sign < 0 ? a : b;
-  return t.min(a, b);
+  const DimRange difference = range_of(t, t.sub(a, b));
+  if (difference.high && *difference.high <= 0) return a;
+  return difference.low && *difference.low >= 0 ? b : t.min(a, b);
 }
 Result dim_max(SymbolTable& t, Dim a, Dim b) {
-  if (const auto sign = compare_dims(t, a, b)) return *sign > 0 ? a : b;
-  return t.max(a, b);
+  const DimRange difference = range_of(t, t.sub(a, b));
+  if (difference.high && *difference.high <= 0) return b;
+  return difference.low && *difference.low >= 0 ? a : t.max(a, b);
 }
 Result dim_equal(SymbolTable& t, Dim a, Dim b) { return decide(t, a, b, false, true, false); }
 Result dim_less(SymbolTable& t, Dim a, Dim b) { return decide(t, a, b, true, false, false); }
@@ -59,7 +61,8 @@ bool keeps_value(DType type, Dim value) {
   if (!value.is_const()) return ir::bits(type) >= 32;
   const int64_t v = value.constant(), magnitude = v < 0 ? -(v + 1) : v;
   if (v > INT64_MIN && !Dim(v).is_const()) return false;
-  if (ir::is_float(type)) return magnitude < (type == DType::kF64 ? int64_t(1) << 53 : type == DType::kF32 ? 1 << 24 : 1 << 8);
+  if (ir::is_float(type))
+    return magnitude < (type == DType::kF64 ? int64_t(1) << 53 : type == DType::kF32 ? 1 << 24 : 1 << 8);
   const int width = ir::bits(type);
   if (type == DType::kBool) return v == 0 || v == 1;
   const bool is_signed = type == DType::kI8 || type == DType::kI16 || type == DType::kI32 || type == DType::kI64 ||

@@ -39,7 +39,11 @@ inline int64_t bit_and(int64_t a, int64_t b, bool = false) { return a & b; }
 inline int64_t bit_or(int64_t a, int64_t b, bool = false) { return a | b; }
 inline int64_t bit_xor(int64_t a, int64_t b, bool = false) { return a ^ b; }
 /// Shifts by 64 and more give 0.
-inline int64_t shift_left(int64_t a, int64_t b, bool = false) { return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) << b); }
-inline int64_t shift_right(int64_t a, int64_t b, bool = false) { return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) >> b); }
+inline int64_t shift_left(int64_t a, int64_t b, bool = false) {
+  return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) << b);
+}
+inline int64_t shift_right(int64_t a, int64_t b, bool = false) {
+  return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) >> b);
+}
 
 }  // namespace tenon::ops::integer

@@ -10,7 +10,8 @@ namespace tenon::ops {
 namespace {
 
 void infer_predicate(InferContext& c) {
-  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)), ", accepted are floating-point types");
+  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)),
+           ", accepted are floating-point types");
   c.output(0, DType::kBool, c.shape(0));
 }
 
@@ -40,7 +41,10 @@ void import_is_inf(ImportContext& c) {
 
 OpSet predicate() {
   return {{{.name = "IsNaN", .infer = infer_predicate, .eval = eval_is_nan, .form = OpForm::kUnary},
-           {.name = "IsInf", .attrs = ir::schema_of<IsInfAttrs>(), .infer = infer_predicate, .eval = eval_is_inf,
+           {.name = "IsInf",
+            .attrs = ir::schema_of<IsInfAttrs>(),
+            .infer = infer_predicate,
+            .eval = eval_is_inf,
             .form = OpForm::kUnary}},
           {{"", "IsNaN", 9, import_is_nan}, {"", "IsInf", 10, import_is_inf}}};
 }

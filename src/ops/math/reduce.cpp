@@ -14,8 +14,8 @@
 namespace tenon::ops {
 
 std::span<const std::string_view> enum_names(ReduceKind) {
-  static constexpr std::string_view names[] = {"sum", "mean", "max", "min", "prod",
-                                               "l1", "l2", "log_sum", "log_sum_exp", "sum_square"};
+  static constexpr std::string_view names[] = {"sum", "mean", "max",     "min",         "prod",
+                                               "l1",  "l2",   "log_sum", "log_sum_exp", "sum_square"};
   return names;
 }
 
@@ -30,11 +30,20 @@ void reduce_contents(InferContext& c, const ReduceAttrs& a, bool reduced) {
     for (size_t i = 0; i < in->size(); ++i) {
       const Dim d = (*in)[i];
       switch (a.kind) {
-        case ReduceKind::kSum: r = c.dims().add(r, d); break;
-        case ReduceKind::kProd: r = c.dims().mul(r, d); break;
-        case ReduceKind::kMax: r = i == 0 ? d : *dim_max(c.dims(), r, d); break;
-        case ReduceKind::kMin: r = i == 0 ? d : *dim_min(c.dims(), r, d); break;
-        default: return;
+        case ReduceKind::kSum:
+          r = c.dims().add(r, d);
+          break;
+        case ReduceKind::kProd:
+          r = c.dims().mul(r, d);
+          break;
+        case ReduceKind::kMax:
+          r = i == 0 ? d : *dim_max(c.dims(), r, d);
+          break;
+        case ReduceKind::kMin:
+          r = i == 0 ? d : *dim_min(c.dims(), r, d);
+          break;
+        default:
+          return;
       }
     }
   } catch (const Error&) {  // beyond 64 bits: nothing is known
@@ -48,14 +57,16 @@ void infer_reduce(InferContext& c) {
   const Shape& x = c.shape(0);
   const DType t = c.dtype(0);
   const bool extreme = a.kind == ReduceKind::kMax || a.kind == ReduceKind::kMin;
-  c.expect(ir::is_float(t) || ir::is_integer(t) || (extreme && t == DType::kBool), "the input has the type ", ir::name(t),
-           ", accepted are integers and floating-point numbers");
+  c.expect(ir::is_float(t) || ir::is_integer(t) || (extreme && t == DType::kBool), "the input has the type ",
+           ir::name(t), ", accepted are integers and floating-point numbers");
   std::vector<bool> gone(x.size(), false);
   for (size_t i : normalized_axes(a.axes, x.size())) gone[i] = true;
   Shape y;
   for (size_t i = 0; i < x.size(); ++i) {
-    if (!gone[i]) y.push_back(x[i]);
-    else if (a.keepdims) y.emplace_back(1);
+    if (!gone[i])
+      y.push_back(x[i]);
+    else if (a.keepdims)
+      y.emplace_back(1);
   }
   c.output(0, t, y);
   reduce_contents(c, a, !a.axes.empty());
@@ -70,42 +81,65 @@ double start(ReduceKind k) {
 
 double combine(ReduceKind k, double acc, double x) {
   switch (k) {
-    case ReduceKind::kMax: return std::isnan(acc) || std::isnan(x) ? std::nan("") : std::fmax(acc, x);
-    case ReduceKind::kMin: return std::isnan(acc) || std::isnan(x) ? std::nan("") : std::fmin(acc, x);
-    case ReduceKind::kProd: return acc * x;
-    case ReduceKind::kL1: return acc + std::fabs(x);
-    case ReduceKind::kL2: case ReduceKind::kSumSquare: return acc + x * x;
-    default: return acc + x;
+    case ReduceKind::kMax:
+      return std::isnan(acc) || std::isnan(x) ? std::nan("") : std::fmax(acc, x);
+    case ReduceKind::kMin:
+      return std::isnan(acc) || std::isnan(x) ? std::nan("") : std::fmin(acc, x);
+    case ReduceKind::kProd:
+      return acc * x;
+    case ReduceKind::kL1:
+      return acc + std::fabs(x);
+    case ReduceKind::kL2:
+    case ReduceKind::kSumSquare:
+      return acc + x * x;
+    default:
+      return acc + x;
   }
 }
 
 double finish(ReduceKind k, double acc, int64_t n) {
   switch (k) {
-    case ReduceKind::kMean: return n == 0 ? std::nan("") : acc / double(n);
-    case ReduceKind::kL2: return std::sqrt(acc);
-    case ReduceKind::kLogSum: return std::log(acc);
-    default: return acc;
+    case ReduceKind::kMean:
+      return n == 0 ? std::nan("") : acc / double(n);
+    case ReduceKind::kL2:
+      return std::sqrt(acc);
+    case ReduceKind::kLogSum:
+      return std::log(acc);
+    default:
+      return acc;
   }
 }
 
 int64_t lowest(DType t) {
   switch (t) {
-    case DType::kI8: return INT8_MIN;
-    case DType::kI16: return INT16_MIN;
-    case DType::kI32: return INT32_MIN;
-    case DType::kI64: return INT64_MIN;
-    default: return 0;
+    case DType::kI8:
+      return INT8_MIN;
+    case DType::kI16:
+      return INT16_MIN;
+    case DType::kI32:
+      return INT32_MIN;
+    case DType::kI64:
+      return INT64_MIN;
+    default:
+      return 0;
   }
 }
 
 int64_t combine_int(ReduceKind k, int64_t acc, int64_t x, bool u) {
   switch (k) {
-    case ReduceKind::kMax: return integer::max(acc, x, u);
-    case ReduceKind::kMin: return integer::min(acc, x, u);
-    case ReduceKind::kProd: return integer::mul(acc, x);
-    case ReduceKind::kL1: return integer::add(acc, !u && x < 0 ? integer::sub(0, x) : x);
-    case ReduceKind::kL2: case ReduceKind::kSumSquare: return integer::add(acc, integer::mul(x, x));
-    default: return integer::add(acc, x);
+    case ReduceKind::kMax:
+      return integer::max(acc, x, u);
+    case ReduceKind::kMin:
+      return integer::min(acc, x, u);
+    case ReduceKind::kProd:
+      return integer::mul(acc, x);
+    case ReduceKind::kL1:
+      return integer::add(acc, !u && x < 0 ? integer::sub(0, x) : x);
+    case ReduceKind::kL2:
+    case ReduceKind::kSumSquare:
+      return integer::add(acc, integer::mul(x, x));
+    default:
+      return integer::add(acc, x);
   }
 }
 
@@ -144,8 +178,10 @@ void reduce_ints(const ReduceAttrs& a, const Plan& plan, const Tensor& x, Tensor
   for (int64_t i = 0; i < y.count(); ++i) {
     int64_t v = acc[size_t(i)];
     if (a.kind == ReduceKind::kMean) v = integer::div(v, plan.count, u);
-    if (a.kind == ReduceKind::kL2 || a.kind == ReduceKind::kLogSum) y.set(i, finish(a.kind, double(v), plan.count));
-    else y.set_int(i, v);
+    if (a.kind == ReduceKind::kL2 || a.kind == ReduceKind::kLogSum)
+      y.set(i, finish(a.kind, double(v), plan.count));
+    else
+      y.set_int(i, v);
   }
 }
 
@@ -194,7 +230,8 @@ void import_reduce(ImportContext& c) {
   a.keepdims = c.attr_int("keepdims", 1) != 0;
   a.axes = given_axes(c).value_or(std::vector<int64_t>());
   if (a.axes.empty() && c.attr_int("noop_with_empty_axes", 0) != 0) {
-    const bool same = Kind == ReduceKind::kSum || Kind == ReduceKind::kMean || Kind == ReduceKind::kProd || is_extreme(Kind);
+    const bool same =
+        Kind == ReduceKind::kSum || Kind == ReduceKind::kMean || Kind == ReduceKind::kProd || is_extreme(Kind);
     return c.output(0, same ? x : c.add("Reduce", {x}, a));
   }
   if (a.axes.empty())

@@ -10,7 +10,13 @@ namespace tenon::ops {
 namespace {
 
 using Real = double (*)(double);
-using Integer = int64_t (*)(int64_t);
+using Integer = int64_t (*)(int64_t, bool is_u64);  // 64-bit unsigned numbers come as their bits
+
+int64_t same(int64_t x, bool) { return x; }
+int64_t relu_int(int64_t x, bool u) { return !u && x < 0 ? 0 : x; }
+int64_t sign_int(int64_t x, bool u) { return x == 0 ? 0 : !u && x < 0 ? -1 : 1; }
+int64_t negate_int(int64_t x, bool) { return integer::sub(0, x); }
+int64_t abs_int(int64_t x, bool u) { return !u && x < 0 ? integer::sub(0, x) : x; }
 
 /// `Int` is null where integers are not accepted.
 template <Integer Int>
@@ -26,7 +32,7 @@ void infer_number(InferContext& c) {
 /// Floor, Ceil and Round leave whole numbers as they are; Neg of known elements is known.
 template <bool Negate>
 void infer_whole(InferContext& c) {
-  infer_number<+[](int64_t x) { return x; }>(c);
+  infer_number<same>(c);
   auto elements = c.contents(0);
   if (!elements || c.dtype(0) == DType::kU64) return;
   try {
@@ -46,7 +52,7 @@ void eval_number(EvalContext& c) {
   Tensor& y = c.output(0, x.dims());
   if constexpr (Int != nullptr) {
     if (!ir::is_float(x.dtype())) {
-      for (int64_t i = 0; i < x.count(); ++i) y.set_int(i, Int(x.get_int(i)));
+      for (int64_t i = 0; i < x.count(); ++i) y.set_int(i, Int(x.get_int(i), x.dtype() == DType::kU64));
       return;
     }
   }
@@ -56,26 +62,6 @@ void eval_number(EvalContext& c) {
 template <Real F, Integer Int = nullptr>
 OpDef unary_op(std::string_view name) {
   return {.name = name, .infer = infer_number<Int>, .eval = eval_number<F, Int>, .form = OpForm::kUnary};
-}
-
-// 64-bit unsigned numbers arrive as their bits; those of the upper half are not negative.
-template <Integer Signed>
-void eval_signed(EvalContext& c) {
-  const Tensor& x = c.input(0);
-  Tensor& y = c.output(0, x.dims());
-  const bool is_u64 = x.dtype() == DType::kU64;
-  for (int64_t i = 0; i < x.count(); ++i) {
-    const int64_t v = x.get_int(i);
-    y.set_int(i, is_u64 && v < 0 ? (Signed(1) == Signed(2) ? 1 : v) : Signed(v));
-  }
-}
-template <Real F, Integer Int>
-void eval_signed_or_real(EvalContext& c) {
-  ir::is_float(c.input(0).dtype()) ? eval_number<F, nullptr>(c) : eval_signed<Int>(c);
-}
-template <Real F, Integer Int>
-OpDef signed_op(std::string_view name) {
-  return {.name = name, .infer = infer_number<Int>, .eval = eval_signed_or_real<F, Int>, .form = OpForm::kUnary};
 }
 
 double relu(double x) { return std::isnan(x) ? x : std::fmax(x, 0.0); }
@@ -88,12 +74,6 @@ double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::l
 double softsign(double x) { return x / (1 + std::fabs(x)); }
 double mish(double x) { return x * std::tanh(softplus(x)); }
 double hard_swish(double x) { return x * std::fmin(std::fmax(x / 6 + 0.5, 0.0), 1.0); }
-
-int64_t same(int64_t x) { return x; }
-int64_t relu_int(int64_t x) { return x < 0 ? 0 : x; }
-int64_t sign_int(int64_t x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
-int64_t negate_int(int64_t x) { return integer::sub(0, x); }
-int64_t abs_int(int64_t x) { return x < 0 ? negate_int(x) : x; }
 
 template <bool Bool>
 void infer_bits(InferContext& c) {
@@ -128,16 +108,22 @@ void import_same_name(ImportContext& c) {
 OpSet unary() {
   OpSet set;
   set.ops = {
-      signed_op<relu, relu_int>("Relu"), unary_op<sigmoid>("Sigmoid"), unary_op<std::tanh>("Tanh"),
-      unary_op<std::exp>("Exp"), unary_op<std::log>("Log"), unary_op<std::sqrt>("Sqrt"),
-      unary_op<reciprocal>("Reciprocal"), signed_op<std::fabs, abs_int>("Abs"),
-      signed_op<sign, sign_int>("Sign"), unary_op<negate, negate_int>("Neg"), unary_op<std::floor, same>("Floor"),
-      unary_op<std::ceil, same>("Ceil"), unary_op<round_even, same>("Round"), unary_op<std::erf>("Erf"),
-      unary_op<std::sin>("Sin"), unary_op<std::cos>("Cos"), unary_op<std::tan>("Tan"), unary_op<std::asin>("Asin"),
-      unary_op<std::acos>("Acos"), unary_op<std::atan>("Atan"), unary_op<std::sinh>("Sinh"),
-      unary_op<std::cosh>("Cosh"), unary_op<std::asinh>("Asinh"), unary_op<std::acosh>("Acosh"),
-      unary_op<std::atanh>("Atanh"), unary_op<softplus>("Softplus"), unary_op<softsign>("Softsign"),
-      unary_op<mish>("Mish"), unary_op<hard_swish>("HardSwish"), bits_op<true>("Not"), bits_op<false>("BitwiseNot"),
+      unary_op<relu, relu_int>("Relu"),    unary_op<sigmoid>("Sigmoid"),
+      unary_op<std::tanh>("Tanh"),         unary_op<std::exp>("Exp"),
+      unary_op<std::log>("Log"),           unary_op<std::sqrt>("Sqrt"),
+      unary_op<reciprocal>("Reciprocal"),  unary_op<std::fabs, abs_int>("Abs"),
+      unary_op<sign, sign_int>("Sign"),    unary_op<negate, negate_int>("Neg"),
+      unary_op<std::floor, same>("Floor"), unary_op<std::ceil, same>("Ceil"),
+      unary_op<round_even, same>("Round"), unary_op<std::erf>("Erf"),
+      unary_op<std::sin>("Sin"),           unary_op<std::cos>("Cos"),
+      unary_op<std::tan>("Tan"),           unary_op<std::asin>("Asin"),
+      unary_op<std::acos>("Acos"),         unary_op<std::atan>("Atan"),
+      unary_op<std::sinh>("Sinh"),         unary_op<std::cosh>("Cosh"),
+      unary_op<std::asinh>("Asinh"),       unary_op<std::acosh>("Acosh"),
+      unary_op<std::atanh>("Atanh"),       unary_op<softplus>("Softplus"),
+      unary_op<softsign>("Softsign"),      unary_op<mish>("Mish"),
+      unary_op<hard_swish>("HardSwish"),   bits_op<true>("Not"),
+      bits_op<false>("BitwiseNot"),
   };
   for (OpDef& op : set.ops) {
     if (op.name == "Neg") op.infer = infer_whole<true>;

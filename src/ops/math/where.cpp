@@ -38,9 +38,12 @@ void eval_where(EvalContext& c) {
     const bool first = p.get_int(ip(i)) != 0;
     const Tensor& from = first ? a : b;
     const int64_t at = first ? ia(i) : ib(i);
-    if (y.dtype() == DType::kString) y.mutable_strings()[size_t(i)] = from.strings()[size_t(at)];
-    else if (ir::is_float(y.dtype())) y.set(i, from.get(at));
-    else y.set_int(i, from.get_int(at));
+    if (y.dtype() == DType::kString)
+      y.mutable_strings()[size_t(i)] = from.strings()[size_t(at)];
+    else if (ir::is_float(y.dtype()))
+      y.set(i, from.get(at));
+    else
+      y.set_int(i, from.get_int(at));
   }
 }
 

@@ -40,15 +40,19 @@ void import_batch_norm(ImportContext& c) {
   if (c.attr_int("spatial", 1) != 1) c.fail("spatial is 0, accepted is 1 (statistics of a channel)");
   BatchNormAttrs a;
   a.epsilon = c.attr_float("epsilon", 1e-5f);
-  c.output(0, c.add("BatchNormalization",
-                    {c.required(0), c.required(1), c.required(2), c.required(3), c.required(4)}, a));
+  c.output(0,
+           c.add("BatchNormalization", {c.required(0), c.required(1), c.required(2), c.required(3), c.required(4)}, a));
 }
 
 }  // namespace
 
 OpSet batch_norm() {
-  return {{{.name = "BatchNormalization", .attrs = ir::schema_of<BatchNormAttrs>(), .min_inputs = 5, .max_inputs = 5,
-            .infer = infer_batch_norm, .eval = eval_batch_norm}},
+  return {{{.name = "BatchNormalization",
+            .attrs = ir::schema_of<BatchNormAttrs>(),
+            .min_inputs = 5,
+            .max_inputs = 5,
+            .infer = infer_batch_norm,
+            .eval = eval_batch_norm}},
           {{"", "BatchNormalization", 7, import_batch_norm}}};
 }
 

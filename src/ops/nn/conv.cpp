@@ -50,7 +50,10 @@ void eval_conv(EvalContext& c) {
   (a.channels_last ? yd.back() : yd[1]) = out_channels;
   ir::SymbolTable none;
   for (size_t i = 0; i < spatial; ++i)
-    yd[first + i] = window_output(none, {xd[first + i], taps[i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]}, false, i).constant();
+    yd[first + i] =
+        window_output(none, {xd[first + i], taps[i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]},
+                      false, i)
+            .constant();
   const Dims ys = ir::strides_of(yd);
   const int64_t y_channel = a.channels_last ? 1 : ys[1], tap_count = checked_product(taps);
   std::vector<double> y(size_t(checked_product(yd)));
@@ -109,7 +112,11 @@ void import_conv(ImportContext& c) {
 }  // namespace
 
 OpSet conv() {
-  return {{{.name = "Conv", .attrs = ir::schema_of<ConvAttrs>(), .min_inputs = 2, .max_inputs = 16, .infer = infer_conv,
+  return {{{.name = "Conv",
+            .attrs = ir::schema_of<ConvAttrs>(),
+            .min_inputs = 2,
+            .max_inputs = 16,
+            .infer = infer_conv,
             .eval = eval_conv}},
           {{"", "Conv", 1, import_conv}}};
 }

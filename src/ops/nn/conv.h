@@ -13,12 +13,14 @@ struct ConvAttrs {
   std::vector<int64_t> pads;                ///< begin of every spatial axis, then end of every spatial axis
   int64_t group = 1;
   bool channels_last = false;
-  std::string epilogue;  ///< pointwise program (see ops/fused/pointwise_program.h), empty for none
+  std::string epilogue = {};  ///< pointwise program (see ops/fused/pointwise_program.h), empty for none
   static std::span<const ir::Field> fields() {
-    static const ir::Field f[] = {
-        ir::field<&ConvAttrs::strides>("strides"),     ir::field<&ConvAttrs::pads>("pads"),
-        ir::field<&ConvAttrs::dilations>("dilations"), ir::field<&ConvAttrs::group>("group"),
-        ir::field<&ConvAttrs::channels_last>("channels_last"), ir::field<&ConvAttrs::epilogue>("epilogue")};
+    static const ir::Field f[] = {ir::field<&ConvAttrs::strides>("strides"),
+                                  ir::field<&ConvAttrs::pads>("pads"),
+                                  ir::field<&ConvAttrs::dilations>("dilations"),
+                                  ir::field<&ConvAttrs::group>("group"),
+                                  ir::field<&ConvAttrs::channels_last>("channels_last"),
+                                  ir::field<&ConvAttrs::epilogue>("epilogue")};
     return f;
   }
 };

@@ -17,14 +17,15 @@ void infer_matmul(InferContext& c) {
   c.expect(c.dtype(0) == c.dtype(1), "operands have the types ", ir::name(c.dtype(0)), " and ", ir::name(c.dtype(1)),
            ", accepted are equal types");
   const bool real = ir::is_float(c.dtype(0));
-  c.expect(real || ir::is_integer(c.dtype(0)), "operands have the type ", ir::name(c.dtype(0)), ", accepted are numbers");
+  c.expect(real || ir::is_integer(c.dtype(0)), "operands have the type ", ir::name(c.dtype(0)),
+           ", accepted are numbers");
   c.expect(real || (m.alpha == 1 && m.epilogue.empty()), "integer operands take neither alpha nor an epilogue");
   const size_t ra = a.size(), rb = b.size();
   const Dim rows = a[ra - 2 + m.transpose_a], ka = a[ra - 1 - m.transpose_a];
   const Dim kb = b[rb - 2 + m.transpose_b], columns = b[rb - 1 - m.transpose_b];
-  c.expect(ka == kb || !ka.is_const() || !kb.is_const(), "operands ", c.text(a), m.transpose_a ? " (transposed)" : "", " and ",
-           c.text(b), m.transpose_b ? " (transposed)" : "", " have the inner sizes ", c.dims().text(ka), " and ",
-           c.dims().text(kb), ", accepted are equal sizes");
+  c.expect(ka == kb || !ka.is_const() || !kb.is_const(), "operands ", c.text(a), m.transpose_a ? " (transposed)" : "",
+           " and ", c.text(b), m.transpose_b ? " (transposed)" : "", " have the inner sizes ", c.dims().text(ka),
+           " and ", c.dims().text(kb), ", accepted are equal sizes");
   Shape y = c.broadcast(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
   y.push_back(rows);
   y.push_back(columns);
@@ -41,7 +42,10 @@ struct Product {
   Dims batch_a, batch_b, batch, y;
   int64_t m, n, k, a_row, a_column, b_row, b_column;
   Product(const MatMulAttrs& t, const Dims& a, const Dims& b)
-      : batch_a(a.begin(), a.end() - 2), batch_b(b.begin(), b.end() - 2), batch(broadcast_dims(batch_a, batch_b)), y(batch) {
+      : batch_a(a.begin(), a.end() - 2),
+        batch_b(b.begin(), b.end() - 2),
+        batch(broadcast_dims(batch_a, batch_b)),
+        y(batch) {
     const int64_t a0 = a[a.size() - 2], a1 = a.back(), b0 = b[b.size() - 2], b1 = b.back();
     m = t.transpose_a ? a1 : a0, k = t.transpose_a ? a0 : a1, n = t.transpose_b ? b0 : b1;
     require(k == (t.transpose_b ? b1 : b0), ErrorCode::kShapeMismatch, "operands ", a, " and ", b,
@@ -101,7 +105,8 @@ void import_gemm(ImportContext& c) {
   m.transpose_a = c.attr_int("transA", 0) != 0;
   m.transpose_b = c.attr_int("transB", 0) != 0;
   const Shape sa = c.shape(a), sb = c.shape(b);
-  if (sa.size() != 2 || sb.size() != 2) c.fail("operands have the ranks ", sa.size(), " and ", sb.size(), ", accepted is 2");
+  if (sa.size() != 2 || sb.size() != 2)
+    c.fail("operands have the ranks ", sa.size(), " and ", sb.size(), ", accepted is 2");
   const float alpha = c.attr_float("alpha", 1), beta = c.attr_float("beta", 1);
   const bool real = ir::is_float(c.dtype(a));
   if (!real && (alpha != 1 || (c.has(2) && beta != 1 && beta != 0)))
@@ -132,8 +137,12 @@ void import_fused_matmul(ImportContext& c) {
 }  // namespace
 
 OpSet matmul() {
-  return {{{.name = "MatMul", .attrs = ir::schema_of<MatMulAttrs>(), .min_inputs = 2, .max_inputs = 64,
-            .infer = infer_matmul, .eval = eval_matmul}},
+  return {{{.name = "MatMul",
+            .attrs = ir::schema_of<MatMulAttrs>(),
+            .min_inputs = 2,
+            .max_inputs = 64,
+            .infer = infer_matmul,
+            .eval = eval_matmul}},
           {{"", "MatMul", 1, import_matmul},
            {"", "Gemm", 7, import_gemm},
            {"com.microsoft", "FusedMatMul", 1, import_fused_matmul},

@@ -10,7 +10,8 @@ namespace {
 using namespace trial;
 
 /// y[z, i, j] by definition, with batches already equal.
-std::vector<double> expected(const Tensor& a, const Tensor& b, int64_t z, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
+std::vector<double> expected(const Tensor& a, const Tensor& b, int64_t z, int64_t m, int64_t n, int64_t k, bool ta,
+                             bool tb) {
   std::vector<double> y;
   for (int64_t g = 0; g < z; ++g)
     for (int64_t i = 0; i < m; ++i)
@@ -38,7 +39,8 @@ TEST_CASE("matmul: batches broadcast, bias, alpha, epilogue") {
   const Tensor a = noise({2, 1, 2, 3}), b = noise({4, 3, 2}, 2), bias = f32({2}, {1, -2});
   const Tensor y = run_op("MatMul", {a, b}, MatMulAttrs{});
   CHECK(y.dims() == Dims{2, 4, 2, 2});
-  const Tensor z = run_op("MatMul", {a, b, bias, f32({2, 2}, {1, 2, 3, 4})}, MatMulAttrs{false, false, 2, "relu(add(i0, i1))"});
+  const Tensor z =
+      run_op("MatMul", {a, b, bias, f32({2, 2}, {1, 2, 3, 4})}, MatMulAttrs{false, false, 2, "relu(add(i0, i1))"});
   for (int64_t i = 0; i < y.count(); ++i)
     CHECK(z.get(i) == doctest::Approx(std::fmax(0, 2 * y.get(i) + bias.get(i % 2) + double(i % 4 + 1))).epsilon(1e-6));
   const Tensor i = run_op("MatMul", {i64({1, 2}, {INT64_MAX, 3}), i64({2, 1}, {2, 5}), i64({1}, {1})}, MatMulAttrs{});
@@ -46,13 +48,17 @@ TEST_CASE("matmul: batches broadcast, bias, alpha, epilogue") {
 }
 
 TEST_CASE("matmul: symbolic shapes and bad input") {
-  CHECK(infer_op("MatMul", {Typed{DType::kF32, "b, n, k"}, Typed{DType::kF32, "1, k, 8"}}, MatMulAttrs{}).shape() == "[b, n, 8]");
-  CHECK(infer_op("MatMul", {Typed{DType::kF32, "n, 4"}, Typed{DType::kF32, "7, 4"}}, MatMulAttrs{false, true}).shape() == "[n, 7]");
-  CHECK(infer_error("MatMul", {Typed{DType::kF32, "2, 3"}, Typed{DType::kF32, "4, 3"}}, MatMulAttrs{})
+  CHECK(infer_op("MatMul", {Typed(DType::kF32, "b, n, k"), Typed(DType::kF32, "1, k, 8")}, MatMulAttrs{}).shape() ==
+        "[b, n, 8]");
+  CHECK(
+      infer_op("MatMul", {Typed(DType::kF32, "n, 4"), Typed(DType::kF32, "7, 4")}, MatMulAttrs{false, true}).shape() ==
+      "[n, 7]");
+  CHECK(infer_error("MatMul", {Typed(DType::kF32, "2, 3"), Typed(DType::kF32, "4, 3")}, MatMulAttrs{})
             .find("inner sizes 3 and 4") != std::string::npos);
-  CHECK(infer_error("MatMul", {Typed{DType::kF32, "3"}, Typed{DType::kF32, "3, 3"}}, MatMulAttrs{}).find("ranks from 2") !=
-        std::string::npos);
-  CHECK(infer_error("MatMul", {Typed{DType::kF32, "2, 3"}, Typed{DType::kF32, "3, 4"}, Typed{DType::kF32, "5"}}, MatMulAttrs{})
+  CHECK(infer_error("MatMul", {Typed(DType::kF32, "3"), Typed(DType::kF32, "3, 3")}, MatMulAttrs{})
+            .find("ranks from 2") != std::string::npos);
+  CHECK(infer_error("MatMul", {Typed(DType::kF32, "2, 3"), Typed(DType::kF32, "3, 4"), Typed(DType::kF32, "5")},
+                    MatMulAttrs{})
             .find("bias is [5]") != std::string::npos);
 }
 

@@ -71,8 +71,8 @@ struct Geometry {
   }
 };
 
-/// Calls visit(offset into the channel's plane, column-major spatial offset) for each element of window `o`. Returns how
-/// many taps lie inside the padded input.
+/// Calls visit(offset into the channel's plane, column-major spatial offset) for each element of window `o`. Returns
+/// how many taps lie inside the padded input.
 template <class Visit>
 int64_t for_each_tap(const Geometry& g, const Dims& o, Visit visit) {
   int64_t padded = 0;

@@ -23,7 +23,8 @@ const Tensor kSquare = f32({1, 1, 4, 4}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
 
 TEST_CASE("pool: maximum, average and lp") {
   CHECK(close(run_op("Pool", {kSquare}, pool_of(PoolKind::kMax, {2, 2}, {2, 2}, {0, 0, 0, 0})), {6, 8, 14, 16}));
-  CHECK(close(run_op("Pool", {kSquare}, pool_of(PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0, 0, 0})), {3.5, 5.5, 11.5, 13.5}));
+  CHECK(close(run_op("Pool", {kSquare}, pool_of(PoolKind::kAverage, {2, 2}, {2, 2}, {0, 0, 0, 0})),
+              {3.5, 5.5, 11.5, 13.5}));
   CHECK(close(run_op("Pool", {kSquare}, pool_of(PoolKind::kLp, {1, 2}, {4, 2}, {0, 0, 0, 0})), {std::sqrt(5.), 5}));
   PoolAttrs padded = pool_of(PoolKind::kAverage, {3, 3}, {3, 3}, {1, 1, 1, 1});
   CHECK(close(run_op("Pool", {kSquare}, padded), {3.5, 5.5, 11.5, 13.5}));
@@ -40,7 +41,7 @@ TEST_CASE("pool: ceil mode drops windows that start in the padding") {
   CHECK(close(run_op("Pool", {f32({1, 1, 4}, {1, 2, 3, 4})}, a), {1, 3}));
   a = pool_of(PoolKind::kAverage, {2}, {3}, {1, 1});
   a.ceil_mode = true;
-  CHECK(close(run_op("Pool", {f32({1, 1, 4}, {1, 2, 3, 4})}, a), {1, 3.5 - 1}));
+  CHECK(close(run_op("Pool", {f32({1, 1, 4}, {1, 2, 3, 4})}, a), {1, 3.5}));
   // The part of the last window past the end padding never counts.
   a = pool_of(PoolKind::kAverage, {3}, {2}, {0, 0});
   a.ceil_mode = a.count_include_pad = true;
@@ -53,7 +54,8 @@ TEST_CASE("pool: indices, dilation, NaN, channels last, global") {
   CHECK(close(y[0], {9, 8}));
   CHECK(y[1].to_ints() == std::vector<int64_t>{1, 4});
   a.storage_order = 1;
-  CHECK(run_op_n("Pool", {f32({1, 2, 2, 2}, {1, 9, 3, 4, 8, 6, 7, 5})}, a, 2)[1].to_ints() == std::vector<int64_t>{2, 4});
+  CHECK(run_op_n("Pool", {f32({1, 2, 2, 2}, {1, 9, 3, 4, 8, 6, 7, 5})}, a, 2)[1].to_ints() ==
+        std::vector<int64_t>{2, 4});
   PoolAttrs dilated = pool_of(PoolKind::kMax, {2, 2}, {1, 1}, {0, 0, 0, 0});
   dilated.dilations = {2, 2};
   CHECK(close(run_op("Pool", {kSquare}, dilated), {11, 12, 15, 16}));
@@ -64,27 +66,32 @@ TEST_CASE("pool: indices, dilation, NaN, channels last, global") {
   CHECK(close(run_op("Pool", {f32({1, 3, 2}, {1, 6, 3, 4, 2, 5})}, last), {3, 6, 3, 5}));
   CHECK(close(run_onnx("GlobalAveragePool", 1, {kSquare})[0], {8.5}));
   CHECK(close(run_onnx("GlobalMaxPool", 22, {kSquare})[0], {16}));
-  CHECK(close(run_onnx("MaxPool", 12, {kSquare}, {{"kernel_shape", std::vector<int64_t>{3, 3}},
-                                                  {"strides", std::vector<int64_t>{2, 2}},
-                                                  {"auto_pad", "SAME_UPPER"}})[0], {11, 12, 15, 16}));
+  CHECK(close(run_onnx("MaxPool", 12, {kSquare},
+                       {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                        {"strides", std::vector<int64_t>{2, 2}},
+                        {"auto_pad", "SAME_UPPER"}})[0],
+              {11, 12, 15, 16}));
   CHECK(run_op("Pool", {f32({0, 2, 3}, {})}, pool_of(PoolKind::kMax, {2}, {1}, {0, 0})).dims() == Dims{0, 2, 2});
 }
 
 TEST_CASE("pool: symbolic shapes and bad input") {
-  const Operand x = Typed{DType::kF32, "n, 3, h, 8"};
-  CHECK(infer_op("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {2, 2}, {0, 0, 0, 0})).shape() == "[n, 3, ((h + -2) // 2 + 1), 4]"
-            || infer_op("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {2, 2}, {0, 0, 0, 0})).shape() == "[n, 3, (h // 2), 4]");
+  const Operand x = Typed(DType::kF32, "n, 3, h, 8");
+  CHECK(infer_op("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {2, 2}, {0, 0, 0, 0})).shape() == "[n, 3, (h // 2), 4]");
   CHECK(infer_op("Pool", {x}, PoolAttrs{}).shape() == "[n, 3, 1, 1]");
-  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 9}, {1, 1}, {0, 0, 0, 0})).find("larger than") != std::string::npos);
-  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {0, 1}, {0, 0, 0, 0})).find("stride 0") != std::string::npos);
-  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {0, 2}, {1, 1}, {0, 0, 0, 0})).find("kernel size 0") != std::string::npos);
-  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {1, 1}, {-1, 0, 0, 0})).find("pads") != std::string::npos);
+  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 9}, {1, 1}, {0, 0, 0, 0})).find("larger than") !=
+        std::string::npos);
+  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {0, 1}, {0, 0, 0, 0})).find("stride 0") !=
+        std::string::npos);
+  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {0, 2}, {1, 1}, {0, 0, 0, 0})).find("kernel size 0") !=
+        std::string::npos);
+  CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {1, 1}, {-1, 0, 0, 0})).find("pads") !=
+        std::string::npos);
   CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {1, 1}, {0, INT64_MAX, 0, INT64_MAX})) != "");
   CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2, INT64_MAX}, {1, 1}, {0, 0, 0, 0})) != "");
   CHECK(infer_error("Pool", {x}, pool_of(PoolKind::kMax, {2}, {1}, {0, 0})).find("2 entries") != std::string::npos);
   CHECK(import_error({"MaxPool", 12, {x}}).find("kernel_shape") != std::string::npos);
-  CHECK(import_error({"MaxPool", 12, {x}, {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"auto_pad", "BEST"}}}).find("BEST") !=
-        std::string::npos);
+  CHECK(import_error({"MaxPool", 12, {x}, {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"auto_pad", "BEST"}}})
+            .find("BEST") != std::string::npos);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace tenon::ops {
 namespace {
 
 void infer_same(InferContext& c) {
-  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)), ", accepted are floating-point types");
+  c.expect(ir::is_float(c.dtype(0)), "the input has the type ", ir::name(c.dtype(0)),
+           ", accepted are floating-point types");
   c.axis(c.attrs<AxisAttrs>().axis, c.rank(0));
   c.output(0, c.dtype(0), c.shape(0));
 }
@@ -67,7 +68,8 @@ void import_flattened(ImportContext& c) {
     if (!(shape[size_t(i)] == 1)) axes.push_back(i);
   if (axes.empty() && axis < rank) axes.push_back(axis);
   if (axes.size() == 1) return c.output(0, c.add(c.node_op(), {x}, AxisAttrs{axes[0]}));
-  if (c.node_op() == "Hardmax") c.fail("axis ", axis, " makes one axis of ", axes.size(), ", accepted is the last axis");
+  if (c.node_op() == "Hardmax")
+    c.fail("axis ", axis, " makes one axis of ", axes.size(), ", accepted is the last axis");
   auto reduce = [&](ReduceKind kind, ir::ValueId v) { return c.add("Reduce", {v}, ReduceAttrs{kind, axes, true}); };
   const ir::ValueId d = c.add("Sub", {x, reduce(ReduceKind::kMax, x)});
   const ir::ValueId e = c.add("Exp", {d}), sum = reduce(ReduceKind::kSum, e);
@@ -82,8 +84,9 @@ OpDef line_op(std::string_view name) {
 }  // namespace
 
 OpSet softmax() {
-  OpSet set{{line_op<softmax_line>("Softmax"), line_op<log_softmax_line>("LogSoftmax"), line_op<hardmax_line>("Hardmax")},
-            {}};
+  OpSet set{
+      {line_op<softmax_line>("Softmax"), line_op<log_softmax_line>("LogSoftmax"), line_op<hardmax_line>("Hardmax")},
+      {}};
   for (const OpDef& op : set.ops) {
     set.rules.push_back({"", op.name, 1, import_flattened});
     set.rules.push_back({"", op.name, 13, import_axis});

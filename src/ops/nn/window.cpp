@@ -28,10 +28,10 @@ int64_t same_padding(ImportContext& c, Dim input, Dim kernel, int64_t stride, in
 }  // namespace
 
 Dim window_output(ir::SymbolTable& dims, const WindowAxis& w, bool ceil_mode, size_t axis) {
-  require(w.stride >= 1 && w.dilation >= 1, ErrorCode::kShapeMismatch, "stride ", w.stride, " and dilation ", w.dilation,
-          " on spatial axis ", axis, ", accepted are numbers from 1");
-  require(!w.kernel.is_const() || w.kernel.constant() >= 1, ErrorCode::kShapeMismatch, "kernel size ", dims.text(w.kernel),
-          " on spatial axis ", axis, ", accepted are numbers from 1");
+  require(w.stride >= 1 && w.dilation >= 1, ErrorCode::kShapeMismatch, "stride ", w.stride, " and dilation ",
+          w.dilation, " on spatial axis ", axis, ", accepted are numbers from 1");
+  require(!w.kernel.is_const() || w.kernel.constant() >= 1, ErrorCode::kShapeMismatch, "kernel size ",
+          dims.text(w.kernel), " on spatial axis ", axis, ", accepted are numbers from 1");
   const Dim window = dims.add(dims.mul(dims.sub(w.kernel, 1), w.dilation), 1);
   const Dim padded = dims.add(w.input, checked_add(w.pad_begin, w.pad_end)), room = dims.sub(padded, window);
   const Dim slack = ceil_mode ? dims.add(room, w.stride - 1) : room;
@@ -48,14 +48,15 @@ Dim window_output(ir::SymbolTable& dims, const WindowAxis& w, bool ceil_mode, si
 WindowAttrs import_window(ImportContext& c, const std::vector<Dim>& kernel) {
   const size_t spatial = kernel.size();
   const Shape x = c.shape(c.required(0));
-  if (x.size() != spatial + 2) c.fail("the input has rank ", x.size(), ", a kernel over ", spatial, " axes needs ", spatial + 2);
+  if (x.size() != spatial + 2)
+    c.fail("the input has rank ", x.size(), ", a kernel over ", spatial, " axes needs ", spatial + 2);
   WindowAttrs a;
   a.strides = c.attr_ints("strides", std::vector<int64_t>(spatial, 1));
   a.dilations = c.attr_ints("dilations", std::vector<int64_t>(spatial, 1));
   a.pads = c.attr_ints("pads", std::vector<int64_t>(2 * spatial, 0));
   if (a.strides.size() != spatial || a.dilations.size() != spatial || a.pads.size() != 2 * spatial)
-    c.fail("strides ", a.strides, ", dilations ", a.dilations, " and pads ", a.pads, " must have ", spatial, ", ", spatial,
-           " and ", 2 * spatial, " entries");
+    c.fail("strides ", a.strides, ", dilations ", a.dilations, " and pads ", a.pads, " must have ", spatial, ", ",
+           spatial, " and ", 2 * spatial, " entries");
   for (size_t i = 0; i < spatial; ++i)
     if (a.strides[i] < 1 || a.dilations[i] < 1)
       c.fail("strides ", a.strides, " and dilations ", a.dilations, ", accepted are numbers from 1");

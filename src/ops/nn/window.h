@@ -13,8 +13,8 @@ struct WindowAxis {
 };
 
 /// Number of windows. With `ceil_mode` the last one may reach past the padded end but starts before the end padding.
-/// Throws on a stride, dilation or kernel below 1, on a window that does not fit, and on overflow; messages name `axis`,
-/// the number of the spatial axis.
+/// Throws on a stride, dilation or kernel below 1, on a window that does not fit, and on overflow; messages name
+/// `axis`, the number of the spatial axis.
 Dim window_output(ir::SymbolTable& dims, const WindowAxis& window, bool ceil_mode, size_t axis);
 
 /// ONNX's attributes strides, dilations, pads and auto_pad.
