@@ -3,17 +3,16 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <condition_variable>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "base/knobs.h"
 
 namespace tenon {
 namespace {
@@ -41,14 +40,8 @@ int usable_processors() {
 }
 
 int default_threads() {
-  const char* text = std::getenv("TENON_THREADS");
-  if (!text || !*text) return usable_processors();
-  int n = 0;
-  const char* end = text + std::strlen(text);
-  auto [stop, error] = std::from_chars(text, end, n);
-  require(error == std::errc() && stop == end && n >= 1 && n <= kMaxThreads, ErrorCode::kInvalidArgument,
-          "TENON_THREADS is '", text, "', expected a number from 1 to ", kMaxThreads);
-  return n;
+  const int n = int(knob_int(Knob::kThreads, 0, kMaxThreads));
+  return n > 0 ? n : usable_processors();
 }
 
 struct WorkerScope {

@@ -145,7 +145,6 @@ void depthwise_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int6
         w += count;
       }
     }
-    if (c.post.finish) c.post.finish(c.post.user, row * c.out[2], c.out[2], c0, c1 - c0);
   }
 }
 

@@ -1,9 +1,9 @@
 // Which instruction set this process uses.
-#include <cstdlib>
-#include <cstring>
+#include <string>
 
 #include "backends/cpu/isa/isa.h"
 #include "base/error.h"
+#include "base/knobs.h"
 
 namespace tenon::isa {
 
@@ -51,12 +51,13 @@ bool supported(Isa isa) {
 
 /// The highest level that TENON_CPU_ISA allows.
 Isa cap() {
-  const char* text = std::getenv("TENON_CPU_ISA");
-  if (!text || !*text) return Isa::kAmx;
+  const std::string text = knob_text(Knob::kCpuIsa);
+  if (text == "native") return Isa::kAmx;
+  if (text == "avx512_vnni") return Isa::kAvx512;
   for (int i = 0; i < kIsaCount; ++i)
-    if (std::strcmp(text, isa_name(Isa(i))) == 0) return Isa(i);
-  if (std::strcmp(text, "base") == 0) return Isa::kBase;
-  fail(ErrorCode::kInvalidArgument, "TENON_CPU_ISA is '", text, "', expected sse2, avx2, avx512, avx512_bf16 or amx");
+    if (text == isa_name(Isa(i))) return Isa(i);
+  fail(ErrorCode::kInvalidArgument, info(Knob::kCpuIsa).name, " is '", text,
+       "', expected sse2, avx2, avx512, avx512_vnni, avx512_bf16, amx or native");
 }
 
 }  // namespace

@@ -66,7 +66,29 @@ struct StoreRows {
 
 }  // namespace
 
-void store_rows(const Sink& s, const float* sums, int64_t pitch, int64_t rows, int64_t columns) {
+/// Adds the bias and lets the user's function change the sums; nothing is left to do but to store them.
+static Sink applied(const Sink& s, float* sums, int64_t pitch, int64_t rows, int64_t columns) {
+  Sink plain = s;
+  if (s.bias)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < columns; ++i) sums[r * pitch + i] += s.bias[i];
+  s.post->apply(s.post->user, sums, pitch, s.m, s.step, rows, s.n, columns);
+  plain.bias = nullptr;
+  plain.residual = nullptr;
+  plain.add_after = false;
+  plain.act = Act::kNone;
+  return plain;
+}
+
+void store_rows(const Sink& s, float* sums, int64_t pitch, int64_t rows, int64_t columns) {
+  if (s.post->apply) {
+    const Sink plain = applied(s, sums, pitch, rows, columns);
+    if (s.bf16)
+      StoreRows<uint16_t>{plain, sums, pitch, rows, columns}.template run<Act::kNone>();
+    else
+      StoreRows<float>{plain, sums, pitch, rows, columns}.template run<Act::kNone>();
+    return;
+  }
   if (s.bf16)
     with_act(s.act, StoreRows<uint16_t>{s, sums, pitch, rows, columns});
   else

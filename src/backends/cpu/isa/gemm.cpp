@@ -13,9 +13,9 @@ TENON_INLINE float element(const Pack& p, int64_t i) {
     uint32_t u = uint32_t(static_cast<const uint16_t*>(p.source)[i]) << 16;
     float f;
     std::memcpy(&f, &u, 4);
-    return f;
+    return f * p.scale;
   }
-  return static_cast<const float*>(p.source)[i];
+  return static_cast<const float*>(p.source)[i] * p.scale;
 }
 TENON_INLINE uint16_t to_bits(float x) {
   uint32_t u;
@@ -32,11 +32,12 @@ TENON_INLINE float rounded(float x) {
 /// Rows of B are contiguous f32 and stay f32: whole vectors move.
 void pack_rows(const Pack& p, float* out, int64_t tap, int64_t n, int64_t columns, int64_t width, int64_t inner) {
   const float* source = static_cast<const float*>(p.source) + tap * p.st + n;
+  const Vf scale = splat(p.scale);
   for (int64_t k = 0; k < p.k; ++k, out += width) {
     const float* row = source + k / inner * p.so + k % inner * p.sk;
     int64_t i = 0;
-    for (; i + kLanes <= columns; i += kLanes) store(out + i, load(row + i));
-    for (; i < width; i += kLanes) store(out + i, load_part(row + i, max64(0, columns - i)));
+    for (; i + kLanes <= columns; i += kLanes) store(out + i, load(row + i) * scale);
+    for (; i < width; i += kLanes) store(out + i, load_part(row + i, max64(0, columns - i)) * scale);
   }
 }
 

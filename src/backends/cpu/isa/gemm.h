@@ -56,7 +56,6 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
         const int count = int(first_row(t + 1) - m);
         const TileFn fn = columns > kLanes ? tile_of<Mac, kVectors>(count) : tile_of<Mac, 1>(count);
         fn(pointers + (t - t0) * pointer_step, p.taps, p.k, p.b + q * panel, moved(p.sink, m, n), columns);
-        if (p.sink.post->finish) p.sink.post->finish(p.sink.post->user, m, count, n, columns);
       }
     }
   }

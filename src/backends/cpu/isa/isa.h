@@ -38,9 +38,12 @@ struct Post {
   Act act = Act::kNone;
   float a = 0, b = 0;
   bool add_after = false;  ///< the residual is added after the activation
-  /// Called with each finished piece of y: rows [m, m + rows) of columns [n, n + columns); or null.
-  void (*finish)(void* user, int64_t m, int64_t rows, int64_t n, int64_t columns) = nullptr;
+  /// Or, instead of residual and act, a function: changes sums, the bias in them, in place before they are stored.
+  /// Row r of the `rows` rows, `pitch` floats apart, is row m + r * step of y, and `columns` values from column n on.
+  void (*apply)(void* user, float* sums, int64_t pitch, int64_t m, int64_t step, int64_t rows, int64_t n,
+                int64_t columns) = nullptr;
   void* user = nullptr;
+  int64_t row = 0, column = 0;  ///< what `apply` calls the first row and column of y
 };
 
 /// y[M][N] = post(A[M][K] B[K][N]): B packed by `pack`, A rows `lda` apart.
@@ -83,6 +86,7 @@ struct Pack {
   int64_t inner = 0;  ///< 0 means k
   int64_t st = 0, so = 0, sk = 0, sn = 0;
   Type type = Type::kF32;  ///< the packed type
+  float scale = 1;         ///< of every element
 };
 
 /// Depthwise convolution: y[n,h,w,c] = post(sum over taps x[...] w[tap][c]), in 1 to 3 dimensions.

@@ -192,6 +192,7 @@ void output_tile(const Winograd& c, const float* m, int64_t step, const Sink& pl
       Sink to = moved(plane, row, n + n0);
       to.ldy = sink.ldy;
       to.ldr = sink.ldr;
+      to.step = c.dilation;
       store_rows(to, buffer + h * M * kWidth, kWidth, across, width);
     }
   }

@@ -1,0 +1,154 @@
+// Convolution as a matrix product whose left operand is addressed in place, row pointers instead of an im2col matrix.
+#include "backends/cpu/kernels/conv_problem.h"
+
+namespace tenon::cpu {
+namespace {
+
+class ConvImplicitGemm final : public Kernel {
+ public:
+  ConvImplicitGemm(const Problem& p, const ConvShape& s) : isa_(isa::isa_table()), shape_(s), threads_(p.threads) {
+    const auto& a = p.attrs<ops::ConvAttrs>();
+    const std::string reason = epilogue_.read(p, a.epilogue, kConvBias, kConvExtras);
+    require(reason.empty(), ErrorCode::kInternal, reason);
+    type_ = isa_type(p.inputs[0].dtype);
+    y_type_ = isa_type(p.outputs[0].dtype);
+    plain_ = s.taps() == 1;
+    for (int i = 0; i < 3; ++i) plain_ = plain_ && s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
+    merge_w_ = s.group == 1 && s.ldx == s.c && s.dilation[2] == 1 && s.c <= 8 && s.kernel[2] > 1;
+    group_c_ = s.c / s.group;
+    group_n_ = s.n / s.group;
+    pack(p);
+    const int64_t panels = (group_n_ + isa_.panel - 1) / isa_.panel;
+    const int64_t a_bytes = int64_t(s.x_elements()) / s.group * 4;
+    grid_ = make_grid(isa_, s.rows(), panels, a_bytes, group_bytes_, threads_, s.group);
+    scratch_ = round_up(std::max(isa_.gemm_scratch(gemm(0)), isa_.conv_scratch(conv(0))));
+  }
+
+  int64_t workspace_bytes() const override { return scratch_ * threads_; }
+
+  void run(const RunArgs& args) const override {
+    Epilogue::Bound bound;
+    epilogue_.bind(args, bound);
+    const char* x = static_cast<const char*>(args.inputs[0]);
+    char* y = static_cast<char*>(args.outputs[0]);
+    run_tasks(args, threads_, shape_.group * grid_.count(), [&](int64_t task, int slot) {
+      const int64_t group = task / grid_.count(), cell = task % grid_.count();
+      const int64_t m = cell % grid_.row_cuts, n = cell / grid_.row_cuts;
+      void* scratch = static_cast<char*>(args.workspace) + slot * scratch_;
+      if (plain_) {
+        isa::Gemm g = gemm(group);
+        g.a = x + group * group_c_ * size(type_);
+        g.y = y + group * group_n_ * size(y_type_);
+        g.post = post_of(bound.post, group);
+        isa_.gemm(g, grid_.row(m), grid_.row(m + 1), grid_.panel(n), grid_.panel(n + 1), scratch);
+      } else {
+        isa::Conv c = conv(group);
+        c.x = x + group * group_c_ * size(type_);
+        c.y = y + group * group_n_ * size(y_type_);
+        c.post = post_of(bound.post, group);
+        isa_.conv(c, grid_.row(m), grid_.row(m + 1), grid_.panel(n), grid_.panel(n + 1), scratch);
+      }
+    });
+  }
+
+ private:
+  static int64_t size(isa::Type t) { return t == isa::Type::kBf16 ? 2 : 4; }
+
+  isa::Post post_of(isa::Post post, int64_t group) const {
+    const int64_t n = group * group_n_;
+    if (post.bias) post.bias += n;
+    if (post.residual) post.residual = static_cast<const char*>(post.residual) + n * size(y_type_);
+    post.column = n;
+    return post;
+  }
+  isa::Gemm gemm(int64_t group) const {
+    isa::Gemm g;
+    g.lda = shape_.ldx;
+    g.b = static_cast<const char*>(packed_.get()) + group * group_bytes_;
+    g.ldy = shape_.ldy;
+    g.m = shape_.rows();
+    g.n = group_n_;
+    g.k = group_c_;
+    g.type = type_;
+    g.y_type = y_type_;
+    return g;
+  }
+  isa::Conv conv(int64_t group) const {
+    isa::Conv c;
+    shape_.set(c);
+    shape_.set_window(c);
+    c.b = static_cast<const char*>(packed_.get()) + group * group_bytes_;
+    c.c = group_c_;
+    c.n = group_n_;
+    c.type = type_;
+    c.y_type = y_type_;
+    c.merge_w = merge_w_;
+    return c;
+  }
+
+  void pack(const Problem& p) {
+    const ir::Tensor& source = *p.constants[1];
+    const int64_t taps = shape_.taps(), merged = merge_w_ ? shape_.kernel[2] : 1;
+    isa::Pack pack;
+    pack.taps = taps / merged;
+    pack.k = merged * group_c_;
+    pack.n = group_n_;
+    pack.inner = group_c_;
+    pack.st = merged;
+    pack.so = 1;
+    pack.sk = taps;
+    pack.sn = group_c_ * taps;
+    pack.type = type_;
+    group_bytes_ = round_up(isa_.packed_bytes(type_, pack.taps, pack.k, group_n_));
+    const std::string format = cat("product/", isa_.name, type_ == isa::Type::kF32 ? "/f32" : "/bf16", "/group ",
+                                   shape_.group, "/merge ", merged);
+    packed_ = packed(p, source, format, group_bytes_ * shape_.group, [&](void* to) {
+      pack.source_bf16 = source.dtype() == ir::DType::kBF16;
+      const ir::Tensor values = pack.source_bf16 ? source : as_f32(source);
+      for (int64_t g = 0; g < shape_.group; ++g) {
+        pack.source = values.data().data() + g * group_n_ * pack.sn * (pack.source_bf16 ? 2 : 4);
+        isa_.pack(pack, static_cast<char*>(to) + g * group_bytes_, 0, pack.n);
+      }
+    });
+  }
+
+  const isa::IsaTable& isa_;
+  ConvShape shape_;
+  int threads_;
+  Epilogue epilogue_;
+  isa::Type type_, y_type_;
+  bool plain_, merge_w_;
+  int64_t group_c_, group_n_, group_bytes_ = 0, scratch_;
+  std::shared_ptr<const void> packed_;
+  Grid grid_;
+};
+
+Support supports(const Problem& p) {
+  ConvShape s;
+  std::string reason = read_conv(p, s);
+  Epilogue epilogue;
+  if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+  if (!reason.empty()) return Support::no(reason);
+  const isa::IsaTable& t = isa::isa_table();
+  const isa::Type type = isa_type(p.inputs[0].dtype);
+  // Columns beyond a group's are computed and dropped; short sums leave the stores in sight.
+  const int64_t n = s.n / s.group, width = (n + t.lanes - 1) / t.lanes * t.lanes, k = s.c / s.group * s.taps();
+  const double work = s.multiply_adds() * double(width) / double(n) * (1 + 8.0 / double(k));
+  const double bytes = (s.x_elements() + double(s.rows() * s.n)) * (type == isa::Type::kBf16 ? 2 : 4);
+  return Support::yes(estimate_us(t, type, work, bytes, p.threads));
+}
+
+std::unique_ptr<Kernel> prepare(const Problem& p) {
+  ConvShape s;
+  const std::string reason = read_conv(p, s);
+  require(reason.empty(), ErrorCode::kInternal, reason);
+  return std::make_unique<ConvImplicitGemm>(p, s);
+}
+
+}  // namespace
+
+std::vector<KernelDef> conv_implicit_gemm() {
+  return {{"conv_implicit_gemm", "Conv", supports, prepare, kConvPitched}};
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,33 @@
+#include "backends/cpu/kernels/conv_problem.h"
+
+namespace tenon::cpu {
+
+std::string read_conv(const Problem& p, ConvShape& s) {
+  const auto& a = p.attrs<ops::ConvAttrs>();
+  const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
+  const size_t spatial = x.dims.size() - 2;
+  if (!a.channels_last) return "channels come first, accepted is channels last";
+  if (spatial < 1 || spatial > 3) return cat(spatial, " spatial axes, accepted are 1 to 3");
+  if (!has_isa_type(x.dtype) || !has_isa_type(y.dtype))
+    return cat("types ", ir::name(x.dtype), " and ", ir::name(y.dtype), ", accepted are f32 and bf16");
+  if (!p.constants[1]) return "weights are not constant";
+  if (y.count() == 0 || x.count() == 0) return "an operand is empty";
+  s.batch = x.dims[0];
+  s.c = x.dims.back();
+  s.n = y.dims.back();
+  s.group = a.group;
+  s.ldx = x.pitch;
+  s.ldy = y.pitch;
+  for (size_t i = 0; i < spatial; ++i) {
+    const size_t to = 3 - spatial + i;
+    s.in[to] = x.dims[1 + i];
+    s.out[to] = y.dims[1 + i];
+    s.kernel[to] = w.dims[2 + i];
+    s.stride[to] = a.strides[i];
+    s.dilation[to] = a.dilations[i];
+    s.pad[to] = a.pads[i];
+  }
+  return {};
+}
+
+}  // namespace tenon::cpu

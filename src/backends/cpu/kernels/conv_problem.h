@@ -1,0 +1,46 @@
+// A channels-last convolution as the vector loops see it, shared by the convolution kernels.
+#pragma once
+#include "backends/cpu/kernels/product.h"
+#include "ops/nn/conv.h"
+
+namespace tenon::cpu {
+
+struct ConvShape {
+  int64_t batch, c, n, group;  ///< channels in and out, of all groups
+  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1};
+  int64_t dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
+  int64_t ldx, ldy;
+  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t rows() const { return batch * out[0] * out[1] * out[2]; }
+  double multiply_adds() const { return double(rows()) * double(n) * double(c / group) * double(taps()); }
+  double x_elements() const { return double(batch * in[0] * in[1] * in[2]) * double(c); }
+
+  /// Copies everything but channels and addresses into the arguments of a vector loop.
+  template <class Args>
+  void set(Args& a) const {
+    a.batch = batch;
+    a.ldx = ldx;
+    a.ldy = ldy;
+    for (int i = 0; i < 3; ++i) {
+      a.in[i] = in[i];
+      a.out[i] = out[i];
+      a.pad[i] = pad[i];
+    }
+  }
+  template <class Args>
+  void set_window(Args& a) const {
+    for (int i = 0; i < 3; ++i) {
+      a.kernel[i] = kernel[i];
+      a.stride[i] = stride[i];
+      a.dilation[i] = dilation[i];
+    }
+  }
+};
+
+/// Reads the problem, or says why these kernels cannot do it.
+std::string read_conv(const Problem& p, ConvShape& s);
+inline constexpr size_t kConvBias = 2, kConvExtras = 3;
+/// Operands that may have a pitch: x, the epilogue's operands, y.
+inline constexpr uint32_t kConvPitched = 0x1fff9;
+
+}  // namespace tenon::cpu

@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+
+#include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/nn/conv.h"
+
+namespace tenon::cpu::testing {
+namespace {
+
+using ir::DType;
+
+/// A square channels-last convolution; `spatial` axes of size `side`.
+struct Shape {
+  int64_t batch, side, c, n, kernel, stride = 1, pad = 0, dilation = 1, group = 1;
+  size_t spatial = 2;
+};
+
+KernelCase conv_case(const Shape& s, const std::string& epilogue = {}, DType type = DType::kF32) {
+  ops::ConvAttrs a;
+  a.strides.assign(s.spatial, s.stride);
+  a.dilations.assign(s.spatial, s.dilation);
+  a.pads.assign(2 * s.spatial, s.pad);
+  a.group = s.group;
+  a.channels_last = true;
+  a.epilogue = epilogue;
+  ir::Dims x(s.spatial + 2, s.side), w(s.spatial + 2, s.kernel);
+  x.front() = s.batch;
+  x.back() = s.c;
+  w[0] = s.n;
+  w[1] = s.c / s.group;
+  KernelCase c{.op = "Conv", .attrs = ir::Attrs(a)};
+  c.inputs = {of_type(type, x), constant(of_type(type, w, -1, 1)), constant(f32({s.n}))};
+  return c;
+}
+ir::Dims y_dims(const Shape& s) {
+  ir::Dims y(s.spatial + 2, (s.side + 2 * s.pad - s.dilation * (s.kernel - 1) - 1) / s.stride + 1);
+  y.front() = s.batch;
+  y.back() = s.n;
+  return y;
+}
+
+TEST_CASE("conv: windows, strides, dilations, groups, axes") {
+  const Shape shapes[] = {
+      {2, 9, 16, 24, 3, 1, 1},         {1, 12, 3, 40, 7, 2, 3},        {2, 7, 40, 33, 1},
+      {1, 11, 20, 7, 3, 2, 1},         {1, 13, 12, 20, 3, 1, 2, 2},    {2, 8, 12, 24, 3, 1, 1, 1, 4},
+      {1, 9, 32, 32, 3, 1, 1, 1, 32},  {2, 10, 9, 12, 5, 1, 2},        {1, 30, 6, 8, 9, 1, 4, 1, 1, 1},
+      {1, 6, 8, 12, 3, 1, 1, 1, 1, 3}, {1, 7, 33, 33, 5, 2, 2, 1, 33}, {2, 5, 1, 8, 5, 1, 0}};
+  for (const Shape& s : shapes)
+    for (DType type : {DType::kF32, DType::kBF16}) check_kernel(conv_case(s, "relu(i0)", type));
+}
+
+TEST_CASE("conv: epilogues") {
+  const Shape s{2, 8, 16, 20, 3, 1, 1};
+  for (const char* program : {"", "relu(i0)", "clip(i0, 0, 6)", "silu(i0)", "gelu_erf(i0)", "hard_swish(i0)",
+                              "leaky_relu(i0, 0.1)", "t0 = abs(i0); div(t0, 3)"})
+    check_kernel(conv_case(s, program));
+  for (const char* program :
+       {"add(i0, i1)", "t0 = add(i0, i1); relu(t0)", "t0 = silu(i0); add(i1, t0)", "t0 = relu(i0); mul(t0, i1)"}) {
+    KernelCase c = conv_case(s, program);
+    c.inputs.push_back(f32(y_dims(s)));
+    check_kernel(c);
+    c = conv_case(s, program, DType::kBF16);
+    c.inputs.push_back(of_type(DType::kBF16, y_dims(s)));
+    check_kernel(c);
+    c = conv_case(s, program);
+    c.inputs.push_back(f32({2, 1, 1, 20}));
+    check_kernel(c);
+    c.inputs.back() = f32({20});
+    check_kernel(c);
+  }
+}
+
+TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
+  for (const Shape& s : {Shape{2, 6, 8, 12, 3, 1, 1, 1, 2}, Shape{2, 6, 8, 8, 3, 1, 1, 1, 8},
+                         Shape{2, 6, 8, 12, 3, 1, 1}, Shape{2, 6, 8, 12, 1}}) {
+    KernelCase c = conv_case(s, "t0 = add(i0, i1); t1 = abs(t0); mul(t1, i2)");
+    c.inputs.push_back(pitched(f32(y_dims(s)), s.n + 3));
+    c.inputs.push_back(f32({1, 1, 6, 1}));
+    c.inputs[0] = pitched(c.inputs[0], s.c + 5);
+    c.output_pitch = {s.n + 2};
+    check_kernel(c);
+  }
+}
+
+TEST_CASE("conv: what a kernel refuses it says") {
+  CHECK(refusal(conv_case({1, 8, 4, 4, 3, 2}), "conv_winograd").find("strides") != std::string::npos);
+  CHECK(refusal(conv_case({1, 8, 4, 4, 3}), "conv_depthwise").find("groups") != std::string::npos);
+  CHECK(refusal(conv_case({1, 8, 16, 4, 3}), "conv_winograd").empty());
+}
+
+}  // namespace
+}  // namespace tenon::cpu::testing
