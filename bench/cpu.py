@@ -88,9 +88,9 @@ def measure(name, batch, args):
         for p, (run, _, _) in loaded.items():
             time.sleep(0.02)  # idle threads of the peer before stop spinning
             rounds[p].append(time_round(run, inputs, args.seconds))
+    errors = {p: peers_of_bench.relative_error(v[2], reference) for p, v in loaded.items()} if reference else {}
     line = {"model": name, "batch": batch, "ms": {p: statistics.median(t) for p, t in rounds.items()},
-            "load": {p: v[1] for p, v in loaded.items()},
-            "error": {p: peers_of_bench.relative_error(v[2], reference) for p, v in loaded.items()} if reference else {}}
+            "load": {p: v[1] for p, v in loaded.items()}, "error": errors}
     print(f"{name} b{batch}: " + "  ".join(f"{p} {t:.2f} ms" for p, t in line["ms"].items()), flush=True)
     return line
 

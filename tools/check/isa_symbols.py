@@ -1,16 +1,16 @@
 """Weak symbols of objects compiled for a newer instruction set.
 
 An inline function of the standard library that is emitted in such an object may be the copy the linker keeps for the
-whole library, and would then stop an older processor. These objects may define weak symbols only inside a namespace
-of their own instruction set.
+whole library, and would then stop an older processor. These objects may define weak symbols only inside the namespace
+of their own level, tenon::isa::LEVEL.
 """
 
 import os
 import re
 import subprocess
 
-ISA_FOLDER = "/backends/cpu/isa/"
-ISA_NAMESPACE = re.compile(r"(isa|sse|avx|amx|vnni|neon|sve)\w*$|\w+_(sse|avx|amx|vnni)\w*$")
+OBJECT = re.compile(r"tenon_isa_(\w+)\.dir/(backends/cpu/isa/.*)\.o$")
+PORTABLE = "base"  # the level that every processor runs
 
 
 def nested_name(mangled):
@@ -31,21 +31,22 @@ def nested_name(mangled):
         rest = rest[end:]
 
 
-def is_accepted(mangled):
-    names = nested_name(mangled)
-    return bool(names) and names[0] == "tenon" and any(ISA_NAMESPACE.match(n) for n in names[:-1])
+def is_accepted(mangled, level):
+    return nested_name(mangled)[:3] == ["tenon", "isa", level]
 
 
 def findings(build):
     for folder, _, files in os.walk(build):
         for name in sorted(files):
             path = os.path.join(folder, name)
-            if not name.endswith(".o") or ISA_FOLDER not in path.replace(os.sep, "/"):
+            match = OBJECT.search(path.replace(os.sep, "/"))
+            if not match or match.group(1) == PORTABLE:
                 continue
-            source = "src" + path[path.index(ISA_FOLDER):-2]
+            level, source = match.groups()
             out = subprocess.run(["nm", path], check=True, capture_output=True, text=True).stdout
             for line in out.split("\n"):
                 parts = line.split()
-                if len(parts) == 3 and parts[1] in "WVu" and not is_accepted(parts[2]):
+                if len(parts) == 3 and parts[1] in "WVu" and not is_accepted(parts[2], level):
                     shown = subprocess.run(["c++filt", parts[2]], capture_output=True, text=True).stdout.strip()
-                    yield f"{source}:1: weak symbol {shown}; accepted: weak symbols of a tenon isa namespace alone"
+                    yield (f"src/{source}:1: weak symbol {shown} compiled for {level}; "
+                           f"accepted: weak symbols of namespace tenon::isa::{level} alone")
