@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test check check-arm bench format install clean
+.PHONY: all setup build test check check-arm bench format install dist demo clean
 
 all: build
 
@@ -34,6 +34,12 @@ format: setup
 
 install: build
 	@cmake --install build --prefix $(PREFIX)
+
+dist: build
+	@scripts/dist.sh
+
+demo: build
+	@$(PYTHON) samples/digits/demo.py
 
 clean:
 	rm -rf build build-* dist

@@ -1,9 +1,17 @@
-# Finds oneDNN >= 3.2: in .venv (the PyPI package onednn-devel-cpu-gomp), below OneDNN_ROOT or installed in the system.
+# Finds oneDNN >= 3.2: in .venv (the PyPI package onednn-devel-cpu-gomp), in the environment of a Python build (SKBUILD),
+# below OneDNN_ROOT or installed in the system.
 # Gives dnnl::dnnl. Its library lies as a link in the build tree's lib folder, so that every run path there is
 # $ORIGIN-relative as in an install. Sets OneDNN_FOUND, OneDNN_VERSION, OneDNN_LIBRARY (the file to install beside
 # libtenon) and OneDNN_SONAME (the name to install it under).
-find_path(OneDNN_INCLUDE_DIR dnnl.hpp HINTS ${PROJECT_SOURCE_DIR}/.venv/include PATH_SUFFIXES oneapi/dnnl)
-find_library(OneDNN_LIBRARY dnnl HINTS ${PROJECT_SOURCE_DIR}/.venv/lib ${PROJECT_SOURCE_DIR}/.venv/lib64)
+set(hints ${PROJECT_SOURCE_DIR}/.venv)
+if(SKBUILD)
+  execute_process(COMMAND ${Python_EXECUTABLE} -c "import importlib.metadata as m; \
+print(next(f.locate().resolve().parent.parent for f in m.files('onednn-devel-cpu-gomp') if f.name == 'dnnl.hpp' \
+and f.parent.name == 'include'))" OUTPUT_VARIABLE prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  list(PREPEND hints ${prefix})
+endif()
+find_path(OneDNN_INCLUDE_DIR dnnl.hpp HINTS ${hints} PATH_SUFFIXES include oneapi/dnnl)
+find_library(OneDNN_LIBRARY dnnl HINTS ${hints} PATH_SUFFIXES lib lib64)
 
 set(OneDNN_VERSION)
 foreach(header dnnl_version.h oneapi/dnnl/dnnl_version.h)

@@ -1,0 +1,17 @@
+"""The command-line programs that travel inside the package; each call is replaced by the program."""
+
+import os
+import sys
+
+
+def _run(name):
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", name)
+    os.execv(program, [name] + sys.argv[1:])
+
+
+def tenon():
+    _run("tenon")
+
+
+def trtexec():
+    _run("trtexec")
