@@ -1,6 +1,7 @@
 # oneDNN's tactics. Without oneDNN this folder is left out and every model still runs on our own kernels.
 if(TENON_ONEDNN AND OneDNN_FOUND AND NOT CMAKE_CROSSCOMPILING)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   add_library(tenon_onednn OBJECT ${sources})
   target_include_directories(tenon_onednn PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(tenon_onednn PRIVATE tenon_flags dnnl::dnnl)
