@@ -53,15 +53,6 @@ PEERS = {
 }
 
 
-def double_reference(path, inputs):
-    """Outputs in float64 by tenon's reference, or None where the module is not built or has none."""
-    try:
-        import tenon as module
-        return module.reference(path, inputs)
-    except (ImportError, AttributeError):
-        return None
-
-
 def versions():
     """Name and version of each library that imports."""
     found = []

@@ -75,7 +75,7 @@ def mobilenet_v2(net, size=224):
                 inputs = net.shape(x)[1]
                 y = conv6(x, inputs * expand, 1) if expand > 1 else x
                 y = conv6(y, inputs * expand, 3, stride if i == 0 else 1, inputs * expand)
-                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.4)
+                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.25)
                 x = net.add(x, y) if i else y
             index += 1
     with net.scope("features", "features.18"):
@@ -108,7 +108,7 @@ def efficientnet_b0(net, size=224):
                 y = conv_silu(x, inputs * expand, 1) if expand > 1 else x
                 y = conv_silu(y, inputs * expand, kernel, stride if i == 0 else 1, inputs * expand)
                 y = squeeze_excite(net, y, max(1, inputs // 4))
-                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.4)
+                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.25)
                 x = net.add(y, x) if i else y
     with net.scope("features", "features.8"):
         x = conv_silu(x, 1280, 1)

@@ -1,7 +1,11 @@
 """The benchmark set: name → function that writes the model into a Net."""
 
+import glob
+import hashlib
 import os
 import sys
+
+import onnx
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import convnets
@@ -38,3 +42,19 @@ def build(name, batch=1, fold_batch_norm=True, size=None):
     net = Net(name, batch, fold_batch_norm)
     MODELS[name](net, **({"size": size} if size else {}))
     return net
+
+
+def file(name, batch=1):
+    """Path of the model's ONNX file, written into .cache/models on first use and after a change of these scripts."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    digest = hashlib.sha256()
+    for script in sorted(glob.glob(os.path.join(here, "*.py"))):
+        with open(script, "rb") as f:
+            digest.update(f.read())
+    folder = os.path.join(here, "..", "..", ".cache", "models", digest.hexdigest()[:8])
+    path = os.path.join(os.path.normpath(folder), f"{name}_b{batch}.onnx")
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        onnx.save(build(name, batch).model(), path + ".part")
+        os.replace(path + ".part", path)
+    return path

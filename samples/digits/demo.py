@@ -32,10 +32,12 @@ def read_scan(path):
     return np.frombuffer(pixels, np.uint8).reshape(1, 8, 8).astype(np.float32)
 
 
-def run(*command, show=()):
-    """Runs a tool; its output is returned, lines that match one of `show` are printed, all of it if it fails."""
+def run(*command, show=(), bar=False):
+    """Runs a tool; its output is returned, lines that match one of `show` are printed, all of it if it fails. bar: its
+    standard error, where it draws its progress, stays on the terminal."""
     print("$ " + " ".join(os.path.relpath(c, ROOT) if c.startswith(ROOT) else c for c in command), flush=True)
-    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=None if bar else subprocess.STDOUT)
     if done.returncode != 0:
         print(done.stdout)
         sys.exit(f"exit status {done.returncode}")
@@ -81,50 +83,45 @@ def classify_digits(args):
     return right / len(names)
 
 
-def resnet50_file():
-    import onnx
-    import zoo
-    path = os.path.join(ROOT, ".cache", "models", "resnet50_b1.onnx")
-    if not os.path.exists(path):
-        print("writing ResNet-50", flush=True)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        onnx.save(zoo.build("resnet50").model(), path + ".part")
-        os.replace(path + ".part", path)
-    return path
-
-
-def time_onnxruntime(path, threads):
-    """Median time in ms and seconds to load."""
+def onnxruntime_timer(path, threads):
+    """A function that times ONNX Runtime for a second (median, ms), and the seconds its session took to make."""
     import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     start = time.perf_counter()
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    prepared = time.perf_counter() - start
     feed = {"input": np.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=np.float32)}
-    session.run(None, feed)
-    loaded, times, begin = time.perf_counter() - start, [], time.perf_counter()
-    while time.perf_counter() - begin < 2:
-        one = time.perf_counter()
+
+    def median():
         session.run(None, feed)
-        times.append(time.perf_counter() - one)
-    return statistics.median(times) * 1e3, loaded
+        times, begin = [], time.perf_counter()
+        while time.perf_counter() - begin < 1:
+            one = time.perf_counter()
+            session.run(None, feed)
+            times.append(time.perf_counter() - one)
+        return statistics.median(times) * 1e3
+
+    return median, prepared
 
 
 def time_resnet50(args):
-    path, engine = resnet50_file(), os.path.join(args.out, "resnet50.engine")
-    tenon = os.path.join(args.bin, "tenon")
-    command = [tenon, "build", path, "-o", engine, "--threads", str(args.threads)]
-    print("$ " + " ".join(os.path.relpath(c, ROOT) if c.startswith(ROOT) else c for c in command), flush=True)
+    import zoo
+    tenon, engine = os.path.join(args.bin, "tenon"), os.path.join(args.out, "resnet50.engine")
+    path = zoo.file("resnet50")
     start = time.perf_counter()
-    if subprocess.run(command, cwd=ROOT).returncode != 0:
-        sys.exit("tenon build failed")
+    run(tenon, "build", path, "-o", engine, "--threads", str(args.threads), show=["^built in"], bar=True)
     built = time.perf_counter() - start
-    log = run(tenon, "bench", engine, "--threads", str(args.threads), "--seconds", "2")
-    ours = float(re.search(r"median ([\d.]+) ms", log).group(1))
-    theirs, loaded = time_onnxruntime(path, args.threads)
-    print(f"\nResNet-50, batch 1, fp32, {args.threads} threads\n")
+    onnxruntime_median, prepared = onnxruntime_timer(path, args.threads)
+    ours, theirs = [], []
+    for _ in range(3):
+        log = run(tenon, "bench", engine, "--threads", str(args.threads), "--seconds", "1")
+        ours.append(float(re.search(r"median ([\d.]+) ms", log).group(1)))
+        theirs.append(onnxruntime_median())
+    print(f"\nResNet-50, batch 1, fp32, {args.threads} threads, medians of 3 interleaved rounds\n")
     print("|              | prepare s | median ms | per second |\n| ------------ | --------: | --------: | ---------: |")
-    for name, seconds, ms in (("Tenon", built, ours), ("ONNX Runtime", loaded, theirs)):
+    for name, seconds, times in (("Tenon", built, ours), ("ONNX Runtime", prepared, theirs)):
+        ms = statistics.median(times)
         print(f"| {name:12s} | {seconds:9.2f} | {ms:9.2f} | {1e3 / ms:10.1f} |")
     print()
 
