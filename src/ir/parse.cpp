@@ -191,7 +191,7 @@ class Reader {
   }
 
   Dims constant_dims(const Type& t) {
-    if (!t.ranked || t.dtype == DType::kUndefined || !is_static(t.shape))
+    if (t.dtype == DType::kUndefined || (t.ranked && !is_static(t.shape)))
       c_.bad("a constant needs a type with constant dimensions");
     return static_dims(t.shape);
   }

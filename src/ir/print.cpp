@@ -48,7 +48,7 @@ class Printer {
     auto constant = [&](ValueId v) {
       if (v == kNone || shown[v] || !graph_.constant(v)) return;
       shown[v] = true;
-      out += cat(line, typed(v), " = ", content(*graph_.constant(v)), "\n");
+      out += cat(line, this->constant(v), "\n");
     };
     for (ValueId v : graph_.inputs) out += cat(line, typed(v), " = input\n");
     for (NodeId n : graph_.topological_order()) {
@@ -76,6 +76,8 @@ class Printer {
     }
     return out;
   }
+
+  std::string constant(ValueId v) { return cat(typed(v), " = ", content(*graph_.constant(v))); }
 
   std::string type(const Value& v) {
     std::string out = v.dtype == DType::kUndefined ? "?" : std::string(name(v.dtype));
@@ -175,6 +177,27 @@ std::string print(const Graph& graph, const PrintOptions& options) {
 std::string print_node(const Graph& graph, NodeId node, const PrintOptions& options) {
   return Printer(graph, options, "").node(node);
 }
+std::string print_constant(const Graph& graph, ValueId value, const PrintOptions& options) {
+  return Printer(graph, options, "").constant(value);
+}
+
+std::vector<std::string> referenced_names(std::string_view line) {
+  std::vector<std::string> names;
+  for (size_t at = line.find('%'); at != line.npos; at = line.find('%', at)) {
+    std::string value_name;
+    if (++at < line.size() && line[at] == '"') {
+      for (++at; at < line.size() && line[at] != '"'; ++at) {
+        if (line[at] == '\\') ++at;
+        if (at < line.size()) value_name += line[at];
+      }
+    } else {
+      while (at < line.size() && is_word(line.substr(at, 1))) value_name += line[at++];
+    }
+    if (!value_name.empty()) names.push_back(std::move(value_name));
+  }
+  return names;
+}
+
 std::string print_type(const Graph& graph, const Value& value) { return Printer(graph, {}, "").type(value); }
 
 }  // namespace tenon::ir

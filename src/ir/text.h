@@ -10,7 +10,7 @@
 //
 // Nodes stand in topological order. Dimensions are written as SymbolTable::text writes them. Attributes at their
 // default are left out. `_` is an absent operand. Names that are not plain words are quoted: %"a b".
-// Constants are listed when small, else `hash(0x…)` names their content. Further forms, for tests: `fill(v)` repeats
+// A constant without dimensions is a scalar. Constants are listed when small, else `hash(0x…)` names their content. Further forms, for tests: `fill(v)` repeats
 // a number, `random(seed)` draws from [-1, 1), `random(seed, low, high)` from [low, high).
 #pragma once
 #include <functional>
@@ -29,6 +29,10 @@ struct PrintOptions {
 std::string print(const Graph& graph, const PrintOptions& options = {});
 /// One node as a line without the line break.
 std::string print_node(const Graph& graph, NodeId node, const PrintOptions& options = {});
+/// A constant's line.
+std::string print_constant(const Graph& graph, ValueId value, const PrintOptions& options = {});
+/// The value names that a line refers to with %, the defined one included, in order.
+std::vector<std::string> referenced_names(std::string_view line);
 std::string print_type(const Graph& graph, const Value& value);
 
 struct ParseOptions {

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "ops/op.h"
+#include "passes/fold.h"
 #include "passes/passes.h"
 #include "passes/verify.h"
 
@@ -58,6 +59,7 @@ PassReport run_pass(ir::Graph& graph, const Pass& pass, const PassOptions& optio
     report.changes = run_with_bodies(graph, pass, context);
     if (report.changes > 0) {
       graph.compact();
+      prune_recipes(graph);
       ops::infer(graph);
       require(types == types_of(graph, graph.outputs), ErrorCode::kInternal,
               "the element type of an output has changed");

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/checked.h"
 #include "ir/text.h"
@@ -9,6 +10,17 @@
 
 namespace tenon::passes {
 namespace {
+
+constexpr int64_t kRecordedElements = 64;
+
+std::string recipe_key(const std::string& name) { return "fold:" + name; }
+
+/// A name that neither a value nor an earlier recipe has.
+std::string free_name(const ir::Graph& graph, const std::string& base) {
+  std::string name = base;
+  for (int i = 1; graph.metadata.count(recipe_key(name)) || graph.find(name) != ir::kNone; ++i) name = cat(base, ".", i);
+  return name;
+}
 
 /// The operands, if all are constants.
 std::optional<std::vector<ir::Tensor>> constant_operands(const ir::Graph& graph, const ir::Node& node) {
@@ -62,11 +74,34 @@ bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
     const std::string recipe = weight ? ir::print_node(graph, n, {.max_listed = 16, .names = false}) : std::string();
     std::string name = graph.value(outputs[i]).name;
     graph.rename(outputs[i], graph.unique_name(name + ".unfolded"));
-    if (weight) graph.metadata["fold:" + name] = recipe;
+    if (weight) name = free_name(graph, name);
+    if (weight) graph.metadata[recipe_key(name)] = recipe;
     graph.replace_uses(outputs[i], graph.add_constant(std::move(results[i]), std::move(name)));
   }
   graph.erase_node(n);
   return true;
+}
+
+void record_constant(ir::Graph& graph, ir::ValueId v) {
+  const ir::Tensor& t = *graph.constant(v);
+  if (t.count() > kRecordedElements) return;
+  if (graph.metadata.count(recipe_key(graph.value(v).name))) graph.rename(v, free_name(graph, graph.value(v).name));
+  graph.metadata[recipe_key(graph.value(v).name)] = ir::print_constant(graph, v);
+}
+
+void prune_recipes(ir::Graph& graph) {
+  std::map<std::string, std::string> kept;
+  std::vector<std::string> work;
+  for (ir::ValueId v = 0; v < graph.value_count(); ++v)
+    if (graph.constant(v) && ir::is_float(graph.value(v).dtype) && (!graph.users(v).empty() || graph.is_output(v)))
+      work.push_back(recipe_key(graph.value(v).name));
+  while (!work.empty()) {
+    const auto it = graph.metadata.find(work.back());
+    work.pop_back();
+    if (it == graph.metadata.end() || !kept.insert(*it).second) continue;
+    for (std::string& name : ir::referenced_names(it->second)) work.push_back(recipe_key(name));
+  }
+  std::erase_if(graph.metadata, [&](const auto& entry) { return entry.first.rfind("fold:", 0) == 0 && !kept.count(entry.first); });
 }
 
 int fold_constants(ir::Graph& graph, PassContext& context) {

@@ -161,7 +161,7 @@ TEST_CASE("passes: golden text") {
       try {
         run_file(f);
       } catch (const Error& e) {
-        FAIL(f.filename().string() << ": " << e.what());
+        FAIL(f.filename().string() << ": " << std::string(e.what()));
       }
     }
   }

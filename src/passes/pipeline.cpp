@@ -10,6 +10,9 @@ std::span<const Pass> pipeline() {
       {"simplify", simplify},
       {"common_subexpressions", common_subexpressions},
       {"dead_code", dead_code},
+      // Arithmetic by constants.
+      {"algebra", algebra},
+      {"fold_weights", fold_weights},
       // Layout.
       {"layout", layout},
       {"simplify", simplify},

@@ -20,7 +20,11 @@ bool apply_patch(ir::Graph& graph, PassContext& context, ir::Patch patch, std::v
   const ir::ValueId first = patch.replacements().empty() ? ir::kNone : patch.replacements()[0].first;
   const ir::NodeId at = first == ir::kNone ? ir::kNone : graph.value(first).producer;
   if (at != ir::kNone) context.note(graph.node(at), patch.why);
-  for (ir::NodeId n : std::move(patch).apply(graph)) {
+  const auto first_new = ir::ValueId(graph.value_count());
+  const auto nodes = std::move(patch).apply(graph);
+  for (ir::ValueId v = first_new; v < graph.value_count(); ++v)
+    if (graph.constant(v)) record_constant(graph, v);
+  for (ir::NodeId n : nodes) {
     ops::infer_node(graph, n);
     if (!fold_node(graph, n, context.options().fold_limit) && added) added->push_back(n);
   }
