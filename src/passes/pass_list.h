@@ -9,6 +9,8 @@ int simplify(ir::Graph& graph, PassContext& context);
 int fold_shapes(ir::Graph& graph, PassContext& context);
 int algebra(ir::Graph& graph, PassContext& context);
 int fold_weights(ir::Graph& graph, PassContext& context);
+int fuse_epilogue(ir::Graph& graph, PassContext& context);
+int fuse_pointwise(ir::Graph& graph, PassContext& context);
 int layout(ir::Graph& graph, PassContext& context);
 int fold_constants(ir::Graph& graph, PassContext& context);
 int dead_code(ir::Graph& graph, PassContext& context);

@@ -16,6 +16,10 @@ std::span<const Pass> pipeline() {
       // Layout.
       {"layout", layout},
       {"simplify", simplify},
+      // Fewer passes over memory.
+      {"fuse_epilogue", fuse_epilogue},
+      {"fuse_pointwise", fuse_pointwise},
+      {"dead_code", dead_code},
   };
   return kPasses;
 }
