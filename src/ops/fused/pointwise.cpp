@@ -52,15 +52,8 @@ double attribute(const ir::Node& node, std::string_view name, double fallback) {
   if (!f) return fallback;
   if (f->kind == ir::FieldKind::kFloat) return f->of<float>(node.attrs.data());
   if (f->kind == ir::FieldKind::kInt) return double(f->of<int64_t>(node.attrs.data()));
+  if (f->kind == ir::FieldKind::kBool) return f->of<bool>(node.attrs.data());
   return fallback;
-}
-
-std::string text_attribute(const ir::Node& node, std::string_view name) {
-  const ir::Field* f = node.attrs.find(name);
-  if (!f) return {};
-  if (f->kind == ir::FieldKind::kString) return f->of<std::string>(node.attrs.data());
-  if (f->kind == ir::FieldKind::kEnum) return std::string(f->names[size_t(f->of<int64_t>(node.attrs.data()))]);
-  return {};
 }
 
 std::string number(double v) { return cat(float(v)); }
@@ -135,16 +128,16 @@ std::string program_text(const ir::Node& node, const ConstantOf& constant) {
     return node.inputs.size() > 32 ? "" : chain(op == "Min" ? "min" : op == "Max" ? "max" : "add", node.inputs.size());
   if (op == "Pow") return cat("pow(i0, ", operand(node, 1, constant, "1"), ")");
   if (op == "Clip")
-    return cat("clip(i0, ", operand(node, 1, constant, "-inf"), ", ", operand(node, 2, constant, "inf"), ")");
+    return cat("clip(i0, ", number(attribute(node, "min", 0)), ", ", number(attribute(node, "max", 0)), ")");
   const double alpha = attribute(node, "alpha", 0);
   if (op == "LeakyRelu") return cat("leaky_relu(i0, ", number(alpha), ")");
   if (op == "Elu") return cat("elu(i0, ", number(alpha), ")");
   if (op == "HardSigmoid")
     return cat("hard_sigmoid(i0, ", number(alpha), ", ", number(attribute(node, "beta", 0)), ")");
-  if (op == "Selu") return cat("mul(elu(i0, ", number(alpha), "), ", number(attribute(node, "gamma", 0)), ")");
+  if (op == "Selu") return cat("mul(elu(i0, ", number(alpha), "), ", number(attribute(node, "beta", 0)), ")");
   if (op == "Celu") return cat("mul(elu(div(i0, ", number(alpha), "), 1), ", number(alpha), ")");
   if (op == "ThresholdedRelu") return cat("select(greater(i0, ", number(alpha), "), i0, 0)");
-  if (op == "Gelu") return text_attribute(node, "approximate") == "tanh" ? "gelu_tanh(i0)" : "gelu_erf(i0)";
+  if (op == "Gelu") return attribute(node, "approximate", 0) != 0 ? "gelu_tanh(i0)" : "gelu_erf(i0)";
   if (op == "Swish" && node.attrs.find("alpha"))
     return alpha == 1 ? "silu(i0)" : cat("mul(i0, sigmoid(mul(i0, ", number(alpha), ")))");
   return {};
