@@ -10,8 +10,9 @@
 //
 // Nodes stand in topological order. Dimensions are written as SymbolTable::text writes them. Attributes at their
 // default are left out. `_` is an absent operand. Names that are not plain words are quoted: %"a b".
-// A constant without dimensions is a scalar. Constants are listed when small, else `hash(0x…)` names their content. Further forms, for tests: `fill(v)` repeats
-// a number, `random(seed)` draws from [-1, 1), `random(seed, low, high)` from [low, high).
+// A constant without dimensions is a scalar. Constants are listed when small, else `hash(0x…)` names their content.
+// Further forms, for tests: `fill(v)` repeats a number, `random(seed)` draws from [-1, 1), `random(seed, low, high)`
+// from [low, high).
 #pragma once
 #include <functional>
 #include <string>

@@ -116,9 +116,9 @@ Match scale_of_product(const ir::Graph& g, ir::NodeId n) {
 }
 
 constexpr Rule kRules[] = {
-    {"Add", neutral_element},       {"Sub", neutral_element},          {"Mul", neutral_element},
-    {"Div", neutral_element},       {"Pow", neutral_element},          {"Div", divide_by_constant},
-    {"Sub", subtract_constant},     {"MatMul", transposed_operand},    {"MatMul", scale_of_operand},
+    {"Add", neutral_element},   {"Sub", neutral_element},       {"Mul", neutral_element},
+    {"Div", neutral_element},   {"Pow", neutral_element},       {"Div", divide_by_constant},
+    {"Sub", subtract_constant}, {"MatMul", transposed_operand}, {"MatMul", scale_of_operand},
     {"Mul", scale_of_product},
 };
 

@@ -27,7 +27,8 @@ std::optional<Weighted> weighted(const ir::Graph& g, const ir::Node& node) {
   const bool conv = node.op == "Conv" || node.op == "ConvTranspose", matmul = node.op == "MatMul";
   if (!conv && !matmul) return std::nullopt;
   Weighted w{.node = &node, .weights = node.inputs[1], .bias = node.inputs.size() > 2 ? node.inputs[2] : ir::kNone};
-  if (!f32_constant(g, w.weights) || (w.bias != ir::kNone && !f32_constant(g, w.bias)) || !epilogue_of(node).empty()) return std::nullopt;
+  if (!f32_constant(g, w.weights) || (w.bias != ir::kNone && !f32_constant(g, w.bias)) || !epilogue_of(node).empty())
+    return std::nullopt;
   const ir::Dims& dims = g.constant(w.weights)->dims();
   const size_t rank = rank_of(g, node.outputs[0]);
   if (conv && !weighted_conv(node, w, rank)) return std::nullopt;
@@ -60,7 +61,8 @@ bool depends_on_axis_only(const ir::Graph& g, ir::ValueId v, const ir::Shape& to
 
 std::optional<ir::Tensor> channel_vector(const ir::Graph& g, ir::ValueId v, const ir::Shape& to, size_t axis) {
   const ir::Tensor* t = g.constant(v);
-  if (!t || t->dtype() != ir::DType::kF32 || !to[axis].is_const() || !depends_on_axis_only(g, v, to, axis)) return std::nullopt;
+  if (!t || t->dtype() != ir::DType::kF32 || !to[axis].is_const() || !depends_on_axis_only(g, v, to, axis))
+    return std::nullopt;
   const int64_t channels = to[axis].constant();
   if (t->count() == channels) return t->reshaped({channels});
   ir::Tensor repeated(ir::DType::kF32, {channels});

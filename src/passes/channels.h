@@ -18,7 +18,8 @@ std::optional<Weighted> weighted(const ir::Graph& graph, const ir::Node& node);
 
 /// A constant that, broadcast against a tensor of shape `to`, depends on `axis` only, as a vector over that axis. A
 /// constant with one element counts, repeated.
-std::optional<ir::Tensor> channel_vector(const ir::Graph& graph, ir::ValueId constant, const ir::Shape& to, size_t axis);
+std::optional<ir::Tensor> channel_vector(const ir::Graph& graph, ir::ValueId constant, const ir::Shape& to,
+                                         size_t axis);
 /// The same test without making the vector; also true for values that are not constant.
 bool depends_on_axis_only(const ir::Graph& graph, ir::ValueId v, const ir::Shape& to, size_t axis);
 

@@ -15,7 +15,8 @@ std::optional<ops::PointwiseProgram> program_of(const ir::Graph& g, const ir::No
     const bool to_bool = g.value(node.outputs[0]).dtype == ir::DType::kBool;
     return to_bool ? std::nullopt : std::optional(ops::parse_pointwise("i0"));
   }
-  return ops::pointwise_program_of(node, [&](size_t i) { return i < node.inputs.size() ? g.constant(node.inputs[i]) : nullptr; });
+  return ops::pointwise_program_of(
+      node, [&](size_t i) { return i < node.inputs.size() ? g.constant(node.inputs[i]) : nullptr; });
 }
 
 /// Turns operands that are numbers into constants of the program, and renumbers the rest.
@@ -35,7 +36,9 @@ void take_numbers(const ir::Graph& g, const ir::Node& node, Elementwise& e) {
       kept.push_back(v);
     }
   }
-  auto replace = [&](ops::PointwiseArg& a) { if (a.kind == Kind::kInput) a = args[size_t(a.index)]; };
+  auto replace = [&](ops::PointwiseArg& a) {
+    if (a.kind == Kind::kInput) a = args[size_t(a.index)];
+  };
   for (auto& instr : e.program.instrs) std::for_each(instr.args.begin(), instr.args.end(), replace);
   std::for_each(e.program.results.begin(), e.program.results.end(), replace);
   e.operands = std::move(kept);
@@ -63,7 +66,8 @@ std::optional<Elementwise> elementwise(const ir::Graph& g, const ir::Node& node)
   for (ir::ValueId v : node.inputs)
     if (v == ir::kNone || !is_pointwise_type(g.value(v).dtype) || !g.value(v).ranked) return std::nullopt;
   auto program = program_of(g, node);
-  if (!program || program->results.size() != 1 || size_t(program->input_count) > node.inputs.size()) return std::nullopt;
+  if (!program || program->results.size() != 1 || size_t(program->input_count) > node.inputs.size())
+    return std::nullopt;
   Elementwise e{std::move(*program), node.inputs};
   take_numbers(g, node, e);
   return e;

@@ -16,8 +16,8 @@ struct Elementwise {
   std::vector<ir::ValueId> operands;
 };
 
-/// nullopt unless the node is element-wise, has one result, and all types are f32, bf16, f16 or bool. Constants with one
-/// element become numbers of the program where the result's shape does not depend on them.
+/// nullopt unless the node is element-wise, has one result, and all types are f32, bf16, f16 or bool. Constants with
+/// one element become numbers of the program where the result's shape does not depend on them.
 std::optional<Elementwise> elementwise(const ir::Graph& graph, const ir::Node& node);
 
 /// f32, bf16 or f16: what programs compute on.

@@ -18,7 +18,8 @@ std::string recipe_key(const std::string& name) { return "fold:" + name; }
 /// A name that neither a value nor an earlier recipe has.
 std::string free_name(const ir::Graph& graph, const std::string& base) {
   std::string name = base;
-  for (int i = 1; graph.metadata.count(recipe_key(name)) || graph.find(name) != ir::kNone; ++i) name = cat(base, ".", i);
+  for (int i = 1; graph.metadata.count(recipe_key(name)) || graph.find(name) != ir::kNone; ++i)
+    name = cat(base, ".", i);
   return name;
 }
 
@@ -101,7 +102,8 @@ void prune_recipes(ir::Graph& graph) {
     if (it == graph.metadata.end() || !kept.insert(*it).second) continue;
     for (std::string& name : ir::referenced_names(it->second)) work.push_back(recipe_key(name));
   }
-  std::erase_if(graph.metadata, [&](const auto& entry) { return entry.first.rfind("fold:", 0) == 0 && !kept.count(entry.first); });
+  std::erase_if(graph.metadata,
+                [&](const auto& entry) { return entry.first.rfind("fold:", 0) == 0 && !kept.count(entry.first); });
 }
 
 int fold_constants(ir::Graph& graph, PassContext& context) {

@@ -19,7 +19,9 @@ namespace {
 ir::ValueId binary(ir::Patch& p, std::string op, ir::ValueId a, ir::ValueId b) {
   return p.node(std::move(op), {a, b}, ir::Attrs(ops::find_op("Add").attrs));
 }
-ir::ValueId unary(ir::Patch& p, std::string op, ir::ValueId a) { return p.node(std::move(op), {a}, ir::Attrs(ops::find_op("Sqrt").attrs)); }
+ir::ValueId unary(ir::Patch& p, std::string op, ir::ValueId a) {
+  return p.node(std::move(op), {a}, ir::Attrs(ops::find_op("Sqrt").attrs));
+}
 
 /// A constant with one element or one a channel, as one a channel.
 ir::ValueId repeated(ir::Patch& p, const ir::Graph& g, ir::ValueId v, int64_t channels) {
@@ -33,7 +35,8 @@ Match batch_norm(const ir::Graph& g, ir::NodeId n) {
   if (g.value(node.inputs[0]).dtype != ir::DType::kF32 || !g.value(node.inputs[0]).ranked) return std::nullopt;
   for (size_t i = 1; i < 5; ++i)
     if (!g.constant(node.inputs[i]) || g.value(node.inputs[i]).dtype != ir::DType::kF32) return std::nullopt;
-  const ir::ValueId x = node.inputs[0], scale = node.inputs[1], bias = node.inputs[2], mean = node.inputs[3], variance = node.inputs[4];
+  const ir::ValueId x = node.inputs[0], scale = node.inputs[1], bias = node.inputs[2], mean = node.inputs[3],
+                    variance = node.inputs[4];
   const size_t rank = rank_of(g, x);
   ir::Patch p(g, "x * s + t");
   const ir::ValueId epsilon = p.constant(ir::Tensor::scalar_f32(node.attrs.as<ops::BatchNormAttrs>().epsilon));
@@ -60,7 +63,8 @@ Match scale_after(const ir::Graph& g, ir::NodeId n) {
     ir::Patch p(g, "a scale of output channels goes into the weights");
     const ir::ValueId scale = repeated(p, g, node.inputs[1 - side], w->channels);
     const size_t rank = rank_of(g, w->weights);
-    const ir::ValueId weights = binary(p, "Mul", w->weights, reshape_to(p, scale, along(rank, w->out_axis, w->channels)));
+    const ir::ValueId weights =
+        binary(p, "Mul", w->weights, reshape_to(p, scale, along(rank, w->out_axis, w->channels)));
     const ir::ValueId bias =
         w->bias == ir::kNone ? ir::kNone : binary(p, "Mul", w->bias, reshape_to(p, scale, {w->channels}));
     p.replace(node.outputs[0], p.node(w->node->op, with_weights(*w, weights, bias), w->node->attrs));
@@ -119,7 +123,8 @@ Match pad_before(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   const ir::Node* pad = made_by(g, node.inputs[0], "Pad");
   ops::ConvAttrs attrs = node.attrs.as<ops::ConvAttrs>();
-  if (!pad || attrs.channels_last || pad->attrs.as<ops::PadAttrs>().mode != ops::PadMode::kConstant) return std::nullopt;
+  if (!pad || attrs.channels_last || pad->attrs.as<ops::PadAttrs>().mode != ops::PadMode::kConstant)
+    return std::nullopt;
   if (pad->inputs.size() > 2 && pad->inputs[2] != ir::kNone && !is_scalar(g, pad->inputs[2], 0)) return std::nullopt;
   if (pad->inputs.size() > 3 && pad->inputs[3] != ir::kNone) return std::nullopt;
   const auto pads = known_ints(g, pad->inputs[1]);
@@ -140,8 +145,8 @@ Match pad_before(const ir::Graph& g, ir::NodeId n) {
 }
 
 constexpr Rule kRules[] = {
-    {"BatchNormalization", batch_norm}, {"Mul", scale_after},   {"Add", add_after},
-    {"Conv", scale_before},             {"MatMul", scale_before}, {"Conv", pad_before},
+    {"BatchNormalization", batch_norm}, {"Mul", scale_after}, {"Add", add_after}, {"Conv", scale_before},
+    {"MatMul", scale_before},           {"Conv", pad_before},
 };
 
 }  // namespace

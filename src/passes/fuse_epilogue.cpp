@@ -18,7 +18,8 @@ constexpr size_t kMaxInstrs = 48;
 constexpr size_t kFirstExtra = 3;  // x, weights, bias; then the epilogue's operands
 
 bool takes_epilogue(const ir::Node& node) {
-  return (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "MatMul") && node.attrs.find("epilogue") != nullptr;
+  return (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "MatMul") &&
+         node.attrs.find("epilogue") != nullptr;
 }
 
 size_t channel_axis(const ir::Graph& g, const ir::Node& node) {
@@ -32,11 +33,14 @@ ir::ValueId grow(const ir::Graph& g, ir::ValueId v, size_t axis, ProgramBuilder&
   if (!read_once(g, v)) return ir::kNone;
   const ir::Node& next = g.node(g.users(v)[0]);
   const auto e = elementwise(g, next);
-  if (!e || !is_pointwise_float(g.value(next.outputs[0]).dtype) || shape_of(g, next.outputs[0]) != shape_of(g, v)) return ir::kNone;
+  if (!e || !is_pointwise_float(g.value(next.outputs[0]).dtype) || shape_of(g, next.outputs[0]) != shape_of(g, v))
+    return ir::kNone;
   if (next.op == "Cast") return ir::kNone;
   for (ir::ValueId o : e->operands)
-    if (o != v && shape_of(g, o) != shape_of(g, v) && !depends_on_axis_only(g, o, shape_of(g, v), axis)) return ir::kNone;
-  if (builder.operands().size() + e->operands.size() > kMaxOperands + 1 || builder.size() + e->program.instrs.size() > kMaxInstrs)
+    if (o != v && shape_of(g, o) != shape_of(g, v) && !depends_on_axis_only(g, o, shape_of(g, v), axis))
+      return ir::kNone;
+  if (builder.operands().size() + e->operands.size() > kMaxOperands + 1 ||
+      builder.size() + e->program.instrs.size() > kMaxInstrs)
     return ir::kNone;
   builder.add(*e, next.outputs[0]);
   return next.outputs[0];

@@ -75,7 +75,8 @@ ir::Patch pointwise_node(const ir::Graph& g, const std::vector<ir::NodeId>& memb
   for (ir::NodeId n : members) builder.add(*elementwise(g, g.node(n)), g.node(n).outputs[0]);
   builder.finish(result);
   ops::PointwiseAttrs attrs{builder.text(), {}};
-  if (g.value(builder.operands()[0]).dtype != g.value(result).dtype) attrs.types = {std::string(ir::name(g.value(result).dtype))};
+  if (g.value(builder.operands()[0]).dtype != g.value(result).dtype)
+    attrs.types = {std::string(ir::name(g.value(result).dtype))};
   ir::Patch p(g, cat(members.size(), " element-wise nodes in one"));
   p.replace(result, p.node("Pointwise", builder.operands(), attrs));
   return p;

@@ -97,7 +97,7 @@ LayoutRole layout_role(const ir::Graph& g, const ir::Node& node) {
   if (elementwise(node)) return broadcasts_by_rank(g, node) ? LayoutRole::kFollows : LayoutRole::kFixed;
   if (node.op == "Transpose") return LayoutRole::kTransposes;
   if (one_of(node.op, {"Concat", "Softmax", "LogSoftmax"})) return LayoutRole::kFollows;
-  if (node.op == "Split") return LayoutRole::kFollows;
+  if (node.op == "Split" || node.op == "Resize") return LayoutRole::kFollows;
   if (node.op == "Pad")
     return node.inputs.size() <= 3 && g.constant(node.inputs[1]) ? LayoutRole::kFollows : LayoutRole::kFixed;
   if (node.op == "Slice")
@@ -186,6 +186,8 @@ void make_channels_last(ir::Graph& g, ir::NodeId n) {
     node.attrs = ops::ReshapeAttrs{};
     g.set_inputs(n, {g.node(n).inputs[0], shape});
   } else if (std::vector<int64_t>* axes = axes_attribute(node.attrs)) {
+    if (axes->empty() && node.op == "Resize")  // entries of scales and sizes keep their order
+      for (size_t i = 0; i < rank; ++i) axes->push_back(int64_t(i));
     for (int64_t& a : *axes) a = channels_last_axis(a, rank);
   } else if (const ir::Field* axis = node.attrs.find("axis")) {
     int64_t& a = axis->of<int64_t>(node.attrs.edit_data());

@@ -11,6 +11,8 @@ int algebra(ir::Graph& graph, PassContext& context);
 int fold_weights(ir::Graph& graph, PassContext& context);
 int fuse_epilogue(ir::Graph& graph, PassContext& context);
 int fuse_pointwise(ir::Graph& graph, PassContext& context);
+int recognize_activations(ir::Graph& graph, PassContext& context);
+int precision(ir::Graph& graph, PassContext& context);
 int layout(ir::Graph& graph, PassContext& context);
 int fold_constants(ir::Graph& graph, PassContext& context);
 int dead_code(ir::Graph& graph, PassContext& context);

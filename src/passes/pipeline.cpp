@@ -12,12 +12,15 @@ std::span<const Pass> pipeline() {
       {"dead_code", dead_code},
       // Arithmetic by constants.
       {"algebra", algebra},
+      {"recognize_activations", recognize_activations},
       {"fold_weights", fold_weights},
       // Layout.
       {"layout", layout},
       {"simplify", simplify},
       // Fewer passes over memory.
       {"fuse_epilogue", fuse_epilogue},
+      {"precision", precision},
+      {"simplify", simplify},
       {"fuse_pointwise", fuse_pointwise},
       {"dead_code", dead_code},
   };

@@ -1,0 +1,234 @@
+// Convolutions, products and attention take bf16 (or f16) operands; which other values are narrow too is decided by a
+// minimum cut, like the layout: compute-heavy nodes are tied to the narrow side, inputs and outputs of the graph, nodes
+// that the options keep and functions that amplify rounding to the wide side, and an edge costs the size of the value
+// that would be converted. Inside kernels sums, statistics and element-wise arithmetic stay in f32, and element-wise
+// nodes become Pointwise, which reads either type.
+#include <algorithm>
+#include <map>
+
+#include "ops/fused/pointwise.h"
+#include "ops/math/cast.h"
+#include "ops/op.h"
+#include "passes/elementwise.h"
+#include "passes/fold.h"
+#include "passes/min_cut.h"
+#include "passes/pass_list.h"
+#include "passes/rewrite.h"
+
+namespace tenon::passes {
+namespace {
+
+enum class Role : uint8_t { kWide, kCompute, kFollows, kElementwise };
+
+bool one_of(std::string_view op, std::initializer_list<std::string_view> list) {
+  return std::find(list.begin(), list.end(), op) != list.end();
+}
+
+/// Functions whose result changes much with the last digits of the operand, or that need range.
+bool amplifies(const ir::Node& node) {
+  if (node.op == "Pointwise") {
+    const auto& text = node.attrs.as<ops::PointwiseAttrs>().program;
+    for (std::string_view fn : {"exp(", "log(", "pow(", "sin(", "cos(", "square("})
+      if (text.find(fn) != std::string::npos) return true;
+    return false;
+  }
+  return one_of(node.op, {"Exp", "Log", "Pow", "Sin", "Cos", "Tan", "Reciprocal", "Rsqrt", "Sqrt"});
+}
+
+bool kept(const PassOptions& options, const ir::Node& node) {
+  if (options.keep_f32.empty()) return false;
+  if (options.keep_f32.count(node.name)) return true;
+  for (size_t at = 0; at <= node.origin.size();) {
+    const size_t end = std::min(node.origin.find(" + ", at), node.origin.size());
+    if (options.keep_f32.count(node.origin.substr(at, end - at))) return true;
+    at = end + 3;
+  }
+  return false;
+}
+
+bool is_f32(const ir::Graph& g, ir::ValueId v) {
+  return v != ir::kNone && g.value(v).dtype == ir::DType::kF32 && g.value(v).ranked;
+}
+
+Role role_of(const ir::Graph& g, const ir::Node& node, const PassOptions& options) {
+  if (node.inputs.empty() || node.outputs.empty() || !is_f32(g, node.outputs[0]) || kept(options, node))
+    return Role::kWide;
+  if (one_of(node.op, {"Conv", "ConvTranspose", "MatMul", "FusedAttention"}))
+    return is_f32(g, node.inputs[0]) && is_f32(g, node.inputs[1]) ? Role::kCompute : Role::kWide;
+  if (node.op != "Cast" && elementwise(g, node)) return amplifies(node) ? Role::kWide : Role::kElementwise;
+  const bool follows = one_of(node.op, {"Transpose",
+                                        "Reshape",
+                                        "Squeeze",
+                                        "Unsqueeze",
+                                        "Flatten",
+                                        "Identity",
+                                        "Expand",
+                                        "Concat",
+                                        "Split",
+                                        "Slice",
+                                        "Pad",
+                                        "Gather",
+                                        "Resize",
+                                        "Pool",
+                                        "Softmax",
+                                        "LayerNormalization",
+                                        "RMSNormalization",
+                                        "GroupNormalization",
+                                        "InstanceNormalization",
+                                        "DepthToSpace",
+                                        "SpaceToDepth",
+                                        "Tile"});
+  return follows && is_f32(g, node.inputs[0]) ? Role::kFollows : Role::kWide;
+}
+
+/// Operands of a compute or following node that have its type.
+bool shares_type(const ir::Graph& g, const ir::Node& node, size_t i) {
+  const ir::ValueId v = node.inputs[i];
+  if (!is_f32(g, v)) return false;
+  if (node.op == "Concat") return true;
+  if (node.op == "Pad") return i == 0 || i == 2;
+  if (node.op == "FusedAttention") return i < 3;
+  if (one_of(node.op, {"Conv", "ConvTranspose", "MatMul"}))
+    return i < 2 || (i > 2 && shape_of(g, v) == shape_of(g, node.outputs[0]));
+  return i == 0;
+}
+
+int64_t size_of(const ir::Shape& shape) {
+  int64_t count = 16;
+  for (ir::Dim d : shape)
+    count = std::min(count * (d.is_const() ? std::max<int64_t>(d.constant(), 1) : 16), int64_t(1) << 40);
+  return count;
+}
+
+class PrecisionPass {
+ public:
+  PrecisionPass(ir::Graph& g, PassContext& context)
+      : g_(g), context_(context), narrow_(context.options().allow_bf16 ? ir::DType::kBF16 : ir::DType::kF16) {}
+
+  int run() {
+    const auto order = g_.topological_order();
+    assign(order);
+    if (count_ == 0) return 0;
+    for (ir::NodeId n : order) visit(n);
+    for (ir::ValueId& v : g_.outputs) restore_output(v);
+    return count_;
+  }
+
+ private:
+  void assign(const std::vector<ir::NodeId>& order) {
+    roles_.assign(g_.node_count(), Role::kWide);
+    shares_.resize(g_.node_count());
+    std::vector<int> vertex(g_.node_count(), MinCut::kSink);
+    MinCut cut;
+    for (ir::NodeId n : order) {
+      roles_[n] = role_of(g_, g_.node(n), context_.options());
+      for (size_t i = 0; i < g_.node(n).inputs.size(); ++i) shares_[n].push_back(shares_type(g_, g_.node(n), i));
+      if (roles_[n] == Role::kCompute)
+        vertex[n] = MinCut::kSource, ++count_;
+      else if (roles_[n] != Role::kWide)
+        vertex[n] = cut.add_vertex();
+    }
+    for (ir::ValueId v = 0; v < g_.value_count(); ++v) add_edges(cut, vertex, v);
+    const std::vector<bool> side = cut.solve();
+    is_narrow_.assign(g_.node_count(), false);
+    for (ir::NodeId n : order) is_narrow_[n] = roles_[n] != Role::kWide && side[size_t(vertex[n])];
+  }
+  void add_edges(MinCut& cut, const std::vector<int>& vertex, ir::ValueId v) {
+    const ir::Value& value = g_.value(v);
+    if (value.constant || !is_f32(g_, v)) return;
+    const int producer = value.producer == ir::kNone ? MinCut::kSink : vertex[value.producer];
+    const int64_t cost = size_of(value.shape);
+    if (g_.is_output(v) && producer != MinCut::kSink) cut.add_edge(producer, MinCut::kSink, cost);
+    for (ir::NodeId reader : g_.users(v))
+      if (vertex[reader] != producer) cut.add_edge(producer, vertex[reader], cost, cost);
+  }
+
+  void visit(ir::NodeId n) {
+    const Role role = roles_[n];
+    const bool reads_narrow = std::any_of(g_.node(n).inputs.begin(), g_.node(n).inputs.end(), [&](ir::ValueId v) {
+      return v != ir::kNone && g_.value(v).dtype == narrow_;
+    });
+    if (!is_narrow_[n] && !reads_narrow) return;
+    const bool pointwise =
+        role == Role::kElementwise || (role == Role::kWide && g_.node(n).op != "Cast" &&
+                                       g_.node(n).outputs.size() == 1 && elementwise(g_, g_.node(n)));
+    if (pointwise) {
+      make_pointwise(n, is_narrow_[n]);
+    } else {
+      convert_operands(n);
+    }
+    ops::infer_node(g_, n);
+    if (role == Role::kCompute) context_.note(g_.node(n), cat("takes ", ir::name(narrow_)));
+  }
+
+  /// The node as a program, which reads any mixture of types; its constants stay f32.
+  void make_pointwise(ir::NodeId n, bool narrow) {
+    const ir::ValueId y = g_.node(n).outputs[0];
+    const auto e = elementwise(g_, g_.node(n));
+    ProgramBuilder builder;
+    builder.add(*e, y);
+    builder.finish(y);
+    const ir::DType type = narrow ? narrow_ : g_.value(y).dtype;
+    ir::Node& node = g_.node(n);
+    node.op = "Pointwise";
+    node.attrs = ops::PointwiseAttrs{builder.text(), {std::string(ir::name(type))}};
+    g_.set_inputs(n, builder.operands());
+  }
+
+  void convert_operands(ir::NodeId n) {
+    std::vector<bool> narrow;
+    for (size_t i = 0; i < g_.node(n).inputs.size(); ++i) narrow.push_back(is_narrow_[n] && shares_[n][i]);
+    for (size_t i = 0; i < g_.node(n).inputs.size(); ++i) {
+      const ir::ValueId v = g_.node(n).inputs[i];
+      if (v == ir::kNone) continue;
+      const ir::DType now = g_.value(v).dtype;
+      if (narrow[i] && now == ir::DType::kF32) g_.set_input(n, i, as_type(v, narrow_));
+      if (!narrow[i] && now == narrow_ && !reads_any_type(n, i)) g_.set_input(n, i, as_type(v, ir::DType::kF32));
+    }
+  }
+  /// Epilogue operands, bias and statistics may have another type than the product.
+  bool reads_any_type(ir::NodeId n, size_t i) const { return roles_[n] == Role::kCompute && is_narrow_[n] && i > 2; }
+
+  ir::ValueId as_type(ir::ValueId v, ir::DType type) {
+    if (auto it = other_.find(v); it != other_.end()) return it->second;
+    const std::string name = g_.unique_name(cat(g_.value(v).name, ".", ir::name(type)));
+    const ir::NodeId cast = g_.add_node("Cast", {v}, ops::CastAttrs{type});
+    if (const ir::Node* p = g_.producer(v)) g_.node(cast).origin = p->origin;
+    const ir::ValueId y = g_.node(cast).outputs[0];
+    g_.rename(y, name);
+    ops::infer_node(g_, cast);
+    const bool folded = fold_node(g_, cast, context_.options().fold_limit);
+    return other_[v] = folded ? g_.find(name) : y;
+  }
+
+  void restore_output(ir::ValueId& v) {
+    if (g_.value(v).dtype != narrow_ || !changed_output(v)) return;
+    const ir::ValueId wide = as_type(v, ir::DType::kF32);
+    const std::string name = g_.value(v).name;
+    g_.rename(v, g_.unique_name(cat(name, ".", ir::name(narrow_))));
+    g_.rename(wide, name);
+    v = wide;
+  }
+  bool changed_output(ir::ValueId v) const {
+    const ir::NodeId p = g_.value(v).producer;
+    return p != ir::kNone && p < is_narrow_.size() && is_narrow_[p];
+  }
+
+  ir::Graph& g_;
+  PassContext& context_;
+  ir::DType narrow_;
+  std::vector<Role> roles_;
+  std::vector<bool> is_narrow_;
+  std::vector<std::vector<bool>> shares_;  ///< per node and operand, as the types were before
+  std::map<ir::ValueId, ir::ValueId> other_;
+  int count_ = 0;
+};
+
+}  // namespace
+
+int precision(ir::Graph& graph, PassContext& context) {
+  if (!context.options().allow_bf16 && !context.options().allow_fp16) return 0;
+  return PrecisionPass(graph, context).run();
+}
+
+}  // namespace tenon::passes
