@@ -5,6 +5,7 @@
 #include "ops/fused/epilogue.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/axis_attrs.h"
 #include "ops/support.h"
 
 namespace tenon::ops {
@@ -119,10 +120,21 @@ void import_gemm(ImportContext& c) {
   c.output(0, c.add("Add", {c.add("MatMul", {a, b}, m), bias}));
 }
 
-void import_matmul(ImportContext& c) {
-  const ir::ValueId a = c.required(0), b = c.required(1);
-  c.output(0, c.add("MatMul", {a, b}, MatMulAttrs{}));
+/// A vector counts as one row on the left and as one column on the right; that axis then leaves the result.
+void add_product(ImportContext& c, ir::ValueId a, ir::ValueId b, const MatMulAttrs& m) {
+  const size_t rank_a = c.shape(a).size(), rank_b = c.shape(b).size();
+  if (rank_a == 0 || rank_b == 0)
+    c.fail("operands have the ranks ", rank_a, " and ", rank_b, ", accepted are ranks from 1");
+  if (rank_a == 1) a = c.add("Unsqueeze", {a}, AxesAttrs{{m.transpose_a ? 1 : 0}});
+  if (rank_b == 1) b = c.add("Unsqueeze", {b}, AxesAttrs{{m.transpose_b ? 0 : 1}});
+  ir::ValueId y = c.add("MatMul", {a, b}, m);
+  std::vector<int64_t> gone;
+  if (rank_a == 1) gone.push_back(-2);
+  if (rank_b == 1) gone.push_back(-1);
+  c.output(0, gone.empty() ? y : c.add("Squeeze", {y}, AxesAttrs{gone}));
 }
+
+void import_matmul(ImportContext& c) { add_product(c, c.required(0), c.required(1), MatMulAttrs{}); }
 
 void import_fused_matmul(ImportContext& c) {
   MatMulAttrs m;
@@ -131,7 +143,7 @@ void import_fused_matmul(ImportContext& c) {
   m.alpha = c.attr_float("alpha", 1);
   if (c.attr_int("transBatchA", 0) != 0 || c.attr_int("transBatchB", 0) != 0)
     c.fail("transBatchA or transBatchB is 1, accepted is 0");
-  c.output(0, c.add("MatMul", {c.required(0), c.required(1)}, m));
+  add_product(c, c.required(0), c.required(1), m);
 }
 
 }  // namespace

@@ -74,5 +74,19 @@ TEST_CASE("gemm: bias of a column number joins the product, others are added") {
   CHECK(import_error({"Gemm", 11, {f32({1, 2, 2}, {1, 2, 3, 4}), b}}).find("ranks 3 and 2") != std::string::npos);
 }
 
+TEST_CASE("matmul: vectors") {
+  const Tensor a = f32({2, 2}, {1, 2, 3, 4}), v = f32({2}, {5, 6});
+  CHECK(run_onnx("MatMul", 13, {a, v})[0].dims() == Dims{2});
+  CHECK(close(run_onnx("MatMul", 13, {a, v})[0], {17, 39}));
+  CHECK(close(run_onnx("MatMul", 13, {v, a})[0], {23, 34}));
+  CHECK(run_onnx("MatMul", 13, {v, v})[0].dims() == Dims{});
+  CHECK(close(run_onnx("MatMul", 13, {v, v})[0], {61}));
+  CHECK(FakeImport("MatMul", 13, {Typed(DType::kF32, "b, n, k"), Typed(DType::kF32, "k")}).import().shape() ==
+        "[b, n]");
+  CHECK(import_error({"MatMul", 13, {f32({}, {1}), v}}).find("ranks 0 and 1") != std::string::npos);
+  CHECK(close(run_onnx("FusedMatMul", 1, {a, a}, {{"transA", 1}, {"alpha", 0.5f}}, 1, "com.microsoft")[0],
+              {5, 7, 7, 10}));
+}
+
 }  // namespace
 }  // namespace tenon::ops
