@@ -56,6 +56,11 @@ double attribute(const ir::Node& node, std::string_view name, double fallback) {
   return fallback;
 }
 
+bool flag(const ir::Node& node, std::string_view name) {
+  const ir::Field* f = node.attrs.find(name);
+  return f && f->kind == ir::FieldKind::kBool && f->of<bool>(node.attrs.data());
+}
+
 std::string number(double v) { return cat(float(v)); }
 
 /// Whether f32 holds the elements exactly, or they are floating-point anyway.
@@ -127,19 +132,21 @@ std::string program_text(const ir::Node& node, const ConstantOf& constant) {
   if (op == "Min" || op == "Max" || op == "Sum")
     return node.inputs.size() > 32 ? "" : chain(op == "Min" ? "min" : op == "Max" ? "max" : "add", node.inputs.size());
   if (op == "Pow") return cat("pow(i0, ", operand(node, 1, constant, "1"), ")");
+  const double alpha = attribute(node, "alpha", 0), beta = attribute(node, "beta", 0);
   if (op == "Clip")
-    return cat("clip(i0, ", number(attribute(node, "min", 0)), ", ", number(attribute(node, "max", 0)), ")");
-  const double alpha = attribute(node, "alpha", 0);
+    return cat("clip(i0, ", number(attribute(node, "min", -INFINITY)), ", ", number(attribute(node, "max", INFINITY)),
+               ")");
   if (op == "LeakyRelu") return cat("leaky_relu(i0, ", number(alpha), ")");
   if (op == "Elu") return cat("elu(i0, ", number(alpha), ")");
-  if (op == "HardSigmoid")
-    return cat("hard_sigmoid(i0, ", number(alpha), ", ", number(attribute(node, "beta", 0)), ")");
-  if (op == "Selu") return cat("mul(elu(i0, ", number(alpha), "), ", number(attribute(node, "beta", 0)), ")");
+  if (op == "HardSigmoid") return cat("hard_sigmoid(i0, ", number(alpha), ", ", number(beta), ")");
+  if (op == "Affine") return cat("add(mul(i0, ", number(alpha), "), ", number(beta), ")");
+  if (op == "ScaledTanh") return cat("mul(tanh(mul(i0, ", number(beta), ")), ", number(alpha), ")");
+  if (op == "ParametricSoftplus") return cat("mul(softplus(mul(i0, ", number(beta), ")), ", number(alpha), ")");
+  if (op == "Selu") return cat("mul(elu(i0, ", number(alpha), "), ", number(beta), ")");
   if (op == "Celu") return cat("mul(elu(div(i0, ", number(alpha), "), 1), ", number(alpha), ")");
   if (op == "ThresholdedRelu") return cat("select(greater(i0, ", number(alpha), "), i0, 0)");
-  if (op == "Gelu") return attribute(node, "approximate", 0) != 0 ? "gelu_tanh(i0)" : "gelu_erf(i0)";
-  if (op == "Swish" && node.attrs.find("alpha"))
-    return alpha == 1 ? "silu(i0)" : cat("mul(i0, sigmoid(mul(i0, ", number(alpha), ")))");
+  if (op == "Gelu") return flag(node, "approximate") ? "gelu_tanh(i0)" : "gelu_erf(i0)";
+  if (op == "Swish") return alpha == 1 ? "silu(i0)" : cat("mul(i0, sigmoid(mul(i0, ", number(alpha), ")))");
   return {};
 }
 

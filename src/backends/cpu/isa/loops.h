@@ -2,12 +2,14 @@
 #pragma once
 #include "backends/cpu/isa/move_loops.h"
 #include "backends/cpu/isa/pointwise_loops.h"
+#include "backends/cpu/isa/row_loops.h"
 
 namespace tenon::isa {
 
 struct LoopTable {
   PointwiseLoops pointwise;
   MoveLoops move;
+  RowLoops rows;
 };
 
 /// The table of the level that isa_table() gives.
@@ -19,5 +21,6 @@ const LoopTable& loop_table();
 namespace tenon::isa::TENON_ISA {
 void fill_pointwise(PointwiseLoops& t);
 void fill_move(MoveLoops& t);
+void fill_rows(RowLoops& t);
 }
 #endif

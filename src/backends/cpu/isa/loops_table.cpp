@@ -7,6 +7,7 @@ const LoopTable& loops() {
     LoopTable t{};
     fill_pointwise(t.pointwise);
     fill_move(t.move);
+    fill_rows(t.rows);
     return t;
   }();
   return table;
