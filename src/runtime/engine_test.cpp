@@ -139,3 +139,50 @@ TEST_CASE("an input returned as an output, and a constant, are copied out") {
   CHECK(got[1].get(1) == 2);
   CHECK(got[2] == got[3]);
 }
+
+TEST_CASE("concatenations and splits are written and read in place") {
+  const ir::Graph net = parse(R"(graph "parts" {
+  %x: f32[n, 5, 12] = input
+  %s0, %s1 = Split(%x) {axis = 2, even = true} "split"
+  %a = Relu(%s0) "a"
+  %b = Sigmoid(%s1) "b"
+  %c = Concat(%a, %b) {axis = 2} "inner"
+  %d = Tanh(%c) "d"
+  %e = Concat(%c, %d) {axis = -1} "outer"
+  %y = Abs(%e) "y"
+  %z = Add(%a, %b) "z"
+  return %y, %z
+}
+)");
+  auto engine = runtime::Engine::create(builder::build(net, {}));
+  auto context = engine->create_context();
+  for (int64_t n : {1, 3}) {
+    const auto x = random_tensor({n, 5, 12}, uint32_t(n));
+    const auto got = context->run({x});
+    const auto want = ops::eval_graph(net, {x}, true);
+    for (size_t i = 0; i < 2; ++i) check_close(got[i], want[i]);
+    for (const auto& step : context->prepare().steps) {
+      CHECK(step.name != "split");
+      CHECK(step.name != "inner");
+      CHECK(step.name != "outer");
+    }
+  }
+}
+
+TEST_CASE("along an axis that only ones precede, parts are contiguous") {
+  const ir::Graph net = parse(R"(graph "rows" {
+  %x: f32[1, 6, 4] = input
+  %s0, %s1, %s2 = Split(%x) {axis = 1, even = true} "split"
+  %a = Relu(%s0) "a"
+  %b = Sigmoid(%s2) "b"
+  %b2 = Abs(%s1) "b2"
+  %y = Concat(%b, %a, %b2) {axis = 1} "cat"
+  return %y, %a
+}
+)");
+  auto engine = runtime::Engine::create(builder::build(net, {}));
+  const auto x = random_tensor({1, 6, 4}, 3);
+  const auto got = engine->create_context()->run({x});
+  const auto want = ops::eval_graph(net, {x}, true);
+  for (size_t i = 0; i < 2; ++i) check_close(got[i], want[i]);
+}

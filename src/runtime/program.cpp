@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/op.h"
+#include "runtime/alias.h"
 
 namespace tenon::runtime {
 namespace {
@@ -17,15 +18,26 @@ TensorDesc describe(const ir::Value& v) {
 // Assigns a place to every value: views share their source's, outputs are written in place where that is possible.
 class Placer {
  public:
-  Placer(Program& program) : p_(program), g_(program.concrete.graph), place_(g_.value_count()), root_(g_.value_count()) {}
+  Placer(Program& program, const Aliases& aliases)
+      : p_(program), g_(program.concrete.graph), aliases_(aliases), place_(g_.value_count()), root_(g_.value_count()),
+        offset_(g_.value_count(), 0) {}
 
   void run() {
-    for (ir::ValueId v = 0; v < g_.value_count(); ++v) root_[v] = v;
+    for (ir::ValueId v = 0; v < g_.value_count(); ++v) {
+      const Alias& a = aliases_.values[v];
+      root_[v] = a.owner;
+      offset_[v] = a.offset * ir::bits(g_.value(v).dtype) / 8;
+    }
     find_roots();
     claim_outputs();
     lay_out();
   }
-  const Place& of(ir::ValueId v) const { return place_[root_[v]]; }
+  Place of(ir::ValueId v) const {
+    Place p = place_[root_[v]];
+    p.offset += offset_[v];
+    if (p.kind == Place::Kind::kConstant) p.constant = static_cast<const std::byte*>(p.constant) + offset_[v];
+    return p;
+  }
   Place operand(ir::ValueId v) const { return v == ir::kNone ? Place{} : of(v); }
 
   int64_t bytes(ir::ValueId v) const {
@@ -39,13 +51,21 @@ class Placer {
       if (g_.value(v).constant) place_[v] = {Place::Kind::kConstant, 0, 0, g_.value(v).constant->data().data()};
     for (ir::NodeId n : p_.concrete.order) {
       const ir::Node& node = g_.node(n);
-      if (is_view(node)) root_[node.outputs[0]] = root_[node.inputs[0]];
+      if (!is_view(node)) continue;
+      root_[node.outputs[0]] = root_[node.inputs[0]];
+      offset_[node.outputs[0]] = offset_[node.inputs[0]];
     }
+    // A split's source may be a view of something else: follow to the value that has a place.
+    for (ir::ValueId v = 0; v < g_.value_count(); ++v)
+      for (ir::ValueId up = root_[v]; root_[up] != up; up = root_[v]) {
+        offset_[v] += offset_[up];
+        root_[v] = root_[up];
+      }
   }
   void claim_outputs() {
     for (size_t i = 0; i < g_.outputs.size(); ++i) {
       Place& place = place_[root_[g_.outputs[i]]];
-      if (place.kind == Place::Kind::kAbsent) place = {Place::Kind::kOutput, 0, uint32_t(i), nullptr};
+      if (place.kind == Place::Kind::kAbsent && offset_[g_.outputs[i]] == 0 && bytes(g_.outputs[i]) == bytes(root_[g_.outputs[i]])) place = {Place::Kind::kOutput, 0, uint32_t(i), nullptr};
     }
   }
   void lay_out() {
@@ -53,11 +73,14 @@ class Placer {
     int step = 0;
     for (ir::NodeId n : p_.concrete.order) {
       const ir::Node& node = g_.node(n);
-      if (is_view(node)) continue;
+      if (is_view(node) || aliases_.resolved_node[n]) continue;
       for (ir::ValueId v : node.inputs)
         if (v != ir::kNone) last[root_[v]] = step;
-      for (ir::ValueId v : node.outputs)
-        if (v != ir::kNone) first[v] = last[v] = step;
+      for (ir::ValueId v : node.outputs) {
+        if (v == ir::kNone) continue;
+        if (first[root_[v]] < 0) first[root_[v]] = step;
+        last[root_[v]] = step;
+      }
       ++step;
     }
     std::vector<plan::Lifetime> lifetimes;
@@ -78,20 +101,22 @@ class Placer {
 
   Program& p_;
   const ir::Graph& g_;
+  const Aliases& aliases_;
   std::vector<Place> place_;
   std::vector<ir::ValueId> root_;
+  std::vector<int64_t> offset_;  // bytes from the root's start
 };
 
 bool empty_outputs(const Problem& p) {
   return std::all_of(p.outputs.begin(), p.outputs.end(), [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
 }
 
-void add_steps(Program& program, const PrepareOptions& options) {
+void add_steps(Program& program, const PrepareOptions& options, const Aliases& aliases) {
   const ir::Graph& g = program.concrete.graph;
   for (ir::NodeId n : program.concrete.order) {
     const ir::Node& node = g.node(n);
-    if (ops::find_op(node.op).form == ops::OpForm::kView) continue;
-    Problem problem = make_problem(g, n, options);
+    if (ops::find_op(node.op).form == ops::OpForm::kView || aliases.resolved_node[n]) continue;
+    Problem problem = make_problem(g, n, options, &aliases);
     Step step;
     step.node = n;
     step.name = node.name.empty() ? node.op : node.name;
@@ -125,17 +150,23 @@ void add_output_copies(Program& program, const Placer& placer) {
 
 }  // namespace
 
-Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& options) {
+Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& options, const Aliases* aliases) {
   const ir::Node& node = g.node(n);
   Problem p;
   p.node = &node;
   p.threads = options.threads;
   p.weights = options.weights;
+  auto operand = [&](ir::ValueId v) {
+    if (v == ir::kNone) return TensorDesc{};
+    TensorDesc d = describe(g.value(v));
+    if (aliases && aliases->values[v].pitch) d.pitch = aliases->values[v].pitch;
+    return d;
+  };
   for (ir::ValueId v : node.inputs) {
-    p.inputs.push_back(v == ir::kNone ? TensorDesc{} : describe(g.value(v)));
+    p.inputs.push_back(operand(v));
     p.constants.push_back(g.constant(v));
   }
-  for (ir::ValueId v : node.outputs) p.outputs.push_back(v == ir::kNone ? TensorDesc{} : describe(g.value(v)));
+  for (ir::ValueId v : node.outputs) p.outputs.push_back(operand(v));
   return p;
 }
 
@@ -174,8 +205,9 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
   }
   program->stepwise = !program->concrete.fully_static || host_objects;
   if (program->stepwise) return program;
-  add_steps(*program, options);
-  Placer placer(*program);
+  const Aliases aliases = find_aliases(program->concrete, options);
+  add_steps(*program, options, aliases);
+  Placer placer(*program, aliases);
   placer.run();
   for (Step& step : program->steps) {
     const ir::Node& node = g.node(step.node);

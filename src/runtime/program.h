@@ -48,8 +48,10 @@ struct PrepareOptions {
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,
                                        const PrepareOptions& options, const std::map<ir::ValueId, ir::Tensor>& values = {});
 
-/// The problem that node `n` poses in a graph whose shapes are concrete.
-Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options);
+struct Aliases;
+
+/// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
+Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options, const Aliases* aliases = nullptr);
 /// The kernel for a problem: `wanted` if it accepts, else the cheapest that does. Throws kUnsupported with every
 /// refusal if none does.
 const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted);
