@@ -42,7 +42,7 @@ def random_inputs(path):
 
 
 def first_row_in_double(name):
-    """The model's outputs in float64 for the first row of the random inputs, which all batches share; kept in a file."""
+    """The model's float64 outputs for the first row of the random inputs, which all batches share; kept in a file."""
     path = zoo.file(name, 1)
     kept = path[:-len(".onnx")] + ".npz"
     if not os.path.exists(kept):

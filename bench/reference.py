@@ -91,7 +91,7 @@ class Resize(OpRun):
 
     def _run(self, x, roi=None, scales=None, sizes=None, mode=None, **_):
         height, width = x.shape[2:]
-        out = [int(s) for s in sizes[2:]] if sizes is not None else [round(d * s) for d, s in zip(x.shape[2:], scales[2:])]
+        out = [round(d * s) for d, s in zip(x.shape[2:], scales[2:])] if sizes is None else [int(s) for s in sizes[2:]]
         if mode == "nearest":
             return (x.repeat(out[0] // height, 2).repeat(out[1] // width, 3),)
         return (linear_weights(height, out[0]) @ x @ linear_weights(width, out[1]).T,)

@@ -119,7 +119,8 @@ def time_resnet50(args):
         ours.append(float(re.search(r"median ([\d.]+) ms", log).group(1)))
         theirs.append(onnxruntime_median())
     print(f"\nResNet-50, batch 1, fp32, {args.threads} threads, medians of 3 interleaved rounds\n")
-    print("|              | prepare s | median ms | per second |\n| ------------ | --------: | --------: | ---------: |")
+    print("|              | prepare s | median ms | per second |")
+    print("| ------------ | --------: | --------: | ---------: |")
     for name, seconds, times in (("Tenon", built, ours), ("ONNX Runtime", prepared, theirs)):
         ms = statistics.median(times)
         print(f"| {name:12s} | {seconds:9.2f} | {ms:9.2f} | {1e3 / ms:10.1f} |")
