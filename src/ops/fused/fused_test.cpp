@@ -1,0 +1,46 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "ops/fused/fused_attention.h"
+#include "ops/fused/pointwise.h"
+#include "ops/testing.h"
+
+using namespace tenon;
+using namespace tenon::ops;
+using namespace tenon::ops::testing;
+
+TEST_CASE("Pointwise: shapes, types, several results") {
+  const PointwiseAttrs two{"t0 = add(i0, i1); t0, greater(t0, 0)", {"f32", "bool"}};
+  const Tensor x = f32({2, 1}, {1, -5}), y = f32({3}, {0, 1, 2});
+  const std::vector<Tensor> results = run_op("Pointwise", two, {x, y}, 2);
+  CHECK(results[0].dims() == Dims{2, 3});
+  CHECK(results[0].to_doubles() == std::vector<double>{1, 2, 3, -5, -4, -3});
+  CHECK(results[1].dtype() == DType::kBool);
+  CHECK(results[1].to_ints() == std::vector<int64_t>{1, 1, 1, 0, 0, 0});
+  CHECK_THROWS_AS(run_op("Pointwise", PointwiseAttrs{"add(i0, i1)", {}}, {x}), Error);
+  CHECK_THROWS_AS(run_op("Pointwise", PointwiseAttrs{"add(i0, i1)", {}}, {f32({2}, {1, 2}), y}), Error);
+  CHECK_THROWS_AS(run_op("Pointwise", PointwiseAttrs{"i0", {"f31"}}, {x}), Error);
+}
+
+TEST_CASE("FusedAttention: layouts, masks, shared heads") {
+  FusedAttentionAttrs a{.heads = 2, .kv_heads = 1, .scale = 2};
+  // One batch entry, two queries, two heads of size 1, two keys.
+  const Tensor q = f32({1, 2, 2}, {1, 0, -1, 2}), k = f32({1, 2, 1}, {0, 1}), v = f32({1, 2, 1}, {3, 5});
+  auto mix = [](double score) { return 3 + 2 / (1 + std::exp(-score)); };
+  const Tensor y = run_op("FusedAttention", a, {q, k, v})[0];
+  CHECK(y.dims() == Dims{1, 2, 2});
+  const double expected[] = {mix(2), mix(0), mix(-2), mix(4)};
+  for (int64_t i = 0; i < 4; ++i) CHECK(y.get(i) == doctest::Approx(expected[i]));
+  a.q = a.y = HeadLayout::kHeads;
+  const Tensor by_head = run_op("FusedAttention", a, {f32({1, 2, 2, 1}, {1, -1, 0, 2}), k, v})[0];
+  CHECK(by_head.dims() == Dims{1, 2, 2, 1});
+  CHECK(by_head.get(1) == doctest::Approx(mix(-2)));
+  a.causal = true;
+  CHECK(run_op("FusedAttention", a, {f32({1, 2, 2, 1}, {1, -1, 0, 2}), k, v})[0].get(0) == doctest::Approx(3));
+  a.causal = false;
+  const Tensor masked =
+      run_op("FusedAttention", a, {f32({1, 2, 2, 1}, {1, -1, 0, 2}), k, v, f32({2}, {0, -INFINITY})})[0];
+  CHECK(masked.get(3) == doctest::Approx(3));
+  CHECK_THROWS_AS(run_op("FusedAttention", a, {q, k, v}), Error);
+}
