@@ -12,6 +12,7 @@ foreach(level 7 8 10 11)
   add_custom_command(
     OUTPUT ${prefix}/headers.stamp
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/api/generate.py ${level} ${prefix}/include
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/api/facade.py ${level} ${prefix}/facade
     COMMAND ${CMAKE_COMMAND} -E touch ${prefix}/headers.stamp
     DEPENDS ${tenon_api_files} COMMENT "TensorRT ${level} headers" VERBATIM)
   add_custom_target(trt_headers_${level} ALL DEPENDS ${prefix}/headers.stamp)

@@ -1,0 +1,65 @@
+// ICudaEngine by binding index: index + profile * number of inputs and outputs. Only levels up to 9 show it.
+#include "nvinfer/engine.h"
+
+namespace tenon::nvinfer {
+
+int32_t CudaEngine::getNbBindings() const noexcept { return getNbIOTensors() * getNbOptimizationProfiles(); }
+
+int32_t CudaEngine::getBindingIndex(const char* name) const noexcept {
+  auto io = name ? core_->find_io(name) : std::nullopt;
+  return io ? static_cast<int32_t>(*io) : -1;
+}
+
+const char* CudaEngine::getBindingName(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getBindingName", [&] {
+    const size_t io = binding(index);
+    const size_t profile = size_t(index) / core_->io().size();
+    const std::string& name = core_->io()[io].name;
+    return profile == 0 ? name.c_str() : keep(cat(name, " [profile ", profile, "]"));
+  });
+}
+
+bool CudaEngine::bindingIsInput(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::bindingIsInput", [&] { return core_->io()[binding(index)].is_input; });
+}
+
+Dims CudaEngine::getBindingDimensions(int32_t index) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getBindingDimensions", [&] { return shown(core_->io()[binding(index)].dims); },
+      invalid_dims());
+}
+
+DataType CudaEngine::getBindingDataType(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getBindingDataType", [&] { return to_api(core_->io()[binding(index)].dtype); });
+}
+
+TensorLocation CudaEngine::getLocation(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getLocation",
+               [&] { return is_shape_input(binding(index)) ? TensorLocation::kHOST : TensorLocation::kDEVICE; });
+}
+
+const char* CudaEngine::getBindingFormatDesc(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getBindingFormatDesc", [&] { return keep(describe_format(binding(index))); });
+}
+
+Dims CudaEngine::getProfileDimensions(int32_t index, int32_t profile, OptProfileSelector select) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getProfileDimensions",
+      [&] { return getProfileShape(core_->io()[binding(index)].name.c_str(), profile, select); }, invalid_dims());
+}
+
+const int32_t* CudaEngine::getProfileShapeValues(int32_t profile, int32_t input,
+                                                 OptProfileSelector select) const noexcept {
+  return guard(reports_, "ICudaEngine::getProfileShapeValues",
+               [&] { return getProfileTensorValues(core_->io()[binding(input)].name.c_str(), profile, select); });
+}
+
+bool CudaEngine::isShapeBinding(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::isShapeBinding", [&] { return is_shape_input(binding(index)); });
+}
+
+bool CudaEngine::isExecutionBinding(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::isExecutionBinding", [&] { return binding(index), true; });
+}
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,135 @@
+#include "nvinfer/builder.h"
+
+#include "builder/builder.h"
+#include "nvinfer/engine.h"
+#include "nvinfer/host_memory.h"
+#include "nvinfer/registry.h"
+
+namespace tenon::nvinfer {
+namespace {
+
+#if NV_TENSORRT_MAJOR >= 8
+class Progress final : public builder::ProgressMonitor {
+ public:
+  explicit Progress(IProgressMonitor& user) : user_(user) {}
+  void phase_start(const std::string& phase, const std::string& parent, int steps) override {
+    user_.phaseStart(phase.c_str(), parent.empty() ? nullptr : parent.c_str(), steps);
+  }
+  bool step_complete(const std::string& phase, int step) override { return user_.stepComplete(phase.c_str(), step); }
+  void phase_finish(const std::string& phase) override { user_.phaseFinish(phase.c_str()); }
+
+ private:
+  IProgressMonitor& user_;
+};
+#endif
+
+void set_precision(const BuilderConfig& config, bool strong, builder::BuildOptions& options) {
+  if (strong) return;
+#if NV_TENSORRT_MAJOR < 11
+  options.allow_fp16 = config.has(BuilderFlag::kFP16);
+#if NV_TENSORRT_MAJOR >= 8
+  options.allow_bf16 = config.has(BuilderFlag::kBF16);
+#endif
+#else
+  (void)config;
+#endif
+}
+
+}  // namespace
+
+IPluginRegistry& Builder::getPluginRegistry() noexcept { return *::getPluginRegistry(); }
+
+IBuilderConfig* Builder::createBuilderConfig() noexcept {
+  return guard(reports_, "IBuilder::createBuilderConfig",
+               [&]() -> IBuilderConfig* { return new BuilderConfig(reports_); });
+}
+
+INetworkDefinition* Builder::createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept {
+  return guard(reports_, "IBuilder::createNetworkV2", [&]() -> INetworkDefinition* {
+#if NV_TENSORRT_MAJOR < 10
+    require((flags >> static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)) & 1U,
+            ErrorCode::kUnsupported, "networks with an implicit batch dimension; set kEXPLICIT_BATCH");
+#endif
+    return new Network(*this, reports_, flags);
+  });
+}
+
+IOptimizationProfile* Builder::createOptimizationProfile() noexcept {
+  return guard(reports_, "IBuilder::createOptimizationProfile", [&]() -> IOptimizationProfile* {
+    return profiles_.emplace_back(std::make_unique<OptimizationProfile>(reports_)).get();
+  });
+}
+
+bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuilderConfig&) const noexcept {
+  return guard(reports_, "IBuilder::isNetworkSupported", [&] { return own(network).lowered(), true; });
+}
+
+plan::Plan Builder::build(const Network& network, const BuilderConfig& config) const {
+  config.warn_of_unsupported();
+  const ir::Graph graph = network.lowered();
+  LoggerSink sink(reports_);
+  Logger log(sink, Severity::kVerbose);
+  builder::BuildOptions options;
+  options.log = &log;
+  options.timing_cache = config.timing_cache();
+  options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
+  set_precision(config, network.usingStronglyTyped(), options);
+  for (const auto& profile : config.profiles()) options.profiles.push_back(profile->ranges(graph));
+  if (options.profiles.empty()) options.profiles.push_back(OptimizationProfile(reports_).ranges(graph));
+#if NV_TENSORRT_MAJOR >= 8
+  options.level = config.getBuilderOptimizationLevel();
+  options.threads = max_threads_;
+  options.error_on_timing_cache_miss = config.has(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
+  std::unique_ptr<Progress> progress;
+  if (IProgressMonitor* user = config.getProgressMonitor()) progress = std::make_unique<Progress>(*user);
+  options.progress = progress.get();
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  options.max_candidates = std::max(0, config.getMaxNbTactics());
+#endif
+  return builder::build(graph, options);
+}
+
+IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept {
+  return guard(reports_, "IBuilder::buildSerializedNetwork",
+               [&]() -> IHostMemory* { return new HostMemory(plan::serialize(build(own(network), own(config)))); });
+}
+
+IHostMemory* Builder::buildSerializedNetworkWithKernelText(INetworkDefinition& network, IBuilderConfig& config,
+                                                           IHostMemory*& text) noexcept {
+  text = nullptr;  // plans hold no kernel text
+  return buildSerializedNetwork(network, config);
+}
+
+ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilderConfig& config) noexcept {
+  return guard(reports_, "IBuilder::buildEngineWithConfig", [&]() -> ICudaEngine* {
+    runtime::EngineOptions options;
+    return new CudaEngine(runtime::Engine::create(build(own(network), own(config)), options), reports_);
+  });
+}
+
+#if NV_TENSORRT_MAJOR >= 10
+bool Builder::buildSerializedNetworkToStream(INetworkDefinition& network, IBuilderConfig& config,
+                                             IStreamWriter& writer) noexcept {
+  return guard(reports_, "IBuilder::buildSerializedNetworkToStream", [&] {
+    const std::vector<std::byte> bytes = plan::serialize(build(own(network), own(config)));
+    for (size_t at = 0; at < bytes.size();) {
+      const int64_t wrote = writer.write(bytes.data() + at, static_cast<int64_t>(bytes.size() - at));
+      require(wrote > 0, ErrorCode::kIo, "the stream writer took ", wrote, " of ", bytes.size() - at, " bytes");
+      at += static_cast<size_t>(wrote);
+    }
+    return true;
+  });
+}
+#endif
+
+}  // namespace tenon::nvinfer
+
+extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t) {
+  using namespace tenon::nvinfer;
+  auto* user = static_cast<nvinfer1::ILogger*>(logger);
+  return guard(Reports(user), "createInferBuilder", [&]() -> void* {
+    remember_logger(need(user, "logger"));
+    return static_cast<nvinfer1::IBuilder*>(new Builder(user));
+  });
+}

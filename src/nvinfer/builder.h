@@ -1,0 +1,45 @@
+// IBuilder: networks to plans and engines.
+#pragma once
+#include "nvinfer/config.h"
+#include "nvinfer/network.h"
+
+namespace tenon::nvinfer {
+
+class Builder final : public BuilderState {
+ public:
+  explicit Builder(ILogger* logger) : reports_(logger) {}
+
+  bool platformHasFastFp16() const noexcept { return true; }
+  bool platformHasFastInt8() const noexcept { return true; }
+  bool platformHasTf32() const noexcept { return false; }
+  int32_t getMaxDLABatchSize() const noexcept { return 0; }
+  int32_t getNbDLACores() const noexcept { return 0; }
+  void setGpuAllocator(IGpuAllocator* allocator) noexcept { allocator_ = allocator; }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  ILogger* getLogger() const noexcept { return reports_.logger(); }
+  IPluginRegistry& getPluginRegistry() noexcept;
+  void reset() noexcept {}
+
+  IBuilderConfig* createBuilderConfig() noexcept;
+  INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept;
+  IOptimizationProfile* createOptimizationProfile() noexcept;
+  bool isNetworkSupported(const INetworkDefinition& network, const IBuilderConfig& config) const noexcept;
+
+  ICudaEngine* buildEngineWithConfig(INetworkDefinition& network, IBuilderConfig& config) noexcept;
+  IHostMemory* buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept;
+  IHostMemory* buildSerializedNetworkWithKernelText(INetworkDefinition& network, IBuilderConfig& config,
+                                                    IHostMemory*& text) noexcept;
+#if NV_TENSORRT_MAJOR >= 10
+  bool buildSerializedNetworkToStream(INetworkDefinition& network, IBuilderConfig& config,
+                                      IStreamWriter& writer) noexcept;
+#endif
+
+ private:
+  plan::Plan build(const Network& network, const BuilderConfig& config) const;
+  Reports reports_;
+  IGpuAllocator* allocator_ = nullptr;
+  std::vector<std::unique_ptr<OptimizationProfile>> profiles_;  ///< live as long as the builder
+};
+
+}  // namespace tenon::nvinfer

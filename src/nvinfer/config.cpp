@@ -1,0 +1,179 @@
+#include "nvinfer/config.h"
+
+#include <unistd.h>
+
+#include "nvinfer/host_memory.h"
+
+namespace tenon::nvinfer {
+
+BuilderConfig::BuilderConfig(const Reports& reports) : reports_(reports) { reset(); }
+
+void BuilderConfig::reset() noexcept {
+  flags_ = 1U << static_cast<uint32_t>(BuilderFlag::kTF32);
+  profiles_.clear();
+  avg_timing_iterations_ = 1;
+  dla_core_ = -1;
+#if NV_TENSORRT_MAJOR >= 8
+  builder_optimization_level_ = 3;
+  max_aux_streams_ = -1;
+  timing_cache_ = nullptr;
+  pools_.clear();
+  preview_.clear();
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  max_nb_tactics_ = -1;
+  l2_limit_for_tiling_ = -1;
+#endif
+}
+
+void BuilderConfig::warn_of_unsupported() const {
+  auto warn = [&](bool set, const char* what) {
+    if (set) reports_.log(ILogger::Severity::kWARNING, cat("IBuilderConfig: ", what));
+  };
+  warn(has(BuilderFlag::kREFIT), "kREFIT is not honoured, the engine's weights stay as they are");
+#if NV_TENSORRT_MAJOR < 11
+  warn(has(BuilderFlag::kINT8), "kINT8 is not honoured outside quantize and dequantize layers");
+  warn(int8_calibrator_ != nullptr, "the INT8 calibrator is not run");
+  warn(algorithm_selector_ != nullptr, "the algorithm selector is not asked");
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  warn(has(BuilderFlag::kSTRIP_PLAN), "kSTRIP_PLAN is not honoured, the plan keeps its weights");
+  warn(has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING has no effect on a processor");
+#endif
+  warn(!plugins_.empty(), "plugin libraries are not put into the plan");
+}
+
+int32_t BuilderConfig::addOptimizationProfile(const IOptimizationProfile* profile) noexcept {
+  return guard(
+      reports_, "IBuilderConfig::addOptimizationProfile",
+      [&] {
+        const auto& given = static_cast<const OptimizationProfile&>(*need(profile, "profile"));
+        require(given.isValid(), ErrorCode::kInvalidArgument, "the profile needs kMIN <= kOPT <= kMAX for every input");
+        profiles_.push_back(std::make_unique<OptimizationProfile>(given));
+        return getNbOptimizationProfiles() - 1;
+      },
+      -1);
+}
+
+void BuilderConfig::setDeviceType(const ILayer*, DeviceType type) noexcept {
+  if (type != DeviceType::kGPU) {
+    reports_.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, "IBuilderConfig::setDeviceType",
+                   "there is no DLA on this machine");
+  }
+}
+
+#if NV_TENSORRT_MAJOR >= 8
+select::TimingCache* BuilderConfig::timing_cache() const {
+  if (has(BuilderFlag::kDISABLE_TIMING_CACHE) || !timing_cache_) return nullptr;
+  return &static_cast<const TimingCache*>(timing_cache_)->core();
+}
+
+ITimingCache* BuilderConfig::createTimingCache(const void* blob, size_t size) const noexcept {
+  return guard(reports_, "IBuilderConfig::createTimingCache",
+               [&]() -> ITimingCache* { return new TimingCache(reports_, blob, size); });
+}
+
+size_t BuilderConfig::getMemoryPoolLimit(MemoryPoolType pool) const noexcept {
+  auto it = pools_.find(pool);
+  if (it != pools_.end()) return it->second;
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+void BuilderConfig::setPreviewFeature(PreviewFeature feature, bool enable) noexcept {
+  guard(reports_, "IBuilderConfig::setPreviewFeature", [&] {
+    if (enable)
+      preview_.insert(feature);
+    else
+      preview_.erase(feature);
+  });
+}
+
+void BuilderConfig::setPluginsToSerialize(const char* const* paths, int32_t count) noexcept {
+  guard(reports_, "IBuilderConfig::setPluginsToSerialize", [&] {
+    plugins_.clear();
+    for (int32_t i = 0; i < count; ++i) plugins_.emplace_back(need(paths[i], "paths[i]"));
+  });
+}
+
+const char* BuilderConfig::getPluginToSerialize(int32_t index) const noexcept {
+  return index >= 0 && index < getNbPluginsToSerialize() ? plugins_[size_t(index)].c_str() : nullptr;
+}
+
+TimingCache::TimingCache(const Reports& reports, const void* blob, size_t size)
+    : reports_(reports), core_(std::make_unique<select::TimingCache>()) {
+  this->mImpl = this;
+  if (size > 0) select::TimingCache::parse({static_cast<const std::byte*>(need(blob, "blob")), size}, *core_);
+}
+
+IHostMemory* TimingCache::serialize() const noexcept {
+  return guard(reports_, "ITimingCache::serialize",
+               [&]() -> IHostMemory* { return new HostMemory(core_->serialize()); });
+}
+
+bool TimingCache::combine(const ITimingCache& other, bool) noexcept {
+  return guard(reports_, "ITimingCache::combine",
+               [&] { return core_->merge(static_cast<const TimingCache&>(other).core()), true; });
+}
+
+bool TimingCache::reset() noexcept {
+  core_->clear();
+  return true;
+}
+#else
+select::TimingCache* BuilderConfig::timing_cache() const { return nullptr; }
+#endif
+
+#if NV_TENSORRT_MAJOR >= 10
+namespace {
+
+TimingCacheKey key_of(const select::TimingKey& key) {
+  TimingCacheKey out{};
+  const uint64_t kernel = std::hash<std::string>{}(key.kernel) ^ key.device;
+  for (size_t i = 0; i < 8; ++i) {
+    out.data[i] = static_cast<uint8_t>(key.problem >> (8 * i));
+    out.data[8 + i] = static_cast<uint8_t>(kernel >> (8 * i));
+  }
+  return out;
+}
+
+bool same(const TimingCacheKey& a, const TimingCacheKey& b) { return std::equal(a.data, a.data + 16, b.data); }
+
+}  // namespace
+
+int64_t TimingCache::queryKeys(TimingCacheKey* keys, int64_t capacity) const noexcept {
+  return guard(
+      reports_, "ITimingCache::queryKeys",
+      [&] {
+        int64_t count = 0;
+        for (const auto& [key, time] : core_->entries()) {
+          if (keys && count < capacity) keys[count] = key_of(key);
+          ++count;
+        }
+        return count;
+      },
+      -1);
+}
+
+TimingCacheValue TimingCache::query(const TimingCacheKey& wanted) const noexcept {
+  return guard(
+      reports_, "ITimingCache::query",
+      [&] {
+        for (const auto& [key, time] : core_->entries()) {
+          if (same(key_of(key), wanted)) return TimingCacheValue{std::hash<std::string>{}(key.kernel), time / 1000};
+        }
+        return TimingCacheValue{TimingCacheValue::kINVALID_TACTIC_HASH, -1};
+      },
+      TimingCacheValue{TimingCacheValue::kINVALID_TACTIC_HASH, -1});
+}
+
+bool TimingCache::update(const TimingCacheKey& wanted, const TimingCacheValue& value) noexcept {
+  return guard(reports_, "ITimingCache::update", [&] {
+    for (const auto& [key, time] : core_->entries()) {
+      if (same(key_of(key), wanted)) return core_->put(key, value.timingMSec * 1000), true;
+    }
+    return false;
+  });
+}
+#endif
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,108 @@
+// IBuilderConfig and ITimingCache.
+#pragma once
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "nvinfer/profile.h"
+#include "select/timing_cache.h"
+#include "settings.h"
+
+namespace tenon::nvinfer {
+
+#if NV_TENSORRT_MAJOR >= 8
+class TimingCache final : public ITimingCache, public apiv::VTimingCache {
+ public:
+  /// Throws kCorruptFile unless `blob` is a cache that we wrote, or empty.
+  TimingCache(const Reports& reports, const void* blob, size_t size);
+  select::TimingCache& core() const { return *core_; }
+  IHostMemory* serialize() const noexcept;
+  bool combine(const ITimingCache& other, bool) noexcept;
+  bool reset() noexcept;
+#if NV_TENSORRT_MAJOR >= 10
+  int64_t queryKeys(TimingCacheKey* keys, int64_t capacity) const noexcept;
+  TimingCacheValue query(const TimingCacheKey& key) const noexcept;
+  bool update(const TimingCacheKey& key, const TimingCacheValue& value) noexcept;
+#endif
+
+ private:
+  Reports reports_;
+  std::unique_ptr<select::TimingCache> core_;
+};
+#endif
+
+class BuilderConfig final : public BuilderConfigState {
+ public:
+  explicit BuilderConfig(const Reports& reports);
+
+  bool has(BuilderFlag flag) const { return (flags_ >> static_cast<uint32_t>(flag)) & 1U; }
+  const std::vector<std::unique_ptr<OptimizationProfile>>& profiles() const { return profiles_; }
+  /// The cache to time with; null where caching is off. Belongs to the config or the user.
+  select::TimingCache* timing_cache() const;
+  /// Logs a warning for every setting that a build does not honour.
+  void warn_of_unsupported() const;
+
+  void setFlags(BuilderFlags flags) noexcept { flags_ = flags; }
+  BuilderFlags getFlags() const noexcept { return flags_; }
+  void setFlag(BuilderFlag flag) noexcept { flags_ |= 1U << static_cast<uint32_t>(flag); }
+  void clearFlag(BuilderFlag flag) noexcept { flags_ &= ~(1U << static_cast<uint32_t>(flag)); }
+  bool getFlag(BuilderFlag flag) const noexcept { return has(flag); }
+  void reset() noexcept;
+
+  int32_t addOptimizationProfile(const IOptimizationProfile* profile) noexcept;
+  int32_t getNbOptimizationProfiles() const noexcept { return static_cast<int32_t>(profiles_.size()); }
+#if NV_TENSORRT_MAJOR < 11
+  void setQuantizationFlags(QuantizationFlags flags) noexcept { quantization_flags_ = flags; }
+  QuantizationFlags getQuantizationFlags() const noexcept { return quantization_flags_; }
+  void setQuantizationFlag(QuantizationFlag flag) noexcept { quantization_flags_ |= 1U << static_cast<uint32_t>(flag); }
+  void clearQuantizationFlag(QuantizationFlag flag) noexcept {
+    quantization_flags_ &= ~(1U << static_cast<uint32_t>(flag));
+  }
+  bool getQuantizationFlag(QuantizationFlag flag) const noexcept {
+    return (quantization_flags_ >> static_cast<uint32_t>(flag)) & 1U;
+  }
+#endif
+
+  // There is one device and no DLA.
+  void setDeviceType(const ILayer*, DeviceType type) noexcept;
+  DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
+  bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
+  void resetDeviceType(const ILayer*) noexcept {}
+  bool canRunOnDLA(const ILayer*) const noexcept { return false; }
+
+#if NV_TENSORRT_MAJOR >= 8
+  bool setTacticSources(TacticSources sources) noexcept { return tactic_sources_ = sources, true; }
+  TacticSources getTacticSources() const noexcept { return tactic_sources_; }
+  ITimingCache* createTimingCache(const void* blob, size_t size) const noexcept;
+  bool setTimingCache(const ITimingCache& cache, bool) noexcept { return timing_cache_ = &cache, true; }
+  const ITimingCache* getTimingCache() const noexcept { return timing_cache_; }
+  void setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept { pools_[pool] = size; }
+  size_t getMemoryPoolLimit(MemoryPoolType pool) const noexcept;
+  void setPreviewFeature(PreviewFeature feature, bool enable) noexcept;
+  bool getPreviewFeature(PreviewFeature feature) const noexcept { return preview_.count(feature) > 0; }
+  void setPluginsToSerialize(const char* const* paths, int32_t count) noexcept;
+  const char* getPluginToSerialize(int32_t index) const noexcept;
+  int32_t getNbPluginsToSerialize() const noexcept { return static_cast<int32_t>(plugins_.size()); }
+#endif
+
+ private:
+  Reports reports_;
+  BuilderFlags flags_ = 0;
+  std::vector<std::unique_ptr<OptimizationProfile>> profiles_;
+  std::vector<std::string> plugins_;
+#if NV_TENSORRT_MAJOR < 11
+  QuantizationFlags quantization_flags_ = 0;
+#endif
+#if NV_TENSORRT_MAJOR >= 8
+  TacticSources tactic_sources_ = 0;
+  const ITimingCache* timing_cache_ = nullptr;
+  std::map<MemoryPoolType, size_t> pools_;
+  std::set<PreviewFeature> preview_;
+#endif
+};
+
+inline const BuilderConfig& own(const IBuilderConfig& config) { return static_cast<const BuilderConfig&>(config); }
+
+}  // namespace tenon::nvinfer

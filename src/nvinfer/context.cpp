@@ -1,0 +1,249 @@
+#include "nvinfer/context.h"
+
+#include "base/checked.h"
+#include "nvinfer/stream.h"
+
+namespace tenon::nvinfer {
+
+ExecutionContext::ExecutionContext(const CudaEngine& engine)
+    : engine_(engine),
+      keep_(engine.shared()),
+      core_(keep_->create_context()),
+      reports_(engine.reports()),
+      shape_data_(keep_->io().size()) {
+#if NV_TENSORRT_MAJOR >= 8
+  enqueue_emits_profile_ = true;
+  allocators_.resize(keep_->io().size());
+#endif
+}
+
+bool ExecutionContext::setOptimizationProfile(int32_t profile) noexcept {
+  return guard(reports_, "IExecutionContext::setOptimizationProfile",
+               [&] { return core_->set_profile(profile), true; });
+}
+
+void ExecutionContext::set_dims(size_t io, ir::Dims dims) {
+  require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", keep_->io()[io].name, "' is no input");
+  core_->set_input_dims(io, dims);
+}
+
+bool ExecutionContext::setInputShape(const char* name, const Dims& dims) noexcept {
+  return guard(reports_, "IExecutionContext::setInputShape",
+               [&] { return set_dims(engine_.find(name), to_core(dims)), true; });
+}
+
+ir::Dims ExecutionContext::dims_now(size_t io) const {
+  const runtime::IoInfo& info = keep_->io()[io];
+  if (io < keep_->input_count()) return core_->input_dims(io).value_or(info.dims);
+  return core_->all_dims_set() ? core_->output_dims(io - keep_->input_count()) : info.dims;
+}
+
+Dims ExecutionContext::getTensorShape(const char* name) const noexcept {
+  return guard(
+      reports_, "IExecutionContext::getTensorShape", [&] { return engine_.shown(dims_now(engine_.find(name))); },
+      invalid_dims());
+}
+
+Dims ExecutionContext::getTensorStrides(const char* name) const noexcept {
+  return guard(
+      reports_, "IExecutionContext::getTensorStrides",
+      [&] {
+        ir::Dims dims = dims_now(engine_.find(name)), strides(dims.size(), 1);
+        for (size_t i = dims.size(); i-- > 1;)
+          strides[i - 1] = dims[i] < 0 || strides[i] < 0 ? -1 : checked_mul(strides[i], dims[i]);
+        return engine_.shown(strides);
+      },
+      invalid_dims());
+}
+
+bool ExecutionContext::allInputShapesSpecified() const noexcept {
+  for (size_t input : keep_->shape_inputs()) {
+    if (!core_->address(input)) return false;
+  }
+  return true;
+}
+
+int32_t ExecutionContext::inferShapes(int32_t capacity, const char** names) noexcept {
+  return guard(
+      reports_, "IExecutionContext::inferShapes",
+      [&] {
+        int32_t missing = 0;
+        for (size_t i = 0; i < keep_->input_count(); ++i) {
+          if (core_->input_dims(i) && (!engine_.is_shape_input(i) || core_->address(i))) continue;
+          if (names && missing < capacity) names[missing] = keep_->io()[i].name.c_str();
+          ++missing;
+        }
+        if (missing == 0) core_->prepare();
+        return missing;
+      },
+      -1);
+}
+
+bool ExecutionContext::setTensorAddress(const char* name, void* data) noexcept {
+  return guard(reports_, "IExecutionContext::setTensorAddress",
+               [&] { return core_->set_address(engine_.find(name), data), true; });
+}
+
+const void* ExecutionContext::getTensorAddress(const char* name) const noexcept {
+  return guard(reports_, "IExecutionContext::getTensorAddress",
+               [&]() -> const void* { return core_->address(engine_.find(name)); });
+}
+
+bool ExecutionContext::setInputTensorAddress(const char* name, const void* data) noexcept {
+  return guard(reports_, "IExecutionContext::setInputTensorAddress", [&] {
+    const size_t io = engine_.find(name);
+    require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no input");
+    return core_->set_address(io, const_cast<void*>(data)), true;
+  });
+}
+
+bool ExecutionContext::setOutputTensorAddress(const char* name, void* data) noexcept {
+  return guard(reports_, "IExecutionContext::setOutputTensorAddress", [&] {
+    const size_t io = engine_.find(name);
+    require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
+    return core_->set_address(io, data), true;
+  });
+}
+
+void* ExecutionContext::getOutputTensorAddress(const char* name) const noexcept {
+  return const_cast<void*>(getTensorAddress(name));
+}
+
+int64_t ExecutionContext::getMaxOutputSize(const char* name) const noexcept {
+  return guard(
+      reports_, "IExecutionContext::getMaxOutputSize",
+      [&]() -> int64_t {
+        const size_t io = engine_.find(name);
+        require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
+        ir::Dims dims = dims_now(io);
+        for (int64_t d : dims) {
+          if (d < 0) return -1;
+        }
+        return ir::storage_bytes(keep_->io()[io].dtype, checked_product(dims));
+      },
+      -1);
+}
+
+size_t ExecutionContext::updateDeviceMemorySizeForShapes() noexcept {
+  return guard(reports_, "IExecutionContext::updateDeviceMemorySizeForShapes",
+               [&] { return static_cast<size_t>(core_->prepare().memory.arena_bytes); });
+}
+
+#if NV_TENSORRT_MAJOR >= 8
+bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* allocator) noexcept {
+  return guard(reports_, "IExecutionContext::setOutputAllocator", [&] {
+    const size_t io = engine_.find(name);
+    require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
+    allocators_[io] = allocator;
+    runtime::OutputAllocator make;
+    if (allocator) {
+      make = [this, io, allocator](const ir::Dims& dims, int64_t bytes) {
+        const char* tensor = keep_->io()[io].name.c_str();
+        const auto size = static_cast<uint64_t>(bytes);
+#if NV_TENSORRT_MAJOR >= 10
+        void* memory = allocator->reallocateOutputAsync(tensor, core_->address(io), size, 256, nullptr);
+#else
+        void* memory = allocator->reallocateOutput(tensor, core_->address(io), size, 256);
+#endif
+        allocator->notifyShape(tensor, engine_.shown(dims));
+        require(memory != nullptr || bytes == 0, ErrorCode::kOutOfMemory, "the output allocator gave no memory for '",
+                tensor, "'");
+        return memory;
+      };
+    }
+    core_->set_output_allocator(io - keep_->input_count(), std::move(make));
+    return true;
+  });
+}
+
+IOutputAllocator* ExecutionContext::getOutputAllocator(const char* name) noexcept {
+  return guard(reports_, "IExecutionContext::getOutputAllocator", [&] { return allocators_[engine_.find(name)]; });
+}
+#endif
+
+void ExecutionContext::set_addresses(void* const* bindings) {
+  need(bindings, "bindings");
+  const size_t first = static_cast<size_t>(core_->profile()) * keep_->io().size();
+  for (size_t i = 0; i < keep_->io().size(); ++i) core_->set_address(i, bindings[first + i]);
+}
+
+void ExecutionContext::set_batch(int32_t batch) {
+  require(engine_.max_batch() > 0, ErrorCode::kInvalidArgument,
+          "the engine has explicit batch dimensions, use executeV2 or enqueueV2");
+  require(batch >= 1 && batch <= engine_.max_batch(), ErrorCode::kShapeMismatch, "batch size ", batch, ", 1 to ",
+          engine_.max_batch(), " are accepted");
+  for (size_t i = 0; i < keep_->input_count(); ++i) {
+    ir::Dims dims = keep_->io()[i].dims;
+    dims.at(0) = batch;
+    core_->set_input_dims(i, dims);
+  }
+}
+
+void ExecutionContext::run(bool report) {
+  if (!profiler_) {
+    core_->set_profiler({});
+    core_->run();
+    return;
+  }
+  times_.clear();
+  core_->set_profiler([this](const std::string& name, const std::string&, double ms) {
+    times_.push_back({name, static_cast<float>(ms)});
+  });
+  core_->run();
+  if (report) report_times();
+}
+
+void ExecutionContext::report_times() const {
+  for (const LayerTime& layer : times_) profiler_->reportLayerTime(layer.name.c_str(), layer.ms);
+}
+
+bool ExecutionContext::reportToProfiler() const noexcept {
+  return guard(reports_, "IExecutionContext::reportToProfiler", [&] {
+    require(profiler_ != nullptr, ErrorCode::kInvalidArgument, "no profiler is set");
+    return report_times(), true;
+  });
+}
+
+bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept {
+  return guard(reports_, where, [&] {
+    core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
+    bool done = run_on_stream(stream, [this] { run(emits_profile()); });
+    if (consumed && *consumed) record_event(*consumed, stream);
+    return done;
+  });
+}
+
+#if NV_TENSORRT_MAJOR >= 8
+bool ExecutionContext::enqueueV3(cudaStream_t stream) noexcept {
+  return submit(stream, "IExecutionContext::enqueueV3", &input_consumed_event_);
+}
+#endif
+
+bool ExecutionContext::executeV2(void* const* bindings) noexcept {
+  return guard(reports_, "IExecutionContext::executeV2", [&] { return set_addresses(bindings), run(true), true; });
+}
+
+bool ExecutionContext::enqueueV2(void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept {
+  return guard(reports_, "IExecutionContext::enqueueV2",
+               [&] { return set_addresses(bindings), submit(stream, "IExecutionContext::enqueueV2", consumed); });
+}
+
+bool ExecutionContext::execute(int32_t batch, void* const* bindings) noexcept {
+  return guard(reports_, "IExecutionContext::execute",
+               [&] { return set_batch(batch), set_addresses(bindings), run(true), true; });
+}
+
+bool ExecutionContext::enqueue(int32_t batch, void* const* bindings, cudaStream_t stream,
+                               cudaEvent_t* consumed) noexcept {
+  return guard(reports_, "IExecutionContext::enqueue", [&] {
+    return set_batch(batch), set_addresses(bindings), submit(stream, "IExecutionContext::enqueue", consumed);
+  });
+}
+
+bool ExecutionContext::setTensorDebugState(const char* name, bool) noexcept {
+  return guard(reports_, "IExecutionContext::setTensorDebugState", [&]() -> bool {
+    fail(ErrorCode::kInvalidArgument, "'", name ? name : "", "' is not marked as a debug tensor");
+  });
+}
+
+}  // namespace tenon::nvinfer

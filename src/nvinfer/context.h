@@ -1,0 +1,107 @@
+// IExecutionContext over a runtime::Context. Calls return when the work is done; a stream only orders them.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "nvinfer/engine.h"
+
+namespace tenon::nvinfer {
+
+class ExecutionContext final : public ExecutionContextState {
+ public:
+  explicit ExecutionContext(const CudaEngine& engine);
+
+  const runtime::Context& core() const { return *core_; }
+  IExecutionContext* getPImpl() noexcept { return this; }
+  const ICudaEngine& getEngine() const noexcept { return engine_; }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+
+  // Shapes.
+  int32_t getOptimizationProfile() const noexcept { return core_->profile(); }
+  bool setOptimizationProfile(int32_t profile) noexcept;
+  bool setOptimizationProfileAsync(int32_t profile, cudaStream_t) noexcept { return setOptimizationProfile(profile); }
+  bool setInputShape(const char* name, const Dims& dims) noexcept;
+  Dims getTensorShape(const char* name) const noexcept;
+  Dims getTensorStrides(const char* name) const noexcept;
+  bool allInputDimensionsSpecified() const noexcept { return core_->all_dims_set(); }
+  bool allInputShapesSpecified() const noexcept;
+  int32_t inferShapes(int32_t capacity, const char** names) noexcept;
+
+  // Memory.
+  bool setTensorAddress(const char* name, void* data) noexcept;
+  const void* getTensorAddress(const char* name) const noexcept;
+  bool setInputTensorAddress(const char* name, const void* data) noexcept;
+  bool setOutputTensorAddress(const char* name, void* data) noexcept;
+  void* getOutputTensorAddress(const char* name) const noexcept;
+  int64_t getMaxOutputSize(const char* name) const noexcept;
+  void setDeviceMemory(void*) noexcept {}
+  void setDeviceMemoryV2(void*, int64_t) noexcept {}
+  size_t updateDeviceMemorySizeForShapes() noexcept;
+#if NV_TENSORRT_MAJOR >= 8
+  bool setOutputAllocator(const char* name, IOutputAllocator* allocator) noexcept;
+  IOutputAllocator* getOutputAllocator(const char* name) noexcept;
+#endif
+
+  // Running.
+  bool executeV2(void* const* bindings) noexcept;
+#if NV_TENSORRT_MAJOR >= 8
+  bool enqueueV3(cudaStream_t stream) noexcept;
+#endif
+  bool enqueueV2(void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept;
+  bool execute(int32_t batch, void* const* bindings) noexcept;
+  bool enqueue(int32_t batch, void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept;
+  bool reportToProfiler() const noexcept;
+  void setAuxStreams(cudaStream_t*, int32_t) noexcept {}
+
+  // Debugging.
+  bool setTensorDebugState(const char* name, bool) noexcept;
+  bool getDebugState(const char*) const noexcept { return false; }
+  bool setAllTensorsDebugState(bool) noexcept { return true; }
+#if NV_TENSORRT_MAJOR >= 10
+  IRuntimeConfig* getRuntimeConfig() const noexcept;
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+  bool setCommunicator(void* communicator) noexcept;
+#endif
+
+  // By binding index, up to level 9.
+  Dims getStrides(int32_t index) const noexcept;
+  bool setBindingDimensions(int32_t index, Dims dims) noexcept;
+  Dims getBindingDimensions(int32_t index) const noexcept;
+  bool setInputShapeBinding(int32_t index, const int32_t* data) noexcept;
+  bool getShapeBinding(int32_t index, int32_t* data) const noexcept;
+
+ private:
+  struct LayerTime {
+    std::string name;
+    float ms;
+  };
+  /// Dims of the runtime, the implicit batch included; -1 where not known yet.
+  ir::Dims dims_now(size_t io) const;
+  void set_dims(size_t io, ir::Dims dims);
+  void set_addresses(void* const* bindings);
+  void set_batch(int32_t batch);
+  void run(bool report);
+  bool submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept;
+  void report_times() const;
+#if NV_TENSORRT_MAJOR >= 8
+  bool emits_profile() const { return enqueue_emits_profile_; }
+#else
+  bool emits_profile() const { return true; }
+#endif
+
+  const CudaEngine& engine_;
+  std::shared_ptr<runtime::Engine> keep_;
+  std::unique_ptr<runtime::Context> core_;
+  Reports reports_;
+  std::vector<LayerTime> times_;
+  std::vector<std::vector<int32_t>> shape_data_;  ///< of shape inputs set through setInputShapeBinding
+#if NV_TENSORRT_MAJOR >= 8
+  std::vector<IOutputAllocator*> allocators_;
+#endif
+};
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,51 @@
+// IExecutionContext by binding index. Only levels up to 9 show it.
+#include <cstring>
+
+#include "nvinfer/context.h"
+
+namespace tenon::nvinfer {
+
+Dims ExecutionContext::getStrides(int32_t index) const noexcept {
+  return guard(
+      reports_, "IExecutionContext::getStrides",
+      [&] { return getTensorStrides(keep_->io()[engine_.binding(index)].name.c_str()); }, invalid_dims());
+}
+
+bool ExecutionContext::setBindingDimensions(int32_t index, Dims dims) noexcept {
+  return guard(reports_, "IExecutionContext::setBindingDimensions", [&] {
+    const size_t io = engine_.binding(index);
+    const auto profile = static_cast<int32_t>(size_t(index) / keep_->io().size());
+    require(profile == core_->profile(), ErrorCode::kInvalidArgument, "binding ", index, " belongs to profile ",
+            profile, ", the context uses profile ", core_->profile());
+    return set_dims(io, to_core(dims)), true;
+  });
+}
+
+Dims ExecutionContext::getBindingDimensions(int32_t index) const noexcept {
+  return guard(
+      reports_, "IExecutionContext::getBindingDimensions",
+      [&] { return engine_.shown(dims_now(engine_.binding(index))); }, invalid_dims());
+}
+
+bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) noexcept {
+  return guard(reports_, "IExecutionContext::setInputShapeBinding", [&] {
+    const size_t io = engine_.binding(index);
+    require(engine_.is_shape_input(io) && core_->input_dims(io), ErrorCode::kInvalidArgument, "binding ", index,
+            " is no shape input");
+    need(data, "data");
+    const ir::Dims& dims = *core_->input_dims(io);
+    shape_data_[io].assign(data, data + (dims.empty() ? 1 : dims[0]));
+    return core_->set_address(io, shape_data_[io].data()), true;
+  });
+}
+
+bool ExecutionContext::getShapeBinding(int32_t index, int32_t* data) const noexcept {
+  return guard(reports_, "IExecutionContext::getShapeBinding", [&] {
+    const std::vector<int32_t>& known = shape_data_[engine_.binding(index)];
+    require(!known.empty(), ErrorCode::kInvalidArgument, "binding ", index, " has no shape values");
+    std::memcpy(need(data, "data"), known.data(), known.size() * sizeof(int32_t));
+    return true;
+  });
+}
+
+}  // namespace tenon::nvinfer

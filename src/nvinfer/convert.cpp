@@ -1,0 +1,103 @@
+#include "nvinfer/convert.h"
+
+#include <limits>
+
+#include "base/checked.h"
+
+namespace tenon::nvinfer {
+namespace {
+
+using nvinfer1::DataType;
+
+struct TypePair {
+  DataType api;
+  ir::DType core;
+};
+
+constexpr TypePair kTypes[] = {
+    {DataType::kFLOAT, ir::DType::kF32}, {DataType::kHALF, ir::DType::kF16},     {DataType::kINT8, ir::DType::kI8},
+    {DataType::kINT32, ir::DType::kI32}, {DataType::kBOOL, ir::DType::kBool},
+#if NV_TENSORRT_MAJOR >= 8
+    {DataType::kUINT8, ir::DType::kU8},  {DataType::kFP8, ir::DType::kF8E4M3FN}, {DataType::kBF16, ir::DType::kBF16},
+    {DataType::kINT64, ir::DType::kI64},
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+    {DataType::kINT4, ir::DType::kI4},   {DataType::kFP4, ir::DType::kF4E2M1},   {DataType::kE8M0, ir::DType::kF8E8M0},
+#endif
+};
+
+}  // namespace
+
+ir::DType to_core(DataType type) {
+  for (const TypePair& pair : kTypes) {
+    if (pair.api == type) return pair.core;
+  }
+  fail(ErrorCode::kInvalidArgument, "data type ", static_cast<int>(type), " does not exist");
+}
+
+DataType to_api(ir::DType type) {
+  for (const TypePair& pair : kTypes) {
+    if (pair.core == type) return pair.api;
+  }
+  fail(ErrorCode::kUnsupported, "data type ", type, " has no name in TensorRT ", NV_TENSORRT_MAJOR);
+}
+
+ir::Dims to_core(const nvinfer1::Dims& dims) {
+  require(dims.nbDims >= 0 && dims.nbDims <= nvinfer1::Dims::MAX_DIMS, ErrorCode::kInvalidArgument, "dims have rank ",
+          dims.nbDims, ", 0 to ", static_cast<int>(nvinfer1::Dims::MAX_DIMS), " are accepted");
+  return ir::Dims(dims.d, dims.d + dims.nbDims);
+}
+
+nvinfer1::Dims to_api(const ir::Dims& dims) {
+  using Width = std::remove_reference_t<decltype(nvinfer1::Dims{}.d[0])>;
+  require(dims.size() <= size_t(nvinfer1::Dims::MAX_DIMS), ErrorCode::kUnsupported, "a tensor has rank ", dims.size(),
+          ", the interface names up to ", static_cast<int>(nvinfer1::Dims::MAX_DIMS));
+  nvinfer1::Dims out = no_dims();
+  out.nbDims = static_cast<int32_t>(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i) {
+    require(dims[i] <= std::numeric_limits<Width>::max(), ErrorCode::kUnsupported, "dimension ", dims[i],
+            " does not fit this TensorRT level");
+    out.d[i] = static_cast<Width>(dims[i]);
+  }
+  return out;
+}
+
+nvinfer1::Dims no_dims() {
+  nvinfer1::Dims dims{};
+  dims.nbDims = 0;
+  return dims;
+}
+
+nvinfer1::Dims invalid_dims() {
+  nvinfer1::Dims dims{};
+  dims.nbDims = -1;
+  return dims;
+}
+
+ir::Dims dims_of(const ir::Shape& shape) {
+  ir::Dims dims;
+  for (ir::Dim d : shape) dims.push_back(d.is_const() ? d.constant() : -1);
+  return dims;
+}
+
+ir::Tensor to_core(const nvinfer1::Weights& weights) {
+  require(weights.count >= 0, ErrorCode::kInvalidArgument, "weights have count ", weights.count);
+  if (weights.count == 0) return {};
+  require(weights.values != nullptr, ErrorCode::kInvalidArgument, "weights of count ", weights.count,
+          " have no values");
+  const ir::DType type = to_core(weights.type);
+  const auto* bytes = static_cast<const std::byte*>(weights.values);
+  return ir::Tensor(type, {weights.count}, std::shared_ptr<const void>(),
+                    {bytes, size_t(ir::storage_bytes(type, weights.count))});
+}
+
+nvinfer1::Weights to_api(const ir::Tensor& tensor) {
+  if (!tensor.defined()) return {DataType::kFLOAT, nullptr, 0};
+  return {to_api(tensor.dtype()), tensor.data().data(), tensor.count()};
+}
+
+void LoggerSink::log(Severity severity, std::string_view message) noexcept {
+  reports_.log(static_cast<nvinfer1::ILogger::Severity>(severity), std::string(message));
+}
+
+}  // namespace tenon::nvinfer

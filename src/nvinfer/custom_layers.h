@@ -1,0 +1,61 @@
+// Layers whose settings are more than fields of one value.
+#pragma once
+#include "layers.h"
+
+namespace tenon::nvinfer {
+
+class ShuffleLayer final : public ShuffleLayerFields {
+ public:
+  using ShuffleLayerFields::ShuffleLayerFields;
+  void setFirstTranspose(const Permutation& permutation) noexcept;
+  const Permutation& getFirstTranspose() const noexcept { return first_; }
+  void setSecondTranspose(const Permutation& permutation) noexcept;
+  const Permutation& getSecondTranspose() const noexcept { return second_; }
+  void setReshapeDimensions(DimsArg dims) noexcept;
+  Dims getReshapeDimensions() const noexcept;
+
+ private:
+  Permutation first_ = identity(), second_ = identity();
+  static Permutation identity() noexcept;
+};
+
+class ShapeLayer final : public ShapeLayerFields {
+ public:
+  using ShapeLayerFields::ShapeLayerFields;
+  void make_narrow() noexcept { set("narrow", true); }
+};
+
+class ResizeLayer final : public ResizeLayerFields {
+ public:
+  using ResizeLayerFields::ResizeLayerFields;
+  void setScales(const float* scales, int32_t count) noexcept;
+  int32_t getScales(int32_t size, float* scales) const noexcept;
+  void setOutputDimensions(DimsArg dims) noexcept;
+  // Up to level 9.
+  void setAlignCorners(bool align) noexcept { set("coordinate_transformation", align ? 0 : 1); }
+  bool getAlignCorners() const noexcept { return get<int32_t>("coordinate_transformation") == 0; }
+};
+
+class MatrixMultiplyLayer final : public MatrixMultiplyLayerFields {
+ public:
+  using MatrixMultiplyLayerFields::MatrixMultiplyLayerFields;
+  void setOperation(int32_t index, MatrixOperation op) noexcept { set(index == 0 ? "operation0" : "operation1", op); }
+  MatrixOperation getOperation(int32_t index) const noexcept {
+    return get<MatrixOperation>(index == 0 ? "operation0" : "operation1");
+  }
+  // Level 7.
+  void setTranspose(int32_t index, bool value) noexcept {
+    set(index == 0 ? "operation0" : "operation1", value ? 1 : 0);
+  }
+  bool getTranspose(int32_t index) const noexcept { return getOperation(index) == MatrixOperation::kTRANSPOSE; }
+};
+
+class FillLayer final : public FillLayerFields {
+ public:
+  using FillLayerFields::FillLayerFields;
+  void setAlphaInt64(int64_t alpha) noexcept { set("alpha_int64", alpha), set("in_int64", true); }
+  void setBetaInt64(int64_t beta) noexcept { set("beta_int64", beta), set("in_int64", true); }
+  bool isAlphaBetaInt64() const noexcept { return get<bool>("in_int64"); }
+};
+
+}  // namespace tenon::nvinfer

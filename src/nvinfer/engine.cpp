@@ -1,0 +1,201 @@
+#include "nvinfer/engine.h"
+
+#include <charconv>
+
+#include "nvinfer/context.h"
+#include "nvinfer/host_memory.h"
+
+namespace tenon::nvinfer {
+
+CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports)
+    : core_(std::move(engine)), reports_(reports) {
+  const auto& info = core_->plan().info;
+  if (auto it = info.find(kImplicitBatch); it != info.end()) {
+    std::from_chars(it->second.data(), it->second.data() + it->second.size(), max_batch_);
+  }
+}
+
+size_t CudaEngine::find(const char* name) const {
+  need(name, "tensorName");
+  if (auto io = core_->find_io(name)) return *io;
+  std::string known;
+  for (const runtime::IoInfo& io : core_->io()) known += cat(known.empty() ? "" : ", ", "'", io.name, "'");
+  fail(ErrorCode::kInvalidArgument, "the engine has no input or output '", name, "', it has ", known);
+}
+
+size_t CudaEngine::binding(int32_t index) const {
+  require(index >= 0 && index < getNbBindings(), ErrorCode::kInvalidArgument, "binding ", index,
+          " does not exist, the engine has ", getNbBindings());
+  return static_cast<size_t>(index) % core_->io().size();
+}
+
+Dims CudaEngine::shown(ir::Dims dims) const {
+  if (max_batch_ > 0 && !dims.empty()) dims.erase(dims.begin());
+  return to_api(dims);
+}
+
+bool CudaEngine::is_shape_input(size_t io) const {
+  for (size_t input : core_->shape_inputs()) {
+    if (input == io) return true;
+  }
+  return false;
+}
+
+const char* CudaEngine::keep(std::string text) const {
+  std::lock_guard lock(mutex_);
+  return texts_.try_emplace(text, text).first->second.c_str();
+}
+
+int32_t CudaEngine::getNbLayers() const noexcept { return static_cast<int32_t>(core_->plan().graph.node_count()); }
+
+int32_t CudaEngine::getNbOptimizationProfiles() const noexcept {
+  return static_cast<int32_t>(core_->plan().profiles.size());
+}
+
+IHostMemory* CudaEngine::serialize() const noexcept {
+  return guard(reports_, "ICudaEngine::serialize",
+               [&]() -> IHostMemory* { return new HostMemory(plan::serialize(core_->plan())); });
+}
+
+IExecutionContext* CudaEngine::create_context() const noexcept {
+  return guard(reports_, "ICudaEngine::createExecutionContext",
+               [&]() -> IExecutionContext* { return new ExecutionContext(*this); });
+}
+
+IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {
+  Reports(&logger).error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "createInferRefitter",
+                         "the engine was not built with kREFIT");
+  return nullptr;
+}
+
+ProfilingVerbosity CudaEngine::getProfilingVerbosity() const noexcept {
+  const auto& info = core_->plan().info;
+  auto it = info.find(kVerbosity);
+  return it == info.end() ? static_cast<ProfilingVerbosity>(0) : static_cast<ProfilingVerbosity>(it->second[0] - '0');
+}
+
+const char* CudaEngine::getIOTensorName(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getIOTensorName", [&]() -> const char* {
+    require(index >= 0 && index < getNbIOTensors(), ErrorCode::kInvalidArgument, "tensor ", index,
+            " does not exist, the engine has ", getNbIOTensors());
+    return core_->io()[size_t(index)].name.c_str();
+  });
+}
+
+Dims CudaEngine::getTensorShape(const char* name) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getTensorShape", [&] { return shown(core_->io()[find(name)].dims); }, invalid_dims());
+}
+
+DataType CudaEngine::getTensorDataType(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::getTensorDataType", [&] { return to_api(core_->io()[find(name)].dtype); });
+}
+
+TensorLocation CudaEngine::getTensorLocation(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::getTensorLocation",
+               [&] { return is_shape_input(find(name)) ? TensorLocation::kHOST : TensorLocation::kDEVICE; });
+}
+
+bool CudaEngine::isShapeInferenceIO(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::isShapeInferenceIO", [&] { return is_shape_input(find(name)); });
+}
+
+int32_t CudaEngine::getTensorBytesPerComponent(const char* name) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getTensorBytesPerComponent", [&] { return find(name), -1; },
+      -1);  // only vectorized formats have one
+}
+
+int32_t CudaEngine::getTensorComponentsPerElement(const char* name) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getTensorComponentsPerElement", [&] { return find(name), -1; }, -1);
+}
+
+int32_t CudaEngine::getTensorVectorizedDim(const char* name) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getTensorVectorizedDim", [&] { return find(name), -1; }, -1);
+}
+
+TensorFormat CudaEngine::getTensorFormat(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::getTensorFormat", [&] { return find(name), TensorFormat::kLINEAR; });
+}
+
+std::string CudaEngine::describe_format(size_t io) const {
+  return cat("Row-major linear ", core_->io()[io].dtype, " format (kLINEAR)");
+}
+
+const char* CudaEngine::getTensorFormatDesc(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::getTensorFormatDesc", [&] { return keep(describe_format(find(name))); });
+}
+
+const plan::Range& CudaEngine::range(size_t io, int32_t profile) const {
+  require(profile >= 0 && profile < getNbOptimizationProfiles(), ErrorCode::kInvalidArgument, "profile ", profile,
+          " does not exist, the engine has ", getNbOptimizationProfiles());
+  require(io < core_->input_count(), ErrorCode::kInvalidArgument, "'", core_->io()[io].name, "' is no input");
+  return core_->plan().profiles[size_t(profile)].inputs[io];
+}
+
+namespace {
+const ir::Dims& select_of(const plan::Range& range, OptProfileSelector select) {
+  return select == OptProfileSelector::kMIN ? range.min : select == OptProfileSelector::kOPT ? range.opt : range.max;
+}
+}  // namespace
+
+Dims CudaEngine::getProfileShape(const char* name, int32_t profile, OptProfileSelector select) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getProfileShape", [&] { return shown(select_of(range(find(name), profile), select)); },
+      invalid_dims());
+}
+
+const ir::Dims* CudaEngine::values(const char* name, int32_t profile, OptProfileSelector select) const {
+  range(find(name), profile);
+  const auto& known = core_->plan().profiles[size_t(profile)].values;
+  auto it = known.find(name);
+  return it == known.end() ? nullptr : &select_of(it->second, select);
+}
+
+const int64_t* CudaEngine::getProfileTensorValuesV2(const char* name, int32_t profile,
+                                                    OptProfileSelector select) const noexcept {
+  return guard(reports_, "ICudaEngine::getProfileTensorValuesV2", [&]() -> const int64_t* {
+    const ir::Dims* found = values(name, profile, select);
+    return found ? found->data() : nullptr;
+  });
+}
+
+const int32_t* CudaEngine::getProfileTensorValues(const char* name, int32_t profile,
+                                                  OptProfileSelector select) const noexcept {
+  return guard(reports_, "ICudaEngine::getProfileTensorValues", [&]() -> const int32_t* {
+    const ir::Dims* found = values(name, profile, select);
+    if (!found) return nullptr;
+    std::lock_guard lock(mutex_);
+    auto& narrow = narrow_values_[cat(name, "/", profile, "/", static_cast<int>(select))];
+    narrow.assign(found->begin(), found->end());
+    return narrow.data();
+  });
+}
+
+int64_t CudaEngine::getDeviceMemorySizeForProfileV2(int32_t profile) const noexcept {
+  return guard(reports_, "ICudaEngine::getDeviceMemorySizeForProfileV2", [&]() -> int64_t {
+    if (core_->input_count()) range(0, profile);
+    std::vector<ir::Dims> dims;
+    for (const plan::Range& r : core_->plan().profiles.at(size_t(profile)).inputs) dims.push_back(r.max);
+    return core_->program(profile, dims)->memory.arena_bytes;
+  });
+}
+
+int64_t CudaEngine::getDeviceMemorySizeV2() const noexcept {
+  int64_t most = 0;
+  for (int32_t p = 0; p < getNbOptimizationProfiles(); ++p) most = std::max(most, getDeviceMemorySizeForProfileV2(p));
+  return most;
+}
+
+bool CudaEngine::isDebugTensor(const char*) const noexcept { return false; }
+
+#if NV_TENSORRT_MAJOR >= 8
+TensorIOMode CudaEngine::getTensorIOMode(const char* name) const noexcept {
+  if (!name || !core_->find_io(name)) return TensorIOMode::kNONE;
+  return core_->io()[*core_->find_io(name)].is_input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+}
+#endif
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,149 @@
+// ICudaEngine over a shared runtime::Engine.
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "nvinfer/convert.h"
+#include "runtime/engine.h"
+#include "settings.h"
+
+namespace tenon::nvinfer {
+
+/// Keys of plan::Plan::info that the façade writes and reads.
+inline constexpr const char* kImplicitBatch = "implicit_batch";  ///< the maximum batch size; absent: explicit batch
+inline constexpr const char* kVerbosity = "profiling_verbosity";
+
+class CudaEngine final : public CudaEngineState {
+ public:
+  CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports);
+
+  runtime::Engine& core() const { return *core_; }
+  const std::shared_ptr<runtime::Engine>& shared() const { return core_; }
+  const Reports& reports() const { return reports_; }
+  /// Index into io(). Throws kInvalidArgument if there is no such tensor.
+  size_t find(const char* name) const;
+  /// Index into io() of a binding, which counts on over the profiles. Throws kInvalidArgument.
+  size_t binding(int32_t index) const;
+  int32_t max_batch() const { return max_batch_; }  ///< 0: explicit batch
+  /// Dims as the user sees them: without the leading batch where that is implicit.
+  Dims shown(ir::Dims dims) const;
+  bool is_shape_input(size_t io) const;
+
+  ICudaEngine* getPImpl() noexcept { return this; }
+  int32_t getNbLayers() const noexcept;
+  IHostMemory* serialize() const noexcept;
+  IExecutionContext* create_context() const noexcept;
+  IExecutionContext* createExecutionContextWithoutDeviceMemory() noexcept { return create_context(); }
+#if NV_TENSORRT_MAJOR >= 10
+  IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy) noexcept { return create_context(); }
+  IExecutionContext* createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept;
+  IRuntimeConfig* createRuntimeConfig() noexcept;
+#else
+  IExecutionContext* createExecutionContext() noexcept { return create_context(); }
+#endif
+  bool isRefittable() const noexcept { return false; }
+  const char* getName() const noexcept { return core_->plan().graph.name.c_str(); }
+  int32_t getNbOptimizationProfiles() const noexcept;
+  EngineCapability getEngineCapability() const noexcept { return static_cast<EngineCapability>(0); }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  bool hasImplicitBatchDimension() const noexcept { return max_batch_ > 0; }
+  ProfilingVerbosity getProfilingVerbosity() const noexcept;
+
+  // By name.
+  int32_t getNbIOTensors() const noexcept { return static_cast<int32_t>(core_->io().size()); }
+  const char* getIOTensorName(int32_t index) const noexcept;
+  Dims getTensorShape(const char* name) const noexcept;
+  DataType getTensorDataType(const char* name) const noexcept;
+  TensorLocation getTensorLocation(const char* name) const noexcept;
+  bool isShapeInferenceIO(const char* name) const noexcept;
+  int32_t getTensorBytesPerComponent(const char* name) const noexcept;
+  int32_t getTensorComponentsPerElement(const char* name) const noexcept;
+  TensorFormat getTensorFormat(const char* name) const noexcept;
+  const char* getTensorFormatDesc(const char* name) const noexcept;
+  int32_t getTensorVectorizedDim(const char* name) const noexcept;
+  int32_t getTensorBytesPerComponentV2(const char* name, int32_t) const noexcept {
+    return getTensorBytesPerComponent(name);
+  }
+  int32_t getTensorComponentsPerElementV2(const char* name, int32_t) const noexcept {
+    return getTensorComponentsPerElement(name);
+  }
+  TensorFormat getTensorFormatV2(const char* name, int32_t) const noexcept { return getTensorFormat(name); }
+  const char* getTensorFormatDescV2(const char* name, int32_t) const noexcept { return getTensorFormatDesc(name); }
+  int32_t getTensorVectorizedDimV2(const char* name, int32_t) const noexcept { return getTensorVectorizedDim(name); }
+  Dims getProfileShape(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
+  const int32_t* getProfileTensorValues(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
+  const int64_t* getProfileTensorValuesV2(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
+#if NV_TENSORRT_MAJOR >= 8
+  TensorIOMode getTensorIOMode(const char* name) const noexcept;
+  TacticSources getTacticSources() const noexcept { return 0; }
+  IEngineInspector* createEngineInspector() const noexcept;
+  ISerializationConfig* createSerializationConfig() noexcept;
+  IHostMemory* serializeWithConfig(ISerializationConfig& config) const noexcept;
+  HardwareCompatibilityLevel getHardwareCompatibilityLevel() const noexcept {
+    return HardwareCompatibilityLevel::kNONE;
+  }
+#endif
+  int32_t getNbAuxStreams() const noexcept { return 0; }
+  IRefitter* createRefitter(ILogger& logger) noexcept;
+#if NV_TENSORRT_MAJOR >= 11
+  int64_t getEngineStat(EngineStat stat) const noexcept;
+  const char* getAliasedInputTensor(const char* name) const noexcept;
+#endif
+
+  // Memory. Weights are not streamed: a processor reads them where they are.
+  size_t getDeviceMemorySize() const noexcept { return static_cast<size_t>(getDeviceMemorySizeV2()); }
+  size_t getDeviceMemorySizeForProfile(int32_t profile) const noexcept {
+    return static_cast<size_t>(getDeviceMemorySizeForProfileV2(profile));
+  }
+  int64_t getDeviceMemorySizeV2() const noexcept;
+  int64_t getDeviceMemorySizeForProfileV2(int32_t profile) const noexcept;
+  int64_t getMinimumWeightStreamingBudget() const noexcept { return 0; }
+  int64_t getStreamableWeightsSize() const noexcept { return 0; }
+  int64_t getWeightStreamingAutomaticBudget() const noexcept { return 0; }
+  int64_t getWeightStreamingScratchMemorySize() const noexcept { return 0; }
+  bool isDebugTensor(const char* name) const noexcept;
+
+  // By binding index, up to level 9.
+  int32_t getNbBindings() const noexcept;
+  int32_t getBindingIndex(const char* name) const noexcept;
+  const char* getBindingName(int32_t index) const noexcept;
+  bool bindingIsInput(int32_t index) const noexcept;
+  Dims getBindingDimensions(int32_t index) const noexcept;
+  DataType getBindingDataType(int32_t index) const noexcept;
+  int32_t getMaxBatchSize() const noexcept { return max_batch_ > 0 ? max_batch_ : 1; }
+  size_t getWorkspaceSize() const noexcept { return getDeviceMemorySize(); }
+  TensorLocation getLocation(int32_t index) const noexcept;
+  int32_t getBindingBytesPerComponent(int32_t) const noexcept { return -1; }
+  int32_t getBindingComponentsPerElement(int32_t) const noexcept { return -1; }
+  TensorFormat getBindingFormat(int32_t) const noexcept { return TensorFormat::kLINEAR; }
+  const char* getBindingFormatDesc(int32_t index) const noexcept;
+  int32_t getBindingVectorizedDim(int32_t) const noexcept { return -1; }
+  Dims getProfileDimensions(int32_t index, int32_t profile, OptProfileSelector select) const noexcept;
+  const int32_t* getProfileShapeValues(int32_t profile, int32_t input, OptProfileSelector select) const noexcept;
+  bool isShapeBinding(int32_t index) const noexcept;
+  bool isExecutionBinding(int32_t index) const noexcept;
+
+ private:
+  const plan::Range& range(size_t io, int32_t profile) const;
+  const ir::Dims* values(const char* name, int32_t profile, OptProfileSelector select) const;
+  std::string describe_format(size_t io) const;
+  const char* keep(std::string text) const;
+
+  std::shared_ptr<runtime::Engine> core_;
+  Reports reports_;
+  int32_t max_batch_ = 0;
+  // What queries hand out as plain pointers lives as long as the engine.
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::string> texts_;
+  mutable std::map<std::string, std::vector<int32_t>> narrow_values_;
+};
+
+/// The engine's own object behind a public reference; any ICudaEngine that a client holds was made here.
+inline CudaEngine& own(ICudaEngine& engine) { return static_cast<CudaEngine&>(engine); }
+inline const CudaEngine& own(const ICudaEngine& engine) { return static_cast<const CudaEngine&>(engine); }
+
+}  // namespace tenon::nvinfer

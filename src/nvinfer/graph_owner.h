@@ -1,0 +1,21 @@
+// What a parser needs of a network. A table of functions, because the parser library cannot link to libnvinfer's
+// inside.
+#pragma once
+#include <NvInfer.h>
+
+#include "ir/graph.h"
+
+namespace tenon::nvinfer {
+
+class GraphOwner {
+ public:
+  virtual ir::Graph& graph_to_extend() = 0;
+  /// After nodes were added: finds them.
+  virtual void adopt_new_nodes() = 0;
+  virtual nvinfer1::ITensor* tensor(ir::ValueId value) = 0;
+
+ protected:
+  ~GraphOwner() = default;
+};
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,69 @@
+// The border of the public interface: every exception behind it, ours or one from a user's override, becomes a message
+// to the user's logger, an entry in the error recorder, and a null, false or zero result.
+#pragma once
+#include <new>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <NvInfer.h>
+
+#include "base/error.h"
+
+namespace tenon::nvinfer {
+
+/// Where the messages of one API object go. Either may be null.
+class Reports {
+ public:
+  explicit Reports(nvinfer1::ILogger* logger = nullptr) : logger_(logger) {}
+  Reports(const Reports& other) : logger_(other.logger_) { set_recorder(other.recorder_); }
+  Reports& operator=(const Reports& other) {
+    logger_ = other.logger_;
+    set_recorder(other.recorder_);
+    return *this;
+  }
+  ~Reports() { set_recorder(nullptr); }
+
+  nvinfer1::ILogger* logger() const { return logger_; }
+  nvinfer1::IErrorRecorder* recorder() const { return recorder_; }
+  /// Holds a reference while the recorder is set.
+  void set_recorder(nvinfer1::IErrorRecorder* recorder) noexcept;
+
+  void log(nvinfer1::ILogger::Severity severity, const std::string& message) const noexcept;
+  /// Logs with severity kERROR and tells the recorder.
+  void error(nvinfer1::ErrorCode code, const char* where, const std::string& message) const noexcept;
+
+ private:
+  nvinfer1::ILogger* logger_;
+  nvinfer1::IErrorRecorder* recorder_ = nullptr;
+};
+
+/// The logger that the process's first builder, runtime or refitter was made with; getLogger()'s answer.
+nvinfer1::ILogger* first_logger() noexcept;
+void remember_logger(nvinfer1::ILogger* logger) noexcept;
+
+nvinfer1::ErrorCode to_api(ErrorCode code) noexcept;
+
+/// Inside a catch block: reports the exception in flight.
+void report_current(const Reports& reports, const char* where) noexcept;
+
+/// Runs `body`; on an exception reports it and returns `fallback`.
+template <class Body, class Result = std::invoke_result_t<Body>>
+Result guard(const Reports& reports, const char* where, Body&& body,
+             std::conditional_t<std::is_void_v<Result>, int, Result> fallback = {}) noexcept {
+  try {
+    return body();
+  } catch (...) {
+    report_current(reports, where);
+  }
+  if constexpr (!std::is_void_v<Result>) return fallback;
+}
+
+/// Throws kInvalidArgument naming the parameter if it is null.
+template <class T>
+T* need(T* pointer, const char* parameter) {
+  require(pointer != nullptr, ErrorCode::kInvalidArgument, "parameter '", parameter, "' is null");
+  return pointer;
+}
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,110 @@
+// IEngineInspector: an engine's layers as one line each or as JSON.
+#include <deque>
+
+#include "nvinfer/context.h"
+
+#if NV_TENSORRT_MAJOR >= 8
+namespace tenon::nvinfer {
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    constexpr const char* kHex = "0123456789abcdef";
+    if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += "\\u00", out += kHex[(c >> 4) & 15], out += kHex[c & 15];
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
+std::string dims_text(const ir::Dims& dims) {
+  std::string out = "[";
+  for (size_t i = 0; i < dims.size(); ++i) out += cat(i ? ", " : "", dims[i]);
+  return out + "]";
+}
+
+class Inspector final : public EngineInspectorState {
+ public:
+  explicit Inspector(const CudaEngine& engine) : engine_(engine), reports_(engine.reports()) {}
+  IEngineInspector* getPImpl() noexcept { return this; }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  const char* getLayerInformation(int32_t index, LayerInformationFormat format) const noexcept {
+    return guard(reports_, "IEngineInspector::getLayerInformation", [&] {
+      require(index >= 0 && index < engine_.getNbLayers(), ErrorCode::kInvalidArgument, "layer ", index,
+              " does not exist, the engine has ", engine_.getNbLayers());
+      return keep(layer(static_cast<ir::NodeId>(index), format) + "\n");
+    });
+  }
+  const char* getEngineInformation(LayerInformationFormat format) const noexcept {
+    return guard(reports_, "IEngineInspector::getEngineInformation", [&] { return keep(engine_text(format)); });
+  }
+
+ private:
+  const char* keep(std::string text) const { return texts_.emplace_back(std::move(text)).c_str(); }
+  int profile() const {
+    return execution_context_ ? static_cast<const ExecutionContext*>(execution_context_)->core().profile() : 0;
+  }
+
+  std::string tensor(ir::ValueId v) const {
+    const ir::Value& value = engine_.core().plan().graph.value(v);
+    return cat("{\"Name\": ", quoted(value.name),
+               ", \"Location\": \"Device\", \"Dimensions\": ", dims_text(dims_of(value.shape)),
+               ", \"Format/Datatype\": ", quoted(cat("Row-major linear ", value.dtype)), "}");
+  }
+
+  std::string tensors(const std::vector<ir::ValueId>& values) const {
+    std::string out = "[";
+    for (ir::ValueId v : values) {
+      if (v == ir::kNone || engine_.core().plan().graph.constant(v)) continue;
+      out += cat(out.size() > 1 ? ", " : "", tensor(v));
+    }
+    return out + "]";
+  }
+
+  std::string layer(ir::NodeId n, LayerInformationFormat format) const {
+    const plan::Plan& plan = engine_.core().plan();
+    const ir::Node& node = plan.graph.node(n);
+    const std::string& name = node.origin.empty() ? node.name : node.origin;
+    const auto& choices = plan.choices[size_t(profile())];
+    std::string kernel = n < choices.size() ? choices[n].kernel : std::string();
+    if (format == LayerInformationFormat::kONELINE) return cat(name, " [", node.op, "] ", kernel);
+    if (engine_.getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
+    return cat("{\"Name\": ", quoted(name), ", \"LayerType\": ", quoted(node.op),
+               ", \"Inputs\": ", tensors(node.inputs), ", \"Outputs\": ", tensors(node.outputs),
+               ", \"TacticName\": ", quoted(kernel), ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
+  }
+
+  std::string engine_text(LayerInformationFormat format) const {
+    const bool json = format == LayerInformationFormat::kJSON;
+    std::string out = json ? "{\"Layers\": [" : "Layers:\n";
+    for (int32_t i = 0; i < engine_.getNbLayers(); ++i) {
+      out += cat(json && i ? ",\n" : "", layer(static_cast<ir::NodeId>(i), format), json ? "" : "\n");
+    }
+    out += json ? "],\n\"Bindings\": [" : "\nBindings:\n";
+    bool first = true;
+    for (const runtime::IoInfo& io : engine_.core().io()) {
+      out += json ? cat(first ? "" : ", ", quoted(io.name)) : cat(io.name, "\n");
+      first = false;
+    }
+    return out + (json ? "]}\n" : "");
+  }
+
+  const CudaEngine& engine_;
+  Reports reports_;
+  mutable std::deque<std::string> texts_;
+};
+
+}  // namespace
+
+IEngineInspector* CudaEngine::createEngineInspector() const noexcept {
+  return guard(reports_, "ICudaEngine::createEngineInspector",
+               [&]() -> IEngineInspector* { return new Inspector(*this); });
+}
+
+}  // namespace tenon::nvinfer
+#endif

@@ -1,0 +1,251 @@
+#include "nvinfer/network.h"
+
+#include <algorithm>
+
+#include "nvinfer/raise.h"
+#include "ops/op.h"
+#include "ops/trt/lower.h"
+
+namespace tenon::nvinfer {
+
+Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags)
+    : builder_(builder), reports_(reports), flags_(flags) {
+  name_ = "Unnamed Network 0";
+}
+
+Network::~Network() = default;
+
+bool Network::usingStronglyTyped() const noexcept {
+#if NV_TENSORRT_MAJOR >= 11
+  return true;
+#elif NV_TENSORRT_MAJOR >= 8
+  return getFlag(NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
+#else
+  return false;
+#endif
+}
+
+ITensor* Network::tensor(ir::ValueId value) {
+  if (value == ir::kNone) return nullptr;
+  std::unique_ptr<Tensor>& found = tensors_[value];
+  if (!found) found = std::make_unique<Tensor>(*this, value);
+  return found.get();
+}
+
+ir::ValueId Network::id_of(const ITensor& tensor) const {
+  const Tensor& known = own(tensor);
+  require(&known.network() == this, ErrorCode::kInvalidArgument, "tensor '", tensor.getName(),
+          "' belongs to another network");
+  return known.id();
+}
+
+std::vector<ir::ValueId> Network::ids_of(ITensor* const* tensors, int32_t count) const {
+  require(count >= 0 && (count == 0 || tensors), ErrorCode::kInvalidArgument, "there are ", count, " inputs");
+  std::vector<ir::ValueId> ids;
+  for (int32_t i = 0; i < count; ++i) ids.push_back(id_of(*need(tensors[i], "inputs[i]")));
+  return ids;
+}
+
+void Network::infer_dirty() {
+  if (dirty_from_ >= graph_.node_count()) return;
+  const ir::NodeId from = dirty_from_;
+  dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
+  std::string failed;
+  for (ir::NodeId n : graph_.topological_order()) {
+    if (n < from) continue;
+    for (ir::ValueId v : graph_.node(n).outputs) {
+      if (v != ir::kNone) graph_.value(v).ranked = false;
+    }
+    try {
+      ops::infer_node(graph_, n);
+    } catch (const Error& e) {
+      if (failed.empty()) failed = e.what();
+    }
+  }
+  if (!failed.empty() && failed != failure_)
+    reports_.error(nvinfer1::ErrorCode::kINVALID_CONFIG, "INetworkDefinition", failed);
+  failure_ = failed;
+}
+
+const ir::Value& Network::typed(ir::ValueId value) {
+  if (graph_.value(value).producer != ir::kNone) infer_dirty();
+  return graph_.value(value);
+}
+
+void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
+  const ir::ValueId value = id_of(tensor);
+  require(index >= 0 && index < 4096, ErrorCode::kInvalidArgument, "input ", index, " of a layer");
+  while (graph_.node(node).inputs.size() <= size_t(index)) graph_.add_node_input(node, ir::kNone);
+  graph_.set_input(node, size_t(index), value);
+  const ir::NodeId producer = graph_.value(value).producer;
+  touch(producer != ir::kNone && producer > node ? 0 : node);
+}
+
+void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
+  ir::Value& value = graph_.value(input);
+  ir::Shape shape;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    require(dims[i] >= -1, ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ", dims[i]);
+    shape.push_back(dims[i] >= 0 ? ir::Dim(dims[i]) : graph_.symbols->named(cat(value.name, "_", i)));
+  }
+  value.shape = std::move(shape);
+  value.ranked = true;
+  touch(0);
+}
+
+void Network::name_dimension(ir::ValueId input, int32_t index, const std::string& name) {
+  require(graph_.is_input(input), ErrorCode::kInvalidArgument, "only dimensions of network inputs have names");
+  ir::Value& value = graph_.value(input);
+  require(index >= 0 && size_t(index) < value.shape.size(), ErrorCode::kInvalidArgument, "dimension ", index, " of '",
+          value.name, "'");
+  if (value.shape[size_t(index)].is_const()) return;
+  value.shape[size_t(index)] = graph_.symbols->named(name);
+  touch(0);
+}
+
+std::string Network::dimension_name(ir::ValueId input, int32_t index) const {
+  const ir::Value& value = graph_.value(input);
+  require(index >= 0 && size_t(index) < value.shape.size(), ErrorCode::kInvalidArgument, "dimension ", index, " of '",
+          value.name, "'");
+  const ir::Dim d = value.shape[size_t(index)];
+  return d.is_const() ? std::string() : graph_.symbols->text(d);
+}
+
+void Network::force_type(ir::ValueId value, std::optional<ir::DType> type) {
+  if (type)
+    forced_types_[value] = *type;
+  else
+    forced_types_.erase(value);
+}
+
+std::optional<ir::DType> Network::forced_type(ir::ValueId value) const {
+  auto it = forced_types_.find(value);
+  return it == forced_types_.end() ? std::nullopt : std::optional(it->second);
+}
+
+ir::Graph Network::lowered() const {
+  require(!graph_.outputs.empty(), ErrorCode::kInvalidModel, "the network has no outputs");
+  ir::Graph copy = graph_.clone();
+  copy.name = name_;
+  ops::infer(copy);
+  for (const auto& [value, type] : forced_types_) {
+    if (!copy.is_output(value) || copy.value(value).dtype == type) continue;
+    const ir::Field* to = nullptr;
+    ir::Attrs attrs(ops::find_op("trt.Cast").attrs);
+    to = attrs.find("to_type");
+    to->of<ir::DType>(attrs.edit_data()) = type;
+    const std::string name = copy.value(value).name;
+    const ir::NodeId cast = copy.add_node("trt.Cast", {value}, attrs, 1, cat("output type of ", name));
+    const ir::ValueId converted = copy.node(cast).outputs[0];
+    std::replace(copy.outputs.begin(), copy.outputs.end(), value, converted);
+    copy.rename(value, copy.unique_name(name));
+    copy.rename(converted, name);
+    ops::infer_node(copy, cast);
+  }
+  ops::trt::lower(copy);
+  return copy;
+}
+
+ITensor* Network::addInput(const char* name, DataType type, DimsArg dims) noexcept {
+  return guard(reports_, "INetworkDefinition::addInput", [&] {
+    const ir::DType core = to_core(type);
+    require(graph_.find(need(name, "name")) == ir::kNone, ErrorCode::kInvalidArgument, "another tensor is called '",
+            name, "'");
+    const ir::Dims sizes = to_core(dims);
+    const ir::ValueId v = graph_.add_input(name, core, {});
+    set_input_shape(v, sizes);
+    return tensor(v);
+  });
+}
+
+void Network::markOutput(ITensor& tensor) noexcept {
+  guard(reports_, "INetworkDefinition::markOutput", [&] {
+    const ir::ValueId v = id_of(tensor);
+    if (!graph_.is_output(v)) graph_.outputs.push_back(v);
+  });
+}
+
+void Network::unmarkOutput(ITensor& tensor) noexcept {
+  guard(reports_, "INetworkDefinition::unmarkOutput", [&] { std::erase(graph_.outputs, id_of(tensor)); });
+}
+
+void Network::removeTensor(ITensor& tensor) noexcept {
+  guard(reports_, "INetworkDefinition::removeTensor", [&] {
+    const ir::ValueId v = id_of(tensor);
+    require(graph_.users(v).empty(), ErrorCode::kInvalidArgument, "'", tensor.getName(), "' is read by a layer");
+    std::erase(graph_.inputs, v);
+    std::erase(graph_.outputs, v);
+  });
+}
+
+bool Network::markOutputForShapes(ITensor& tensor) noexcept {
+  markOutput(tensor);
+  return tensor.isNetworkOutput();
+}
+
+bool Network::unmarkOutputForShapes(ITensor& tensor) noexcept {
+  const bool was = tensor.isNetworkOutput();
+  unmarkOutput(tensor);
+  return was;
+}
+
+ITensor* Network::getInput(int32_t index) const noexcept {
+  if (index < 0 || index >= getNbInputs()) return nullptr;
+  return guard(reports_, "INetworkDefinition::getInput",
+               [&] { return const_cast<Network*>(this)->tensor(graph_.inputs[size_t(index)]); });
+}
+
+ITensor* Network::getOutput(int32_t index) const noexcept {
+  if (index < 0 || index >= getNbOutputs()) return nullptr;
+  return guard(reports_, "INetworkDefinition::getOutput",
+               [&] { return const_cast<Network*>(this)->tensor(graph_.outputs[size_t(index)]); });
+}
+
+Layer& Network::layer_of(ir::NodeId node) {
+  std::unique_ptr<Layer>& found = layers_[node];
+  if (!found) found = raise(*this, node);
+  return *found;
+}
+
+ILayer* Network::getLayer(int32_t index) const noexcept {
+  if (index < 0 || index >= getNbLayers()) return nullptr;
+  return guard(reports_, "INetworkDefinition::getLayer",
+               [&] { return const_cast<Network*>(this)->layer_of(order_[size_t(index)]).api(); });
+}
+
+void Network::adopt_new_nodes() {
+  const ir::NodeId known = order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1;
+  for (ir::NodeId n = known; n < graph_.node_count(); ++n) {
+    if (graph_.node(n).alive) order_.push_back(n);
+  }
+  dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
+}
+
+bool Network::setWeightsName(Weights weights, const char* name) noexcept {
+  return guard(reports_, "INetworkDefinition::setWeightsName",
+               [&] { return weights_names_[need(weights.values, "weights.values")] = need(name, "name"), true; });
+}
+
+bool Network::markDebug(ITensor& tensor) noexcept {
+  return guard(reports_, "INetworkDefinition::markDebug", [&] { return debug_tensors_.insert(id_of(tensor)).second; });
+}
+bool Network::unmarkDebug(ITensor& tensor) noexcept {
+  return guard(reports_, "INetworkDefinition::unmarkDebug", [&] { return debug_tensors_.erase(id_of(tensor)) > 0; });
+}
+bool Network::isDebugTensor(const ITensor& tensor) const noexcept {
+  return guard(reports_, "INetworkDefinition::isDebugTensor", [&] { return debug_tensors_.count(id_of(tensor)) > 0; });
+}
+bool Network::markWeightsRefittable(const char* name) noexcept {
+  return guard(reports_, "INetworkDefinition::markWeightsRefittable",
+               [&] { return refittable_.insert(need(name, "name")).second; });
+}
+bool Network::unmarkWeightsRefittable(const char* name) noexcept {
+  return guard(reports_, "INetworkDefinition::unmarkWeightsRefittable",
+               [&] { return refittable_.erase(need(name, "name")) > 0; });
+}
+bool Network::areWeightsMarkedRefittable(const char* name) const noexcept {
+  return guard(reports_, "INetworkDefinition::areWeightsMarkedRefittable",
+               [&] { return refittable_.count(need(name, "name")) > 0; });
+}
+
+}  // namespace tenon::nvinfer

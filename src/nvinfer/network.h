@@ -1,0 +1,183 @@
+// INetworkDefinition over one ir::Graph. Layers are nodes of the TensorRT dialect or, from a parser, core nodes.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "ir/graph.h"
+#include "nvinfer/graph_owner.h"
+#include "nvinfer/layer.h"
+#include "nvinfer/tensor.h"
+#include "settings.h"
+
+namespace tenon::nvinfer {
+
+class Network final : public NetworkDefinitionState, public GraphOwner {
+ public:
+  Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags);
+  ~Network() override;
+
+  ir::Graph& graph() { return graph_; }
+  const ir::Graph& graph() const { return graph_; }
+  const Reports& reports() const { return reports_; }
+  /// A copy with core nodes only, forced types as casts: what a builder takes. Throws naming the layer.
+  ir::Graph lowered() const;
+
+  // What tensors and layers need.
+  ITensor* tensor(ir::ValueId value) override;  ///< null for kNone
+  /// The value with its type inferred as far as possible.
+  const ir::Value& typed(ir::ValueId value);
+  void touch(ir::NodeId node) { dirty_from_ = std::min(dirty_from_, node); }
+  void set_input(ir::NodeId node, int32_t index, ITensor& tensor);
+  void set_input_shape(ir::ValueId input, const ir::Dims& dims);
+  void name_dimension(ir::ValueId input, int32_t index, const std::string& name);
+  std::string dimension_name(ir::ValueId input, int32_t index) const;
+  void force_type(ir::ValueId value, std::optional<ir::DType> type);
+  std::optional<ir::DType> forced_type(ir::ValueId value) const;
+  Dims shown(const ir::Dims& dims) const { return to_api(dims); }
+  /// A copy of a text that stays where it is.
+  const char* keep(const std::string& text) const { return texts_.insert(text).first->c_str(); }
+  void adopt_new_nodes() override;
+  ir::Graph& graph_to_extend() override { return graph_; }
+
+  // Inputs and outputs.
+  ITensor* addInput(const char* name, DataType type, DimsArg dims) noexcept;
+  void markOutput(ITensor& tensor) noexcept;
+  void unmarkOutput(ITensor& tensor) noexcept;
+  void removeTensor(ITensor& tensor) noexcept;
+  bool markOutputForShapes(ITensor& tensor) noexcept;
+  bool unmarkOutputForShapes(ITensor& tensor) noexcept;
+  int32_t getNbLayers() const noexcept { return static_cast<int32_t>(order_.size()); }
+  ILayer* getLayer(int32_t index) const noexcept;
+  int32_t getNbInputs() const noexcept { return static_cast<int32_t>(graph_.inputs.size()); }
+  ITensor* getInput(int32_t index) const noexcept;
+  int32_t getNbOutputs() const noexcept { return static_cast<int32_t>(graph_.outputs.size()); }
+  ITensor* getOutput(int32_t index) const noexcept;
+  bool hasImplicitBatchDimension() const noexcept { return false; }
+  bool hasExplicitPrecision() const noexcept { return false; }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  IBuilder& getBuilder() const noexcept { return builder_; }
+  NetworkDefinitionCreationFlags getFlags() const noexcept { return flags_; }
+  bool getFlag(NetworkDefinitionCreationFlag flag) const noexcept {
+    return (flags_ >> static_cast<uint32_t>(flag)) & 1U;
+  }
+  bool usingStronglyTyped() const noexcept;
+  bool setWeightsName(Weights weights, const char* name) noexcept;
+  bool markDebug(ITensor& tensor) noexcept;
+  bool unmarkDebug(ITensor& tensor) noexcept;
+  bool isDebugTensor(const ITensor& tensor) const noexcept;
+  bool markWeightsRefittable(const char* name) noexcept;
+  bool unmarkWeightsRefittable(const char* name) noexcept;
+  bool areWeightsMarkedRefittable(const char* name) const noexcept;
+  bool markUnfusedTensorsAsDebugTensors() noexcept { return true; }
+  bool unmarkUnfusedTensorsAsDebugTensors() noexcept { return true; }
+
+  // Layers.
+  IConvolutionLayer* addConvolutionNd(ITensor& input, DimInt maps, DimsArg kernel, Weights weights,
+                                      Weights bias) noexcept;
+  IDeconvolutionLayer* addDeconvolutionNd(ITensor& input, DimInt maps, DimsArg kernel, Weights weights,
+                                          Weights bias) noexcept;
+  IPoolingLayer* addPoolingNd(ITensor& input, PoolingType type, DimsArg window) noexcept;
+  IActivationLayer* addActivation(ITensor& input, ActivationType type) noexcept;
+  ILRNLayer* addLRN(ITensor& input, DimInt window, float alpha, float beta, float k) noexcept;
+  IScaleLayer* addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power) noexcept;
+  IScaleLayer* addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power,
+                          int32_t axis) noexcept;
+  ISoftMaxLayer* addSoftMax(ITensor& input) noexcept;
+  IConcatenationLayer* addConcatenation(ITensor* const* inputs, int32_t count) noexcept;
+  IElementWiseLayer* addElementWise(ITensor& a, ITensor& b, ElementWiseOperation op) noexcept;
+  IUnaryLayer* addUnary(ITensor& input, UnaryOperation op) noexcept;
+  IShuffleLayer* addShuffle(ITensor& input) noexcept;
+  IReduceLayer* addReduce(ITensor& input, ReduceOperation op, uint32_t axes, bool keep) noexcept;
+  ITopKLayer* addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t axes) noexcept;
+  IGatherLayer* addGather(ITensor& data, ITensor& indices, int32_t axis) noexcept;
+  IRaggedSoftMaxLayer* addRaggedSoftMax(ITensor& input, ITensor& bounds) noexcept;
+  IMatrixMultiplyLayer* addMatrixMultiply(ITensor& a, MatrixOperation op_a, ITensor& b, MatrixOperation op_b) noexcept;
+  IConstantLayer* addConstant(DimsArg dims, Weights weights) noexcept;
+  IIdentityLayer* addIdentity(ITensor& input) noexcept;
+  ISliceLayer* addSlice(ITensor& input, DimsArg start, DimsArg size, DimsArg stride) noexcept;
+  IShapeLayer* addShape(ITensor& input) noexcept;
+  IParametricReLULayer* addParametricReLU(ITensor& input, ITensor& slope) noexcept;
+  IResizeLayer* addResize(ITensor& input) noexcept;
+  ISelectLayer* addSelect(ITensor& condition, ITensor& then_input, ITensor& else_input) noexcept;
+  IFillLayer* addFill(DimsArg dims, FillOperation op) noexcept;
+  IPaddingLayer* addPaddingNd(ITensor& input, DimsArg pre, DimsArg post) noexcept;
+  ILoop* addLoop() noexcept;
+  IPluginV2Layer* addPluginV2(ITensor* const* inputs, int32_t count, IPluginV2& plugin) noexcept;
+#if NV_TENSORRT_MAJOR >= 8
+  IFillLayer* addFillV2(DimsArg dims, FillOperation op, DataType type) noexcept;
+  IDequantizeLayer* addDequantize(ITensor& input, ITensor& scale) noexcept;
+  IQuantizeLayer* addQuantize(ITensor& input, ITensor& scale) noexcept;
+  IQuantizeLayer* addQuantizeV2(ITensor& input, ITensor& scale, DataType type) noexcept;
+  IDequantizeLayer* addDequantizeV2(ITensor& input, ITensor& scale, DataType type) noexcept;
+  IGatherLayer* addGatherV2(ITensor& data, ITensor& indices, GatherMode mode) noexcept;
+  IIfConditional* addIfConditional() noexcept;
+  IScatterLayer* addScatter(ITensor& data, ITensor& indices, ITensor& updates, ScatterMode mode) noexcept;
+  IEinsumLayer* addEinsum(ITensor* const* inputs, int32_t count, const char* equation) noexcept;
+  IAssertionLayer* addAssertion(ITensor& condition, const char* message) noexcept;
+  IOneHotLayer* addOneHot(ITensor& indices, ITensor& values, ITensor& depth, int32_t axis) noexcept;
+  INonZeroLayer* addNonZero(ITensor& input) noexcept;
+  IGridSampleLayer* addGridSample(ITensor& input, ITensor& grid) noexcept;
+  INMSLayer* addNMS(ITensor& boxes, ITensor& scores, ITensor& most) noexcept;
+  IReverseSequenceLayer* addReverseSequence(ITensor& input, ITensor& lengths) noexcept;
+  INormalizationLayer* addNormalization(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept;
+  ICastLayer* addCast(ITensor& input, DataType type) noexcept;
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  IPluginV3Layer* addPluginV3(ITensor* const* inputs, int32_t count, ITensor* const* shapes, int32_t shape_count,
+                              IPluginV3& plugin) noexcept;
+  ISqueezeLayer* addSqueeze(ITensor& input, ITensor& axes) noexcept;
+  IUnsqueezeLayer* addUnsqueeze(ITensor& input, ITensor& axes) noexcept;
+  IDynamicQuantizeLayer* addDynamicQuantize(ITensor& input, int32_t axis, int32_t block, DataType type,
+                                            DataType scale_type) noexcept;
+  ICumulativeLayer* addCumulative(ITensor& input, ITensor& axis, CumulativeOperation op, bool exclusive,
+                                  bool reverse) noexcept;
+#endif
+#if NV_TENSORRT_MAJOR < 10
+  IConvolutionLayer* addConvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
+                                    Weights bias) noexcept;
+  IDeconvolutionLayer* addDeconvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
+                                        Weights bias) noexcept;
+  IPoolingLayer* addPooling(ITensor& input, PoolingType type, DimsHW window) noexcept;
+  IPaddingLayer* addPadding(ITensor& input, DimsHW pre, DimsHW post) noexcept;
+  IFullyConnectedLayer* addFullyConnected(ITensor& input, int32_t outputs, Weights weights, Weights bias) noexcept;
+  IRNNv2Layer* addRNNv2(ITensor& input, int32_t layers, int32_t hidden, int32_t longest, RNNOperation op) noexcept;
+#endif
+
+ private:
+  /// Adds a node of dialect operator `op` and its layer. Inputs must belong to this network.
+  template <class L>
+  L* add(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs = 1);
+  template <class L>
+  L* add(const char* op, LayerType type, const std::vector<ir::ValueId>& inputs, size_t outputs = 1);
+  ir::NodeId new_node(const char* op, LayerType type, const std::vector<ir::ValueId>& inputs, size_t outputs);
+  ir::ValueId id_of(const ITensor& tensor) const;
+  std::vector<ir::ValueId> ids_of(ITensor* const* tensors, int32_t count) const;
+  void infer_dirty();
+  Layer& layer_of(ir::NodeId node);
+
+  IBuilder& builder_;
+  Reports reports_;
+  NetworkDefinitionCreationFlags flags_;
+  ir::Graph graph_;
+  std::vector<ir::NodeId> order_;  ///< live layers
+  std::map<ir::NodeId, std::unique_ptr<Layer>> layers_;
+  std::map<ir::ValueId, std::unique_ptr<Tensor>> tensors_;
+  std::map<ir::ValueId, ir::DType> forced_types_;
+  std::set<ir::ValueId> debug_tensors_;
+  std::set<std::string> refittable_;
+  std::map<const void*, std::string> weights_names_;
+  mutable std::unordered_set<std::string> texts_;
+  ir::NodeId dirty_from_ = 0;  ///< nodes from here on have no types yet
+  std::string failure_;        ///< of the last inference, reported once
+};
+
+inline Network& own(INetworkDefinition& network) { return static_cast<Network&>(network); }
+inline const Network& own(const INetworkDefinition& network) { return static_cast<const Network&>(network); }
+
+}  // namespace tenon::nvinfer

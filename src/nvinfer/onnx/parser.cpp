@@ -1,0 +1,201 @@
+#include "nvinfer/onnx/parser.h"
+
+#include <set>
+
+#include "onnx/load.h"
+
+namespace tenon::nvinfer {
+namespace {
+
+using Code = nvonnxparser::ErrorCode;
+
+Code code_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUnsupported:
+      return Code::kUNSUPPORTED_NODE;
+    case ErrorCode::kShapeMismatch:
+      return Code::kINVALID_NODE;
+    case ErrorCode::kInvalidModel:
+      return Code::kINVALID_GRAPH;
+    case ErrorCode::kOutOfMemory:
+      return Code::kMEM_ALLOC_FAILED;
+    case ErrorCode::kInternal:
+      return Code::kINTERNAL_ERROR;
+    default:
+      return Code::kINVALID_VALUE;
+  }
+}
+
+std::string folder_of(const char* path) {
+  if (!path) return {};
+  const std::string text = path;
+  const size_t slash = text.rfind('/');
+  return slash == std::string::npos ? std::string(".") : text.substr(0, slash + 1);
+}
+
+}  // namespace
+
+void Parser::keep(const importer::ImportError& error, Code code) {
+  errors_.emplace_back(code, error);
+  reports_.log(ILogger::Severity::kERROR, cat("ModelImporter: ", errors_.back().desc()));
+}
+
+template <class Body>
+bool Parser::attempt(Code code, Body body) {
+  importer::ImportError error;
+  try {
+    return body();
+  } catch (const Error& e) {
+    error.code = e.code();
+    error.message = e.what();
+  } catch (const std::bad_alloc&) {
+    code = Code::kMEM_ALLOC_FAILED;
+    error.message = "out of memory";
+  } catch (const std::exception& e) {
+    code = Code::kINTERNAL_ERROR;
+    error.message = e.what();
+  }
+  keep(error, code);
+  return false;
+}
+
+onnx::Model Parser::read(const void* model, size_t size, const char* path) const {
+  return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path));
+}
+
+bool Parser::take(const onnx::Model& model) {
+  std::vector<importer::ImportError> found = importer::import_onnx_into(model, network_.graph_to_extend());
+  for (const importer::ImportError& error : found) keep(error, code_of(error.code));
+  network_.adopt_new_nodes();
+  return found.empty();
+}
+
+bool Parser::parseFromFile(const char* file, int32_t) {
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(onnx::load(need(file, "onnxModelFile"))); });
+}
+
+#if NV_TENSORRT_MAJOR >= 8
+bool Parser::parse(const void* model, size_t size, const char* path) {
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(read(model, size, path)); });
+}
+#else
+bool Parser::parse(const void* model, size_t size) {
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(read(model, size, nullptr)); });
+}
+bool Parser::parseWithWeightDescriptors(const void*, size_t, uint32_t, const onnxTensorDescriptorV1*) {
+  return attempt(Code::kUNSUPPORTED_GRAPH,
+                 []() -> bool { fail(ErrorCode::kUnsupported, "ONNXIFI weight descriptors"); });
+}
+#endif
+
+bool Parser::supportsOperator(const char* op) const { return op && !ops::known_onnx_opsets("", op).empty(); }
+
+const nvonnxparser::IParserError* Parser::getError(int32_t index) const {
+  return index >= 0 && index < getNbErrors() ? &errors_[size_t(index)] : nullptr;
+}
+
+/// Splits the model's nodes into runs that import and single nodes that do not.
+bool Parser::supports(const void* bytes, size_t size, const char* path, std::vector<Part>& parts) {
+  parts.clear();
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] {
+    const onnx::Model model = read(bytes, size, path);
+    ir::Graph aside;
+    std::set<int64_t> failed;
+    bool whole = true;
+    for (const importer::ImportError& error : importer::import_onnx_into(model, aside)) {
+      keep(error, code_of(error.code));
+      failed.insert(error.node);
+      whole = false;
+    }
+    for (size_t i = 0; i < model.graph.nodes.size(); ++i) {
+      const bool good = !failed.count(static_cast<int64_t>(i));
+      if (parts.empty() || !good || !parts.back().second) parts.emplace_back(std::vector<size_t>{}, good);
+      parts.back().first.push_back(i);
+    }
+    return whole;
+  });
+}
+
+#if NV_TENSORRT_MAJOR >= 10
+const ITensor* Parser::getLayerOutputTensor(const char* name, int64_t index) {
+  const ir::Graph& graph = network_.graph_to_extend();
+  for (ir::NodeId n = 0; name && n < graph.node_count(); ++n) {
+    const ir::Node& node = graph.node(n);
+    if (!node.alive || node.name != name || index < 0 || size_t(index) >= node.outputs.size()) continue;
+    return network_.tensor(node.outputs[size_t(index)]);
+  }
+  return nullptr;
+}
+
+bool Parser::supportsModelV2(const void* model, size_t size, const char* path) {
+  const bool whole = supports(model, size, path, parts_);
+  part_nodes_.clear();
+  for (const Part& part : parts_) part_nodes_.emplace_back(part.first.begin(), part.first.end());
+  return whole;
+}
+
+bool Parser::isSubgraphSupported(int64_t index) {
+  return index >= 0 && index < getNbSubgraphs() && parts_[size_t(index)].second;
+}
+
+int64_t* Parser::getSubgraphNodes(int64_t index, int64_t& length) {
+  length = 0;
+  if (index < 0 || index >= getNbSubgraphs()) return nullptr;
+  length = static_cast<int64_t>(part_nodes_[size_t(index)].size());
+  return part_nodes_[size_t(index)].data();
+}
+#endif
+
+#if NV_TENSORRT_MAJOR >= 11
+bool Parser::loadModelProto(const void* model, size_t size, const char* path) {
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED,
+                 [&] { return loaded_ = std::make_unique<onnx::Model>(read(model, size, path)), true; });
+}
+
+bool Parser::loadInitializer(const char* name, const void* data, size_t size) {
+  return attempt(Code::kINVALID_VALUE, [&] {
+    require(loaded_ && name && data, ErrorCode::kInvalidArgument,
+            "loadInitializer needs a loaded model, a name and data");
+    for (onnx::NamedTensor& known : loaded_->graph.initializers) {
+      if (known.name != name) continue;
+      require(static_cast<size_t>(known.tensor.bytes()) == size, ErrorCode::kShapeMismatch, "initializer '", name,
+              "' has ", known.tensor.bytes(), " bytes, ", size, " are given");
+      const auto* bytes = static_cast<const std::byte*>(data);
+      known.tensor =
+          ir::Tensor(known.tensor.dtype(), known.tensor.dims(), std::shared_ptr<const void>(), {bytes, size});
+      return true;
+    }
+    fail(ErrorCode::kInvalidArgument, "the model has no initializer '", name, "'");
+  });
+}
+
+bool Parser::parseModelProto() {
+  return attempt(Code::kINVALID_GRAPH, [&] {
+    require(loaded_ != nullptr, ErrorCode::kInvalidArgument, "no model is loaded");
+    return take(*loaded_);
+  });
+}
+#endif
+
+}  // namespace tenon::nvinfer
+
+extern "C" {
+
+TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32_t) {
+  using namespace tenon::nvinfer;
+  auto* user = static_cast<nvinfer1::ILogger*>(logger);
+  return guard(Reports(user), "createParser", [&]() -> void* {
+    GraphOwner& known = own(*need(static_cast<nvinfer1::INetworkDefinition*>(network), "network"));
+    return static_cast<nvonnxparser::IParser*>(new Parser(known, need(user, "logger")));
+  });
+}
+
+TENSORRTAPI int32_t getNvOnnxParserVersion() { return NV_ONNX_PARSER_VERSION; }
+
+TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void*, void* logger, int32_t) {
+  tenon::nvinfer::Reports(static_cast<nvinfer1::ILogger*>(logger))
+      .error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "createParserRefitter", "engines are not refittable");
+  return nullptr;
+}
+
+}  // extern "C"

@@ -1,0 +1,51 @@
+// IOptimizationProfile: ranges of dims and of shape values by input name.
+#pragma once
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "nvinfer/convert.h"
+#include "plan/plan.h"
+
+namespace tenon::nvinfer {
+using namespace nvinfer1;  // NOLINT: signatures as in the description
+
+class OptimizationProfile final : public IOptimizationProfile, public apiv::VOptimizationProfile {
+ public:
+  explicit OptimizationProfile(const Reports& reports) : reports_(reports) { this->mImpl = this; }
+  OptimizationProfile(const OptimizationProfile& other)
+      : IOptimizationProfile(),
+        apiv::VOptimizationProfile(),
+        reports_(other.reports_),
+        dims_(other.dims_),
+        values_(other.values_),
+        extra_(other.extra_) {
+    this->mImpl = this;
+  }
+
+  bool setDimensions(const char* name, OptProfileSelector select, DimsArg dims) noexcept;
+  Dims getDimensions(const char* name, OptProfileSelector select) const noexcept;
+  bool setShapeValues(const char* name, OptProfileSelector select, const int32_t* values, int32_t count) noexcept;
+  bool setShapeValuesV2(const char* name, OptProfileSelector select, const int64_t* values, int32_t count) noexcept;
+  int32_t getNbShapeValues(const char* name) const noexcept;
+  const int32_t* getShapeValues(const char* name, OptProfileSelector select) const noexcept;
+  const int64_t* getShapeValuesV2(const char* name, OptProfileSelector select) const noexcept;
+  bool setExtraMemoryTarget(float target) noexcept;
+  float getExtraMemoryTarget() const noexcept { return extra_; }
+  bool isValid() const noexcept;
+
+  /// The ranges of a network's inputs. Throws kShapeMismatch naming a dynamic input without a range.
+  plan::Profile ranges(const ir::Graph& network) const;
+
+ private:
+  using Triple = std::array<std::optional<ir::Dims>, 3>;
+  Reports reports_;
+  std::map<std::string, Triple> dims_, values_;
+  mutable std::map<std::pair<std::string, int>, std::vector<int32_t>> narrow_;
+  float extra_ = 1;
+};
+
+}  // namespace tenon::nvinfer

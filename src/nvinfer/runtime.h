@@ -1,0 +1,37 @@
+// IRuntime: plans to engines.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "nvinfer/convert.h"
+#include "settings.h"
+
+namespace tenon::nvinfer {
+
+class Runtime final : public RuntimeState {
+ public:
+  explicit Runtime(ILogger* logger);
+  IRuntime* getPImpl() noexcept { return this; }
+  int32_t getNbDLACores() const noexcept { return 0; }
+  void setGpuAllocator(IGpuAllocator* allocator) noexcept { allocator_ = allocator; }
+  void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
+  IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  ILogger* getLogger() const noexcept { return reports_.logger(); }
+  ICudaEngine* deserializeCudaEngine(const void* blob, size_t size) noexcept;
+#if NV_TENSORRT_MAJOR < 10
+  ICudaEngine* deserializeCudaEngine(const void* blob, size_t size, IPluginFactory* factory) noexcept;
+#else
+  ICudaEngine* deserializeCudaEngine(IStreamReader& reader) noexcept;
+  ICudaEngine* deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept;
+#endif
+  IPluginRegistry& getPluginRegistry() noexcept;
+  void setPluginRegistryParent(IPluginRegistry*) noexcept {}
+  IRuntime* loadRuntime(const char* path) noexcept;
+
+ private:
+  ICudaEngine* load(std::shared_ptr<std::vector<std::byte>> bytes);
+  Reports reports_;
+  IGpuAllocator* allocator_ = nullptr;
+};
+
+}  // namespace tenon::nvinfer

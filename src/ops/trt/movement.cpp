@@ -1,0 +1,262 @@
+// Layers that move elements: shuffle, slice, concatenation, padding, resize, squeeze, gather, scatter, shape.
+#include <algorithm>
+
+#include "base/checked.h"
+#include "ops/trt/lower.h"
+
+namespace tenon::ops::trt {
+namespace {
+
+struct ShuffleAttrs {
+  Ints first_transpose, reshape_dimensions, second_transpose;  ///< transposes: empty is none
+  bool reshapes = false;                                       ///< reshape_dimensions is set
+  bool zero_is_placeholder = true;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {
+        TENON_TRT_FIELD(ShuffleAttrs, first_transpose), TENON_TRT_FIELD(ShuffleAttrs, reshape_dimensions),
+        TENON_TRT_FIELD(ShuffleAttrs, second_transpose), TENON_TRT_FIELD(ShuffleAttrs, reshapes),
+        TENON_TRT_FIELD(ShuffleAttrs, zero_is_placeholder)};
+    return f;
+  }
+};
+
+struct SliceAttrs {
+  Ints start, size, stride, axes;
+  int64_t mode = 0;  ///< SampleMode: strict bounds, wrap, clamp, fill, reflect
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(SliceAttrs, start), TENON_TRT_FIELD(SliceAttrs, size),
+                                  TENON_TRT_FIELD(SliceAttrs, stride), TENON_TRT_FIELD(SliceAttrs, axes),
+                                  TENON_TRT_FIELD(SliceAttrs, mode)};
+    return f;
+  }
+};
+
+struct AxisAttrs {
+  int64_t axis = 0;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(AxisAttrs, axis)};
+    return f;
+  }
+};
+
+struct PaddingAttrs {
+  Ints pre_padding, post_padding;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(PaddingAttrs, pre_padding),
+                                  TENON_TRT_FIELD(PaddingAttrs, post_padding)};
+    return f;
+  }
+};
+
+struct ResizeAttrs {
+  Ints output_dimensions;
+  std::vector<float> scales;
+  int64_t resize_mode = 0, coordinate_transformation = 1, selector_for_single_pixel = 0, nearest_rounding = 2;
+  float cubic_coeff = -0.75f;
+  bool exclude_outside = false;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(ResizeAttrs, output_dimensions),
+                                  TENON_TRT_FIELD(ResizeAttrs, scales),
+                                  TENON_TRT_FIELD(ResizeAttrs, resize_mode),
+                                  TENON_TRT_FIELD(ResizeAttrs, coordinate_transformation),
+                                  TENON_TRT_FIELD(ResizeAttrs, selector_for_single_pixel),
+                                  TENON_TRT_FIELD(ResizeAttrs, nearest_rounding),
+                                  TENON_TRT_FIELD(ResizeAttrs, cubic_coeff),
+                                  TENON_TRT_FIELD(ResizeAttrs, exclude_outside)};
+    return f;
+  }
+};
+
+struct GatherAttrs {
+  int64_t gather_axis = 0, nb_element_wise_dims = 0, mode = 0;  ///< mode: default, element, N-d
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(GatherAttrs, gather_axis),
+                                  TENON_TRT_FIELD(GatherAttrs, nb_element_wise_dims),
+                                  TENON_TRT_FIELD(GatherAttrs, mode)};
+    return f;
+  }
+};
+
+struct ScatterAttrs {
+  int64_t mode = 0, axis = 0;  ///< mode: element, N-d
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(ScatterAttrs, mode), TENON_TRT_FIELD(ScatterAttrs, axis)};
+    return f;
+  }
+};
+
+struct ShapeAttrs {
+  bool narrow = false;  ///< int32, as before level 10
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(ShapeAttrs, narrow)};
+    return f;
+  }
+};
+
+ValueId transpose(LowerContext& c, ValueId x, const Ints& order) {
+  const size_t rank = c.rank(x);
+  if (order.empty()) return x;
+  require(order.size() >= rank, ErrorCode::kShapeMismatch, "the permutation has ", order.size(),
+          " axes, the tensor has ", rank);
+  Ints perm(order.begin(), order.begin() + long(rank));
+  for (size_t i = 0; i < rank; ++i) {
+    if (perm[i] != int64_t(i)) return c.onnx("Transpose", {x}, {{"perm", perm}});
+  }
+  return x;
+}
+
+void lower_shuffle(LowerContext& c) {
+  const auto& a = c.attrs<ShuffleAttrs>();
+  ValueId y = transpose(c, c.input(0), a.first_transpose);
+  const Values zero{{"allowzero", int64_t{!a.zero_is_placeholder}}};
+  if (c.has(1))
+    y = c.onnx("Reshape", {y, c.cast(c.input(1), DType::kI64)}, zero);
+  else if (a.reshapes)
+    y = c.onnx("Reshape", {y, c.ints(a.reshape_dimensions)}, zero);
+  y = transpose(c, y, a.second_transpose);
+  c.output(0, y == c.input(0) ? c.onnx("Identity", {y}) : y);
+}
+
+/// A parameter of a slice: its tensor if that is set, else the numbers.
+ValueId slice_operand(LowerContext& c, size_t input, const Ints& values) {
+  return c.has(input) ? c.cast(c.input(input), DType::kI64) : c.ints(values);
+}
+
+/// Pads so that a slice that reaches outside stays inside; moves `start` accordingly.
+ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
+  static constexpr const char* kModes[] = {"", "wrap", "edge", "constant", "reflect"};
+  const ValueId x = c.input(0);
+  require(!c.has(1) && !c.has(2) && !c.has(3) && a.axes.empty(), ErrorCode::kUnsupported, "sample mode ", a.mode,
+          " needs constant start, size, stride");
+  require(a.mode > 0 && a.mode < 5, ErrorCode::kInvalidModel, "sample mode ", a.mode, " does not exist");
+  const size_t rank = c.rank(x);
+  Ints pads(2 * rank, 0);
+  for (size_t i = 0; i < rank; ++i) {
+    if (a.size[i] == 0) continue;
+    const int64_t last = checked_add(a.start[i], checked_mul(a.size[i] - 1, a.stride[i]));
+    const int64_t low = std::min(a.start[i], last), high = std::max(a.start[i], last);
+    pads[i] = std::max<int64_t>(0, -low);
+    if (a.start[i] != 0 || a.stride[i] != 1 || !(c.shape(x)[i] == a.size[i]))
+      pads[rank + i] = std::max<int64_t>(0, high - (c.number(x, i) - 1));
+    start[i] += pads[i];
+  }
+  std::vector<ValueId> inputs{x, c.ints(pads)};
+  if (c.has(4)) inputs.push_back(c.cast(c.input(4), c.dtype(x)));
+  return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kModes[a.mode])}});
+}
+
+void lower_slice(LowerContext& c) {
+  const auto& a = c.attrs<SliceAttrs>();
+  ValueId x = c.input(0);
+  const size_t count = a.axes.empty() && !c.has(5) ? c.rank(x) : std::max(a.axes.size(), a.start.size());
+  for (const auto& [values, input] : {std::pair{&a.start, 1}, {&a.size, 2}, {&a.stride, 3}}) {
+    require(c.has(size_t(input)) || values->size() == count, ErrorCode::kShapeMismatch, "start, size or stride has ",
+            values->size(), " axes, ", count, " are sliced");
+  }
+  Ints from = a.start;
+  if (a.mode != 0) x = pad_for_slice(c, a, from);
+  const ValueId start = slice_operand(c, 1, from), size = slice_operand(c, 2, a.size),
+                stride = slice_operand(c, 3, a.stride);
+  ValueId end;
+  if (!c.has(1) && !c.has(2) && !c.has(3)) {
+    Ints ends;
+    for (size_t i = 0; i < count; ++i) {
+      const int64_t stop = checked_add(from[i], checked_mul(a.size[i], a.stride[i]));
+      ends.push_back(a.stride[i] < 0 && stop < 0 ? INT64_MIN : stop);  // before the first element
+    }
+    end = c.ints(ends);
+  } else {
+    end = c.onnx("Add", {start, c.onnx("Mul", {size, stride})});
+  }
+  Ints axes = a.axes;
+  for (size_t i = 0; axes.size() < count; ++i) axes.push_back(int64_t(i));
+  const ValueId axis = c.has(5) ? c.cast(c.input(5), DType::kI64) : c.ints(axes);
+  c.output(0, c.onnx("Slice", {x, start, end, axis, stride}));
+}
+
+void lower_concatenation(LowerContext& c) {
+  std::vector<ValueId> inputs;
+  for (size_t i = 0; i < c.input_count(); ++i) inputs.push_back(c.input(i));
+  c.output(0, c.onnx("Concat", std::move(inputs), {{"axis", c.attrs<AxisAttrs>().axis}}));
+}
+
+void lower_padding(LowerContext& c) {
+  const auto& a = c.attrs<PaddingAttrs>();
+  const size_t rank = c.rank(c.input(0));
+  require(a.pre_padding.size() == 2 && a.post_padding.size() == 2 && rank >= 2, ErrorCode::kShapeMismatch,
+          "padding covers the last two of ", rank, " dimensions");
+  Ints pads(2 * rank, 0);
+  for (size_t i = 0; i < 2; ++i) {
+    pads[rank - 2 + i] = a.pre_padding[i];
+    pads[2 * rank - 2 + i] = a.post_padding[i];
+  }
+  c.output(0, c.onnx("Pad", {c.input(0), c.ints(pads)}));
+}
+
+void lower_resize(LowerContext& c) {
+  static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
+  static constexpr const char* kCoordinates[] = {"align_corners", "asymmetric", "half_pixel"};
+  static constexpr const char* kRounding[] = {"round_prefer_ceil", "round_prefer_floor", "floor", "ceil"};
+  const auto& a = c.attrs<ResizeAttrs>();
+  for (const auto& [value, limit] :
+       {std::pair{a.resize_mode, 3}, {a.coordinate_transformation, 3}, {a.nearest_rounding, 4}}) {
+    require(value >= 0 && value < limit, ErrorCode::kInvalidModel, "a resize setting has the value ", value);
+  }
+  Values values{{"mode", std::string(kModes[a.resize_mode])},
+                {"coordinate_transformation_mode", std::string(kCoordinates[a.coordinate_transformation])},
+                {"nearest_mode", std::string(kRounding[a.nearest_rounding])},
+                {"cubic_coeff_a", a.cubic_coeff},
+                {"exclude_outside", int64_t{a.exclude_outside}}};
+  std::vector<ValueId> inputs{c.input(0), ir::kNone, ir::kNone};
+  if (c.has(1))
+    inputs.push_back(c.cast(c.input(1), DType::kI64));
+  else if (!a.scales.empty())
+    inputs[2] = c.constant(Tensor::of<float>(DType::kF32, {int64_t(a.scales.size())}, a.scales));
+  else
+    inputs.push_back(c.ints(a.output_dimensions));
+  c.output(0, c.onnx("Resize", std::move(inputs), std::move(values)));
+}
+
+void lower_squeeze(LowerContext& c) { c.output(0, c.onnx("Squeeze", {c.input(0), c.cast(c.input(1), DType::kI64)})); }
+void lower_unsqueeze(LowerContext& c) {
+  c.output(0, c.onnx("Unsqueeze", {c.input(0), c.cast(c.input(1), DType::kI64)}));
+}
+
+void lower_gather(LowerContext& c) {
+  const auto& a = c.attrs<GatherAttrs>();
+  const std::vector<ValueId> inputs{c.input(0), c.input(1)};
+  if (a.mode == 1) return c.output(0, c.onnx("GatherElements", inputs, {{"axis", a.gather_axis}}));
+  if (a.mode == 2) return c.output(0, c.onnx("GatherND", inputs, {{"batch_dims", a.nb_element_wise_dims}}));
+  require(a.nb_element_wise_dims == 0, ErrorCode::kUnsupported, "gather in the default mode over ",
+          a.nb_element_wise_dims, " element-wise dimensions");
+  c.output(0, c.onnx("Gather", inputs, {{"axis", a.gather_axis}}));
+}
+
+void lower_scatter(LowerContext& c) {
+  const auto& a = c.attrs<ScatterAttrs>();
+  const std::vector<ValueId> inputs{c.input(0), c.input(1), c.input(2)};
+  c.output(0, a.mode == 0 ? c.onnx("ScatterElements", inputs, {{"axis", a.axis}}) : c.onnx("ScatterND", inputs));
+}
+
+void lower_shape(LowerContext& c) {
+  const ValueId y = c.onnx("Shape", {c.input(0)});
+  c.output(0, c.attrs<ShapeAttrs>().narrow ? c.cast(y, DType::kI32) : y);
+}
+
+}  // namespace
+
+std::vector<Layer> movement_layers() {
+  const auto* none = ir::schema_of<ir::NoAttrs>();
+  return {{"trt.Shuffle", ir::schema_of<ShuffleAttrs>(), 1, 2, lower_shuffle},
+          {"trt.Slice", ir::schema_of<SliceAttrs>(), 1, 6, lower_slice},
+          {"trt.Concatenation", ir::schema_of<AxisAttrs>(), 1, SIZE_MAX, lower_concatenation},
+          {"trt.Padding", ir::schema_of<PaddingAttrs>(), 1, 1, lower_padding},
+          {"trt.Resize", ir::schema_of<ResizeAttrs>(), 1, 2, lower_resize},
+          {"trt.Squeeze", none, 2, 2, lower_squeeze},
+          {"trt.Unsqueeze", none, 2, 2, lower_unsqueeze},
+          {"trt.Gather", ir::schema_of<GatherAttrs>(), 2, 2, lower_gather},
+          {"trt.Scatter", ir::schema_of<ScatterAttrs>(), 3, 3, lower_scatter},
+          {"trt.Shape", ir::schema_of<ShapeAttrs>(), 1, 1, lower_shape}};
+}
+
+}  // namespace tenon::ops::trt

@@ -1,0 +1,207 @@
+// Layers that choose, count or make elements: top-k, NMS, non-zero, one-hot, fill, grid sample, reverse sequence,
+// assertion.
+#include "base/checked.h"
+#include "ops/trt/lower.h"
+
+namespace tenon::ops::trt {
+namespace {
+
+struct TopKAttrs {
+  int64_t operation = 0, k = 0, reduce_axes = 0;  ///< operation: max, min
+  DType indices_type = DType::kI32;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(TopKAttrs, operation), TENON_TRT_FIELD(TopKAttrs, k),
+                                  TENON_TRT_FIELD(TopKAttrs, reduce_axes), TENON_TRT_FIELD(TopKAttrs, indices_type)};
+    return f;
+  }
+};
+
+struct NmsAttrs {
+  int64_t bounding_box_format = 0, top_k_box_limit = 5000;  ///< format: corner pairs, centre and size
+  DType indices_type = DType::kI32;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(NmsAttrs, bounding_box_format),
+                                  TENON_TRT_FIELD(NmsAttrs, top_k_box_limit), TENON_TRT_FIELD(NmsAttrs, indices_type)};
+    return f;
+  }
+};
+
+struct NonZeroAttrs {
+  DType indices_type = DType::kI32;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(NonZeroAttrs, indices_type)};
+    return f;
+  }
+};
+
+struct OneHotAttrs {
+  int64_t axis = -1;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(OneHotAttrs, axis)};
+    return f;
+  }
+};
+
+struct FillAttrs {
+  Ints dimensions;
+  int64_t operation = 0;  ///< linspace, random uniform, random normal
+  float alpha = 0, beta = 1;
+  int64_t alpha_int64 = 0, beta_int64 = 0;
+  bool in_int64 = false;
+  DType to_type = DType::kF32;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(FillAttrs, dimensions),  TENON_TRT_FIELD(FillAttrs, operation),
+                                  TENON_TRT_FIELD(FillAttrs, alpha),       TENON_TRT_FIELD(FillAttrs, beta),
+                                  TENON_TRT_FIELD(FillAttrs, alpha_int64), TENON_TRT_FIELD(FillAttrs, beta_int64),
+                                  TENON_TRT_FIELD(FillAttrs, in_int64),    TENON_TRT_FIELD(FillAttrs, to_type)};
+    return f;
+  }
+};
+
+struct GridSampleAttrs {
+  int64_t interpolation_mode = 1, sample_mode = 3;
+  bool align_corners = false;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(GridSampleAttrs, interpolation_mode),
+                                  TENON_TRT_FIELD(GridSampleAttrs, sample_mode),
+                                  TENON_TRT_FIELD(GridSampleAttrs, align_corners)};
+    return f;
+  }
+};
+
+struct ReverseSequenceAttrs {
+  int64_t batch_axis = 1, sequence_axis = 0;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(ReverseSequenceAttrs, batch_axis),
+                                  TENON_TRT_FIELD(ReverseSequenceAttrs, sequence_axis)};
+    return f;
+  }
+};
+
+struct AssertionAttrs {
+  std::string message;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(AssertionAttrs, message)};
+    return f;
+  }
+};
+
+void lower_topk(LowerContext& c) {
+  const auto& a = c.attrs<TopKAttrs>();
+  int64_t axis = 0;
+  while (axis < 31 && !((a.reduce_axes >> axis) & 1)) ++axis;
+  require(a.reduce_axes == int64_t{1} << axis, ErrorCode::kInvalidModel, "top-k needs exactly one axis");
+  const ValueId k = c.has(1) ? c.onnx("Reshape", {c.cast(c.input(1), DType::kI64), c.ints({1})}) : c.ints({a.k});
+  auto out = c.onnx_n("TopK", {c.input(0), k},
+                      {{"axis", axis}, {"largest", int64_t{a.operation == 0}}, {"sorted", int64_t{1}}}, 2);
+  c.output(0, out[0]);
+  c.output(1, c.cast(out[1], a.indices_type));
+}
+
+/// The number of rows along `axis`, of rank 0.
+ValueId count_rows(LowerContext& c, ValueId x, int64_t axis, DType type) {
+  const ValueId n =
+      c.onnx("Gather", {c.onnx("Shape", {x}), c.scalar(DType::kI64, double(axis))}, {{"axis", int64_t{0}}});
+  return c.cast(n, type);
+}
+
+void lower_nms(LowerContext& c) {
+  const auto& a = c.attrs<NmsAttrs>();
+  const ValueId scores = c.onnx("Transpose", {c.input(1)}, {{"perm", Ints{0, 2, 1}}});  // [batch, class, box]
+  ValueId boxes = c.input(0);
+  if (c.rank(boxes) == 4) boxes = c.onnx("Squeeze", {boxes, c.ints({2})});
+  auto vector = [&](ValueId v, DType type) { return c.onnx("Reshape", {c.cast(v, type), c.ints({1})}); };
+  std::vector<ValueId> inputs{boxes, scores, vector(c.input(2), DType::kI64)};
+  for (size_t i = 3; i < 5; ++i) inputs.push_back(c.has(i) ? vector(c.input(i), DType::kF32) : ir::kNone);
+  const ValueId picked = c.onnx("NonMaxSuppression", std::move(inputs), {{"center_point_box", a.bounding_box_format}});
+  c.output(0, c.cast(picked, a.indices_type));
+  c.output(1, count_rows(c, picked, 0, DType::kI32));
+}
+
+void lower_nonzero(LowerContext& c) {
+  const ValueId found = c.onnx("NonZero", {c.input(0)});
+  c.output(0, c.cast(found, c.attrs<NonZeroAttrs>().indices_type));
+  if (c.outputs.size() > 1) c.output(1, count_rows(c, found, 1, DType::kI32));
+}
+
+void lower_onehot(LowerContext& c) {  // the layer's inputs are indices, values, depth
+  c.output(0, c.onnx("OneHot", {c.input(0), c.input(2), c.input(1)}, {{"axis", c.attrs<OneHotAttrs>().axis}}));
+}
+
+// y[i, j, ...] = alpha + i * beta[0] + j * beta[1] + ...
+ValueId linspace(LowerContext& c, const FillAttrs& a, ValueId shape, size_t rank) {
+  const DType type = a.to_type;
+  ValueId y =
+      c.has(1) ? c.cast(c.input(1), type) : c.scalar(type, a.in_int64 ? double(a.alpha_int64) : double(a.alpha));
+  for (size_t i = 0; i < rank; ++i) {
+    const ValueId length = c.onnx("Gather", {shape, c.scalar(DType::kI64, double(i))}, {{"axis", int64_t{0}}});
+    const ValueId index = c.cast(c.onnx("Range", {c.scalar(DType::kI64, 0), length, c.scalar(DType::kI64, 1)}), type);
+    ValueId step = c.scalar(type, a.in_int64 ? double(a.beta_int64) : double(a.beta));
+    if (c.has(2)) {
+      step = c.cast(c.input(2), type);
+      if (c.rank(step) == 1) step = c.onnx("Gather", {step, c.scalar(DType::kI64, double(i))}, {{"axis", int64_t{0}}});
+    }
+    Ints dims(rank, 1);
+    dims[i] = -1;
+    y = c.onnx("Add", {y, c.onnx("Reshape", {c.onnx("Mul", {index, step}), c.ints(dims)})});
+  }
+  return y;
+}
+
+void lower_fill(LowerContext& c) {
+  const auto& a = c.attrs<FillAttrs>();
+  const ValueId shape = c.has(0) ? c.cast(c.input(0), DType::kI64) : c.ints(a.dimensions);
+  size_t rank = a.dimensions.size();
+  if (c.has(0)) rank = size_t(c.number(c.input(0), 0));
+  if (a.operation == 0) return c.output(0, linspace(c, a, shape, rank));
+  require(!c.has(0) && !c.has(1) && !c.has(2), ErrorCode::kUnsupported, "random numbers of dynamic shape or range");
+  const bool normal = a.operation == 2;
+  c.output(0, c.onnx(normal ? "RandomNormal" : "RandomUniform", {},
+                     {{normal ? "mean" : "low", a.alpha},
+                      {normal ? "scale" : "high", a.beta},
+                      {"shape", a.dimensions},
+                      {"dtype", a.to_type}}));
+}
+
+void lower_grid_sample(LowerContext& c) {
+  static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
+  static constexpr const char* kSamples[] = {nullptr, nullptr, "border", "zeros", "reflection"};
+  const auto& a = c.attrs<GridSampleAttrs>();
+  const bool known = a.sample_mode >= 0 && a.sample_mode < 5 && kSamples[a.sample_mode] && a.interpolation_mode >= 0 &&
+                     a.interpolation_mode < 3;
+  require(known, ErrorCode::kInvalidModel, "grid sample with interpolation ", a.interpolation_mode, " and sample mode ",
+          a.sample_mode);
+  c.output(0, c.onnx("GridSample", {c.input(0), c.input(1)},
+                     {{"mode", std::string(kModes[a.interpolation_mode])},
+                      {"padding_mode", std::string(kSamples[a.sample_mode])},
+                      {"align_corners", int64_t{a.align_corners}}}));
+}
+
+void lower_reverse_sequence(LowerContext& c) {
+  const auto& a = c.attrs<ReverseSequenceAttrs>();
+  c.output(0, c.onnx("ReverseSequence", {c.input(0), c.cast(c.input(1), DType::kI64)},
+                     {{"batch_axis", a.batch_axis}, {"time_axis", a.sequence_axis}}));
+}
+
+/// Checked when the condition is a constant at build time; otherwise it makes nothing.
+void lower_assertion(LowerContext& c) {
+  const Tensor* known = c.graph().constant(c.input(0));
+  for (int64_t i = 0; known && i < known->count(); ++i) {
+    require(known->get_int(i) != 0, ErrorCode::kInvalidModel, "assertion failed: ", c.attrs<AssertionAttrs>().message);
+  }
+}
+
+}  // namespace
+
+std::vector<Layer> selection_layers() {
+  return {{"trt.TopK", ir::schema_of<TopKAttrs>(), 1, 2, lower_topk},
+          {"trt.NMS", ir::schema_of<NmsAttrs>(), 3, 5, lower_nms},
+          {"trt.NonZero", ir::schema_of<NonZeroAttrs>(), 1, 1, lower_nonzero},
+          {"trt.OneHot", ir::schema_of<OneHotAttrs>(), 3, 3, lower_onehot},
+          {"trt.Fill", ir::schema_of<FillAttrs>(), 0, 3, lower_fill},
+          {"trt.GridSample", ir::schema_of<GridSampleAttrs>(), 2, 2, lower_grid_sample},
+          {"trt.ReverseSequence", ir::schema_of<ReverseSequenceAttrs>(), 2, 2, lower_reverse_sequence},
+          {"trt.Assertion", ir::schema_of<AssertionAttrs>(), 1, 1, lower_assertion}};
+}
+
+}  // namespace tenon::ops::trt
