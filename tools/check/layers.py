@@ -25,6 +25,7 @@ OUTSIDE = {
     "tools/tenon/": CORE,
     "tools/trtexec/": [],
     "python/": [],
+    "python/tenon/": CORE,
     "serving/": [],
     "samples/": [],
     "tests/": CORE + ["nvinfer"],
