@@ -138,7 +138,7 @@ void Tensor::set(int64_t i, double v) {
       return;
     case DType::kF4E2M1: set_packed(mutable_data(), i, 4, kF4E2M1.encode(float(v))); return;
     case DType::kF8E8M0: {
-      double e = std::isnan(v) || v <= 0 ? 255 : std::min(254.0, std::max(0.0, std::ceil(std::log2(v)) + 127));
+      double e = std::isnan(v) || v < 0 ? 255 : v == 0 ? 0 : std::min(254.0, std::max(0.0, std::ceil(std::log2(v)) + 127));
       mutable_as<uint8_t>()[i] = uint8_t(e);
       return;
     }

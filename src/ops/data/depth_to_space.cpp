@@ -54,7 +54,8 @@ void eval_depth_to_space(EvalContext& c) {
 
 void eval_space_to_depth(EvalContext& c) {
   const Dims& x = c.input(0).dims();
-  const int64_t b = c.attrs<DepthToSpaceAttrs>().blocksize;
+  const auto& a = c.attrs<DepthToSpaceAttrs>();
+  const int64_t b = a.blocksize;
   require(x[2] % b == 0 && x[3] % b == 0, ErrorCode::kShapeMismatch, "the input ", x,
           " does not divide into blocks of ", b);
   const Dims yd{x[0], checked_mul(x[1], b * b), x[2] / b, x[3] / b};
@@ -62,19 +63,16 @@ void eval_space_to_depth(EvalContext& c) {
   const ElementMover move(c.input(0), y);
   Dims at(4, 0);
   for (int64_t i = 0; i < y.count(); ++i, advance(at, yd)) {
-    const int64_t block = at[1] / x[1], channel = at[1] % x[1];
+    const int64_t block = a.column_row_depth ? at[1] % (b * b) : at[1] / x[1];
+    const int64_t channel = a.column_row_depth ? at[1] / (b * b) : at[1] % x[1];
     move(((at[0] * x[1] + channel) * x[2] + at[2] * b + block / b) * x[3] + at[3] * b + block % b, i);
   }
 }
 
-void import_depth_to_space(ImportContext& c) {
+void import_blocks(ImportContext& c) {
   const std::string mode = c.attr_string("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") c.fail("mode is '", mode, "', accepted are DCR, CRD");
-  c.output(0, c.add("DepthToSpace", {c.required(0)}, DepthToSpaceAttrs{c.attr_int("blocksize", 0), mode == "CRD"}));
-}
-
-void import_space_to_depth(ImportContext& c) {
-  c.output(0, c.add("SpaceToDepth", {c.required(0)}, DepthToSpaceAttrs{c.attr_int("blocksize", 0), false}));
+  c.output(0, c.add(c.node_op(), {c.required(0)}, DepthToSpaceAttrs{c.attr_int("blocksize", 0), mode == "CRD"}));
 }
 
 }  // namespace
@@ -88,7 +86,7 @@ OpSet depth_to_space() {
             .attrs = ir::schema_of<DepthToSpaceAttrs>(),
             .infer = infer_space_to_depth,
             .eval = eval_space_to_depth}},
-          {{"", "DepthToSpace", 1, import_depth_to_space}, {"", "SpaceToDepth", 1, import_space_to_depth}}};
+          {{"", "DepthToSpace", 1, import_blocks}, {"", "SpaceToDepth", 1, import_blocks}}};
 }
 
 }  // namespace tenon::ops

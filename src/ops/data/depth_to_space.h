@@ -3,8 +3,8 @@
 
 namespace tenon::ops {
 
-/// DepthToSpace and SpaceToDepth between [N, C, H, W] and blocks of blocksize². `column_row_depth` (DepthToSpace only,
-/// ONNX's CRD) takes the channel axis as [C', block, block] instead of [block, block, C'].
+/// DepthToSpace and SpaceToDepth between [N, C, H, W] and blocks of blocksize². `column_row_depth` (ONNX's CRD)
+/// takes the channels of the deep side as [C', block, block] instead of [block, block, C'].
 struct DepthToSpaceAttrs {
   int64_t blocksize = 1;
   bool column_row_depth = false;

@@ -11,7 +11,7 @@ namespace {
 void infer_cumulative(InferContext& c) {
   const DType t = c.dtype(0);
   c.expect(ir::is_float(t) || ir::is_integer(t), "the input has the type ", ir::name(t), ", accepted are numbers");
-  c.axis(c.attrs<CumulativeAttrs>().axis, c.rank(0));
+  if (!c.has(1)) c.axis(c.attrs<CumulativeAttrs>().axis, c.rank(0));
   c.output(0, t, c.shape(0));
 }
 
@@ -34,7 +34,8 @@ void eval_cumulative(EvalContext& c) {
   const CumulativeAttrs& a = c.attrs<CumulativeAttrs>();
   const Tensor& x = c.input(0);
   Tensor& y = c.output(0, x.dims());
-  const AxisView v(x.dims(), normalized_axis(a.axis, x.dims().size()));
+  require(!c.has(1) || c.input(1).count() == 1, ErrorCode::kShapeMismatch, "the axis must be one number");
+  const AxisView v(x.dims(), normalized_axis(c.has(1) ? c.input(1).get_int(0) : a.axis, x.dims().size()));
   if (ir::is_float(x.dtype()))
     accumulate<double>(
         a, v, Product, [&](int64_t i) { return x.get(i); }, [&](int64_t i, double e) { y.set(i, e); },
@@ -46,22 +47,27 @@ void eval_cumulative(EvalContext& c) {
 }
 
 void import_cumulative(ImportContext& c) {
-  const auto axis = c.constant_ints(1);
-  if (!axis || axis->size() != 1) c.fail("the axis must be one constant number");
+  std::vector<ir::ValueId> inputs{c.required(0)};
   CumulativeAttrs a;
-  a.axis = (*axis)[0];
+  if (const auto axis = c.constant_ints(1)) {
+    if (axis->size() != 1) c.fail("the axis has ", axis->size(), " elements, accepted is 1");
+    a.axis = (*axis)[0];
+  } else {
+    inputs.push_back(c.required(1));
+  }
   a.exclusive = c.attr_int("exclusive", 0) != 0;
   a.reverse = c.attr_int("reverse", 0) != 0;
-  c.output(0, c.add(c.node_op(), {c.required(0)}, a));
+  c.output(0, c.add(c.node_op(), std::move(inputs), a));
 }
 
 }  // namespace
 
 OpSet cumulative() {
   const auto* schema = ir::schema_of<CumulativeAttrs>();
-  return {{{.name = "CumSum", .attrs = schema, .infer = infer_cumulative, .eval = eval_cumulative<false>},
-           {.name = "CumProd", .attrs = schema, .infer = infer_cumulative, .eval = eval_cumulative<true>}},
-          {{"", "CumSum", 11, import_cumulative}, {"", "CumProd", 24, import_cumulative}}};
+  return {
+      {{.name = "CumSum", .attrs = schema, .max_inputs = 2, .infer = infer_cumulative, .eval = eval_cumulative<false>},
+       {.name = "CumProd", .attrs = schema, .max_inputs = 2, .infer = infer_cumulative, .eval = eval_cumulative<true>}},
+      {{"", "CumSum", 11, import_cumulative}, {"", "CumProd", 24, import_cumulative}}};
 }
 
 }  // namespace tenon::ops

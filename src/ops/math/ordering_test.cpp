@@ -50,7 +50,6 @@ TEST_CASE("cumulative sums and products") {
   CHECK(close(run_onnx("CumProd", 24, {x, axis}, {{"exclusive", 1}, {"reverse", 1}})[0], {6, 3, 1, 30, 6, 1}));
   CHECK(run_op("CumSum", {i64({2}, {INT64_MAX, 1})}, CumulativeAttrs{}).to_ints() == Ints{INT64_MAX, INT64_MIN});
   CHECK(run_op("CumSum", {f32({0}, {})}, CumulativeAttrs{}).count() == 0);
-  CHECK(import_error({"CumSum", 14, {x, Typed(DType::kI64, "")}}).find("constant") != std::string::npos);
 }
 
 TEST_CASE("prelu") {

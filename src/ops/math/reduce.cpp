@@ -8,6 +8,7 @@
 #include "ops/import.h"
 #include "ops/math/dim_arithmetic.h"
 #include "ops/math/integer.h"
+#include "ops/math/reduce_along.h"
 #include "ops/op.h"
 #include "ops/support.h"
 
@@ -216,9 +217,7 @@ void eval_reduce(EvalContext& c) {
 std::optional<std::vector<int64_t>> given_axes(ImportContext& c) {
   if (c.has_attr("axes")) return c.attr_ints("axes");
   if (!c.has(1)) return std::nullopt;
-  auto axes = c.constant_ints(1);
-  if (!axes) c.fail("axes are computed by the model, accepted are constant axes");
-  return axes;
+  return c.constant_ints(1);
 }
 
 template <ReduceKind Kind>
@@ -228,6 +227,10 @@ void import_reduce(ImportContext& c) {
   ReduceAttrs a;
   a.kind = Kind;
   a.keepdims = c.attr_int("keepdims", 1) != 0;
+  if (!c.has_attr("axes") && c.has(1) && !c.constant_ints(1)) {
+    const ReduceAlongAttrs along{a.kind, a.keepdims, c.attr_int("noop_with_empty_axes", 0) != 0};
+    return c.output(0, c.add("ReduceAlong", {x, c.input(1)}, along));
+  }
   a.axes = given_axes(c).value_or(std::vector<int64_t>());
   if (a.axes.empty() && c.attr_int("noop_with_empty_axes", 0) != 0) {
     const bool same =
