@@ -1,7 +1,10 @@
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/cpu/isa/isa.h"
+#include "base/text.h"
 
 namespace tenon {
 namespace cpu {
@@ -12,6 +15,14 @@ namespace cpu {
 
 namespace {
 
+/// The processor's model as the system tells it; empty where it does not.
+std::string processor_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name") && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
+  return {};
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend() {
@@ -21,7 +32,10 @@ class CpuBackend final : public Backend {
 #undef TENON_KERNELS
   }
   std::string_view name() const override { return "cpu"; }
-  std::string fingerprint() const override { return "cpu"; }
+  std::string fingerprint() const override {
+    static const std::string model = processor_model();
+    return cat("cpu ", model, " ", isa::isa_name(isa::isa_table().isa));
+  }
   std::span<const KernelDef> kernels() const override { return kernels_; }
 
  private:
