@@ -91,7 +91,15 @@ void eval_conv(EvalContext& c) {
 }
 
 void import_conv(ImportContext& c) {
-  const Shape w = c.shape(c.required(1));
+  const ConvAttrs a = import_conv_attrs(c, c.shape(c.required(1)));
+  std::vector<ir::ValueId> inputs{c.required(0), c.required(1)};
+  if (c.has(2)) inputs.push_back(c.input(2));
+  c.output(0, c.add("Conv", std::move(inputs), a));
+}
+
+}  // namespace
+
+ConvAttrs import_conv_attrs(ImportContext& c, const Shape& w) {
   if (w.size() < 3) c.fail("the weights have rank ", w.size(), ", accepted are ranks from 3");
   const std::vector<Dim> kernel(w.begin() + 2, w.end());
   const std::vector<int64_t> declared = c.attr_ints("kernel_shape");
@@ -104,12 +112,8 @@ void import_conv(ImportContext& c) {
   a.dilations = std::move(window.dilations);
   a.pads = std::move(window.pads);
   a.group = c.attr_int("group", 1);
-  std::vector<ir::ValueId> inputs{c.required(0), c.required(1)};
-  if (c.has(2)) inputs.push_back(c.input(2));
-  c.output(0, c.add("Conv", std::move(inputs), a));
+  return a;
 }
-
-}  // namespace
 
 OpSet conv() {
   return {{{.name = "Conv",

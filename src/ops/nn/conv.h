@@ -1,7 +1,10 @@
 #pragma once
 #include "ir/attrs.h"
+#include "ir/dim.h"
 
 namespace tenon::ops {
+
+class ImportContext;
 
 /// Convolution over any number of spatial axes.
 ///
@@ -24,5 +27,8 @@ struct ConvAttrs {
     return f;
   }
 };
+
+/// Attributes of an ONNX convolution whose input 0 is x and whose weights have the given shape.
+ConvAttrs import_conv_attrs(ImportContext& c, const std::vector<ir::Dim>& weights);
 
 }  // namespace tenon::ops
