@@ -23,11 +23,12 @@ bool weighted_conv(const ir::Node& node, Weighted& w, size_t rank) {
 
 }  // namespace
 
-std::optional<Weighted> weighted(const ir::Graph& g, const ir::Node& node) {
+std::optional<Weighted> weighted(const ir::Graph& g, const ir::Node& node, bool any_epilogue) {
   const bool conv = node.op == "Conv" || node.op == "ConvTranspose", matmul = node.op == "MatMul";
   if (!conv && !matmul) return std::nullopt;
   Weighted w{.node = &node, .weights = node.inputs[1], .bias = node.inputs.size() > 2 ? node.inputs[2] : ir::kNone};
-  if (!f32_constant(g, w.weights) || (w.bias != ir::kNone && !f32_constant(g, w.bias)) || !epilogue_of(node).empty())
+  const bool epilogue_fits = any_epilogue ? node.inputs.size() <= 3 : epilogue_of(node).empty();
+  if (!f32_constant(g, w.weights) || (w.bias != ir::kNone && !f32_constant(g, w.bias)) || !epilogue_fits)
     return std::nullopt;
   const ir::Dims& dims = g.constant(w.weights)->dims();
   const size_t rank = rank_of(g, node.outputs[0]);

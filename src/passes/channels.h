@@ -14,7 +14,8 @@ struct Weighted {
 };
 /// nullopt if `v` is made by something else, is read elsewhere too, or is not f32.
 std::optional<Weighted> weighted_producer(const ir::Graph& graph, ir::ValueId v);
-std::optional<Weighted> weighted(const ir::Graph& graph, const ir::Node& node);
+/// With `any_epilogue`, an epilogue without operands of its own is accepted too.
+std::optional<Weighted> weighted(const ir::Graph& graph, const ir::Node& node, bool any_epilogue = false);
 
 /// A constant that, broadcast against a tensor of shape `to`, depends on `axis` only, as a vector over that axis. A
 /// constant with one element counts, repeated.

@@ -36,13 +36,23 @@ void merge_axes(Dims& dims, Dims& a, Dims& b) {
 }
 
 template <class F>
+void row(const float* a, int64_t sa, const float* b, int64_t sb, float* y, int64_t count, F f) {
+  if (sa == 1 && sb == 1)
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], b[i]);
+  else if (sa == 1 && sb == 0)
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i], *b);
+  else
+    for (int64_t i = 0; i < count; ++i) y[i] = f(a[i * sa], b[i * sb]);
+}
+
+template <class F>
 void binary(const float* a, const float* b, float* y, Dims dims, Dims as, Dims bs, F f) {
   if (dims.empty()) dims = as = bs = {1}, as[0] = bs[0] = 0;
   merge_axes(dims, as, bs);
   const int64_t inner = dims.back(), sa = as.back(), sb = bs.back();
   Dims index(dims.size(), 0);
   for (int64_t ia = 0, ib = 0;;) {
-    for (int64_t i = 0; i < inner; ++i) y[i] = f(a[ia + i * sa], b[ib + i * sb]);
+    row(a + ia, sa, b + ib, sb, y, inner, f);
     y += inner;
     size_t k = dims.size() - 1;
     for (; k-- > 0;) {

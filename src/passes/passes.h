@@ -17,13 +17,14 @@ namespace tenon::passes {
 
 /// What passes may do.
 struct PassOptions {
-  bool allow_bf16 = false;                 ///< compute-heavy nodes may take bf16 operands
-  bool allow_fp16 = false;                 ///< the same for f16; bf16 is preferred where both are allowed
-  bool channels_last = true;               ///< convolutions take channels-last tensors
-  std::set<std::string> keep_f32;          ///< names of nodes that stay in their type
-  std::vector<std::string> disabled;       ///< passes that are left out
-  std::vector<std::string> only;           ///< if not empty, the passes that run
-  std::string stop_after;                  ///< the last pass to run; empty for all
+  bool allow_bf16 = false;            ///< compute-heavy nodes may take bf16 operands
+  bool allow_fp16 = false;            ///< the same for f16; bf16 is preferred where both are allowed
+  bool channels_last = true;          ///< convolutions take channels-last tensors
+  bool parts_in_place = true;         ///< kernels read the parts of a Split where they lie, so that it costs nothing
+  std::set<std::string> keep_f32;     ///< names of nodes that stay in their type
+  std::vector<std::string> disabled;  ///< passes that are left out
+  std::vector<std::string> only;      ///< if not empty, the passes that run
+  std::string stop_after;             ///< the last pass to run; empty for all
   int64_t fold_limit = int64_t(64) << 20;  ///< bytes that one folded constant may have beyond those it replaces
   bool verify = true;                      ///< check the graph after each pass
   /// Called after each pass that ran, with the typed graph.

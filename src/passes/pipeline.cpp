@@ -12,13 +12,16 @@ std::span<const Pass> pipeline() {
       {"dead_code", dead_code},
       // Arithmetic by constants.
       {"algebra", algebra},
+      {"recognize_normalizations", recognize_normalizations},
       {"recognize_activations", recognize_activations},
       {"fold_weights", fold_weights},
       // Layout.
+      {"move_transposes", move_transposes},
       {"layout", layout},
       {"simplify", simplify},
       // Fewer passes over memory.
       {"fuse_epilogue", fuse_epilogue},
+      {"merge_siblings", merge_siblings},
       {"precision", precision},
       {"simplify", simplify},
       {"fuse_pointwise", fuse_pointwise},
