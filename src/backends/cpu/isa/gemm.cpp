@@ -73,6 +73,28 @@ void pack_pairs(const Pack& p, uint16_t* out, int64_t tap, int64_t n, int64_t co
   }
 }
 
+/// The source is bf16 already, and runs along k or along n.
+void pack_bf16_pairs(const Pack& p, uint16_t* out, int64_t tap, int64_t n, int64_t columns, int64_t width) {
+  const uint16_t* source = static_cast<const uint16_t*>(p.source) + tap * p.st;
+  uint32_t* to = reinterpret_cast<uint32_t*>(out);
+  const int64_t whole = p.k / 2;
+  if (columns < width) std::memset(out, 0, size_t((p.k + 1) / 2 * width) * 4);
+  auto pair = [&](int64_t k, int64_t j) {
+    const int64_t at = k * p.sk + (n + j) * p.sn;
+    return uint32_t(source[at]) | (k + 1 < p.k ? uint32_t(source[at + p.sk]) << 16 : 0u);
+  };
+  for (int64_t r = 0; p.sn == 1 && r < whole; ++r) {
+    const uint16_t *first = source + 2 * r * p.sk + n, *second = first + p.sk;
+    for (int64_t j = 0; j < columns; ++j) to[r * width + j] = uint32_t(first[j]) | uint32_t(second[j]) << 16;
+  }
+  for (int64_t j = 0; p.sn != 1 && j < columns; ++j) {
+    const uint16_t* row = source + (n + j) * p.sn;
+    for (int64_t r = 0; r < whole; ++r) std::memcpy(to + r * width + j, row + 2 * r, 4);
+  }
+  if (p.k % 2)
+    for (int64_t j = 0; j < columns; ++j) to[whole * width + j] = pair(p.k - 1, j);
+}
+
 int64_t packed_bytes(Type type, int64_t taps, int64_t k, int64_t n) {
   const int64_t panel = type == Type::kF32 ? panel_bytes<MacF32>(taps, k) : panel_bytes<MacBf16>(taps, k);
   const int64_t whole = n / kPanel, rest = n % kPanel;
@@ -87,7 +109,11 @@ void pack(const Pack& p, void* packed, int64_t p0, int64_t p1) {
     char* out = static_cast<char*>(packed) + packed_bytes(p.type, p.taps, p.k, n);
     for (int64_t t = 0; t < p.taps; ++t) {
       if (pairs(p.type)) {
-        pack_pairs(p, reinterpret_cast<uint16_t*>(out), t, n, columns, width, inner);
+        uint16_t* to = reinterpret_cast<uint16_t*>(out);
+        if (p.source_bf16 && p.scale == 1 && inner == p.k && (p.sn == 1 || p.sk == 1))
+          pack_bf16_pairs(p, to, t, n, columns, width);
+        else
+          pack_pairs(p, to, t, n, columns, width, inner);
         out += (p.k + 1) / 2 * 2 * width * 2;
       } else {
         float* f = reinterpret_cast<float*>(out);

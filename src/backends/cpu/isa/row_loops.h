@@ -13,8 +13,8 @@ struct RowLoops {
   double (*reduce[kRowReduceCount])(const float* x, int64_t n);
   /// Sum of (x - mean)^2.
   double (*centered_squares)(const float* x, float mean, int64_t n);
-  /// y = exp(x - bias), unless y is null; returns the sum. y may be x.
-  double (*exp_sum)(const float* x, float bias, float* y, int64_t n);
+  /// y = exp(x * scale - bias), unless y is null; returns the sum. y may be x.
+  double (*exp_sum)(const float* x, float scale, float bias, float* y, int64_t n);
   /// y = (x - mean) * scale * gamma + beta; gamma and beta may be null. y may be x.
   void (*normalize)(const float* x, float mean, float scale, const float* gamma, const float* beta, float* y,
                     int64_t n);

@@ -112,8 +112,8 @@ double product(const float* x, int64_t n) {
 }
 
 template <bool kStore>
-double exp_sum_of(const float* x, float bias, float* y, int64_t n) {
-  const Vf b = splat(bias);
+double exp_sum_of(const float* x, float scale, float bias, float* y, int64_t n) {
+  const Vf s = splat(scale), b = splat(-bias);
   double sum = 0;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = begin + kBlock < n ? begin + kBlock : n;
@@ -122,18 +122,18 @@ double exp_sum_of(const float* x, float bias, float* y, int64_t n) {
     for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
 #pragma GCC unroll 2
       for (int k = 0; k < 2; ++k) {
-        const Vf e = exp(load(x + i + k * kLanes) - b);
+        const Vf e = exp(fma(load(x + i + k * kLanes), s, b));
         if constexpr (kStore) store(y + i + k * kLanes, e);
         a[k] += e;
       }
     }
     for (; i + kLanes <= end; i += kLanes) {
-      const Vf e = exp(load(x + i) - b);
+      const Vf e = exp(fma(load(x + i), s, b));
       if constexpr (kStore) store(y + i, e);
       a[0] += e;
     }
     if (i < end) {
-      const Vf e = first_lanes(exp(load_part(x + i, end - i) - b), end - i);
+      const Vf e = first_lanes(exp(fma(load_part(x + i, end - i), s, b)), end - i);
       if constexpr (kStore) store_part(y + i, e, end - i);
       a[1] += e;
     }
@@ -141,8 +141,8 @@ double exp_sum_of(const float* x, float bias, float* y, int64_t n) {
   }
   return sum;
 }
-double exp_sum(const float* x, float bias, float* y, int64_t n) {
-  return y ? exp_sum_of<true>(x, bias, y, n) : exp_sum_of<false>(x, bias, y, n);
+double exp_sum(const float* x, float scale, float bias, float* y, int64_t n) {
+  return y ? exp_sum_of<true>(x, scale, bias, y, n) : exp_sum_of<false>(x, scale, bias, y, n);
 }
 
 template <bool kGamma, bool kBeta>

@@ -161,7 +161,7 @@ class Reduce final : public Kernel {
     if (kind_ == ReduceKind::kLogSumExp) {
       const float top = std::isinf(v) ? 0.f : float(v);
       double sum = 0;
-      each_piece(args, i, [&](const float* x, int64_t n) { sum += rows_.exp_sum(x, top, nullptr, n); });
+      each_piece(args, i, [&](const float* x, int64_t n) { sum += rows_.exp_sum(x, 1, top, nullptr, n); });
       v = std::log(sum) + top;
     }
     const float result = float(finish(kind_, v, l_.count));

@@ -59,11 +59,11 @@ class Softmax final : public Kernel {
     float* y = y_.out(to, buffer);
     const float top = float(rows_.reduce[int(RowReduce::kMax)](x, n));
     if (log_) {
-      const float shift = float(std::log(rows_.exp_sum(x, top, nullptr, n)));
+      const float shift = float(std::log(rows_.exp_sum(x, 1, top, nullptr, n)));
       pw_.loops[int(PwOp::kSub)][2](y, x, &top, nullptr, n);
       pw_.loops[int(PwOp::kSub)][2](y, y, &shift, nullptr, n);
     } else {
-      const float factor = float(1 / rows_.exp_sum(x, top, y, n));
+      const float factor = float(1 / rows_.exp_sum(x, 1, top, y, n));
       pw_.loops[int(PwOp::kMul)][2](y, y, &factor, nullptr, n);
     }
     y_.done(y, to, n);

@@ -1,0 +1,81 @@
+#include <doctest/doctest.h>
+
+#include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/fused/fused_attention.h"
+
+using namespace tenon;
+using namespace tenon::cpu::testing;
+using ir::DType;
+using ops::FusedAttentionAttrs;
+using ops::HeadLayout;
+
+namespace {
+
+struct Sizes {
+  int64_t batch = 2, heads = 2, kv_heads = 2, queries = 9, keys = 9, size = 8, value_size = 8;
+};
+Operand operand(DType t, HeadLayout layout, int64_t batch, int64_t heads, int64_t length, int64_t size) {
+  return layout == HeadLayout::kRows ? of_type(t, {batch, length, heads * size})
+                                     : of_type(t, {batch, heads, length, size});
+}
+KernelCase attention_case(const Sizes& s, FusedAttentionAttrs a, DType t = DType::kF32) {
+  a.heads = s.heads;
+  a.kv_heads = s.kv_heads;
+  KernelCase c;
+  c.op = "FusedAttention";
+  c.attrs = a;
+  c.inputs = {operand(t, a.q, s.batch, s.heads, s.queries, s.size),
+              operand(t, a.k, s.batch, s.kv_heads, s.keys, s.size),
+              operand(t, a.v, s.batch, s.kv_heads, s.keys, s.value_size)};
+  c.batched = a.q == a.k && a.k == a.v && a.v == a.y;
+  c.norm = t == DType::kF32 ? 1e-6 : t == DType::kBF16 ? 8e-3 : 1e-3;
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("attention: sizes and layouts") {
+  const HeadLayout layouts[][4] = {{HeadLayout::kRows, HeadLayout::kRows, HeadLayout::kRows, HeadLayout::kRows},
+                                   {HeadLayout::kHeads, HeadLayout::kHeads, HeadLayout::kHeads, HeadLayout::kRows},
+                                   {HeadLayout::kRows, HeadLayout::kHeads, HeadLayout::kRows, HeadLayout::kHeads}};
+  const Sizes sizes[] = {
+      {}, {1, 3, 1, 70, 33, 24, 17}, {2, 1, 1, 1, 50, 64, 64}, {1, 2, 2, 130, 197, 16, 32}, {3, 4, 2, 5, 1, 3, 1}};
+  for (DType t : {DType::kF32, DType::kBF16, DType::kF16})
+    for (const auto& l : layouts)
+      for (const Sizes& s : sizes) {
+        CAPTURE(cat(t, " heads ", s.heads, " queries ", s.queries, " keys ", s.keys, " size ", s.size));
+        check_kernel(attention_case(s, {.scale = 0.3f, .q = l[0], .k = l[1], .v = l[2], .y = l[3]}, t));
+      }
+}
+
+TEST_CASE("attention: masks and pitches") {
+  const Sizes s{2, 2, 2, 20, 33, 16, 16};
+  for (ir::Dims mask : {ir::Dims{2, 1, 1, 33}, ir::Dims{20, 33}, ir::Dims{2, 2, 20, 33}, ir::Dims{1, 1, 20, 1}}) {
+    KernelCase c = attention_case(s, {.scale = 0.5f});
+    c.inputs.push_back(f32(mask, -3, 3));
+    c.batched = false;
+    check_kernel(c);
+    if (mask.back() == 33) {
+      c.inputs[3] = of_type(DType::kBool, mask);
+      check_kernel(c);
+    }
+  }
+  check_kernel(attention_case(s, {.scale = 0.5f, .causal = true}));
+  KernelCase c = attention_case(s, {.scale = 0.5f});
+  for (size_t i = 0; i < 3; ++i) c.inputs[i] = pitched(c.inputs[i], 96);
+  c.output_pitch = {40};
+  check_kernel(c);
+  CHECK(refusal(attention_case({.queries = 5, .keys = 3}, {.causal = true}), "attention_blocks").find("causal") !=
+        std::string::npos);
+}
+
+TEST_CASE("attention: measurements" * doctest::skip()) {
+  for (DType t : {DType::kF32, DType::kBF16})
+    for (int64_t length : {128, 197, 384}) {
+      const KernelCase c = attention_case({1, 12, 12, length, length, 64, 64}, {.scale = 0.125f}, t);
+      const double us = time_kernel(c, "attention_blocks", 1);
+      MESSAGE(cat(t, " 12 heads of 64, ", length, " tokens: "), us, " us, ",
+              double(length * length) * 12 * 256 / us / 1000,
+              " GFLOP/s; 2 threads: ", time_kernel(c, "attention_blocks", 2), " us");
+    }
+}
