@@ -1,0 +1,59 @@
+#include <doctest/doctest.h>
+
+#include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/nn/matmul.h"
+
+namespace tenon::cpu::testing {
+namespace {
+
+using ir::DType;
+
+KernelCase product(ir::Dims a, ir::Dims b, ops::MatMulAttrs attrs = {}, DType type = DType::kF32) {
+  KernelCase c{.op = "MatMul", .attrs = ir::Attrs(attrs)};
+  c.inputs = {of_type(type, std::move(a)), of_type(type, std::move(b), -1, 1)};
+  c.batched = c.inputs[0].dims.size() > 2;
+  return c;
+}
+
+TEST_CASE("matmul: shapes, batches, transposition") {
+  struct {
+    ir::Dims a, b;
+  } const shapes[] = {{{5, 7}, {7, 3}},        {{1, 300}, {300, 100}},          {{49, 33}, {33, 70}},
+                      {{2, 17, 40}, {40, 65}}, {{3, 2, 18, 20}, {3, 2, 20, 9}}, {{2, 3, 4, 8}, {3, 8, 35}},
+                      {{4, 5}, {6, 5, 16}},    {{2, 1, 6, 10}, {1, 3, 10, 4}},  {{3, 16, 1}, {3, 1, 40}}};
+  for (const auto& s : shapes)
+    for (int transposed = 0; transposed < 4; ++transposed)
+      for (DType type : {DType::kF32, DType::kBF16}) {
+        ops::MatMulAttrs t{.transpose_a = bool(transposed & 1), .transpose_b = bool(transposed & 2)};
+        ir::Dims a = s.a, b = s.b;
+        if (t.transpose_a) std::swap(a[a.size() - 1], a[a.size() - 2]);
+        if (t.transpose_b) std::swap(b[b.size() - 1], b[b.size() - 2]);
+        if (transposed == 3) t.alpha = 0.125f;
+        KernelCase c = product(a, b, t, type);
+        c.batched = c.batched && s.a.size() > s.b.size();
+        check_kernel(c);
+        c.inputs[1].constant = true;
+        check_kernel(c);
+      }
+}
+
+TEST_CASE("matmul: bias, epilogues, rows with a pitch") {
+  for (const char* program : {"", "gelu_erf(i0)", "add(i0, i1)", "t0 = mul(i0, i1); t1 = abs(t0); sqrt(t1)"})
+    for (bool constant_b : {false, true}) {
+      ops::MatMulAttrs t;
+      t.epilogue = program;
+      KernelCase c = product({2, 19, 24}, {24, 37}, t);
+      c.norm = 2e-6;
+      c.inputs[1].constant = constant_b;
+      c.inputs.push_back(f32({37}));
+      if (std::string(program).find("i1") != std::string::npos) c.inputs.push_back(f32({2, 19, 37}));
+      check_kernel(c);
+      c.inputs[0] = pitched(c.inputs[0], 30);
+      c.output_pitch = {40};
+      if (c.inputs.size() > 3) c.inputs[3] = pitched(c.inputs[3], 39);
+      check_kernel(c);
+    }
+}
+
+}  // namespace
+}  // namespace tenon::cpu::testing
