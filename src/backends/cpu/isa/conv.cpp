@@ -111,7 +111,8 @@ void conv_rows(const Conv& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, ch
   char* zero = scratch + pointer_bytes(s.tiles, s.taps);
   char* border = zero + aligned(s.k * s.size);
   if (s.pads) std::memset(zero, 0, size_t(s.k * s.size));
-  const Product p{s.taps, s.k, c.n, static_cast<const char*>(c.b), make_sink(c.post, c.y, c.ldy, c.y_type)};
+  const Plan plan = make_plan(c.post, c.ldy, c.y_type);
+  const Product p{s.taps, s.k, c.n, static_cast<const char*>(c.b), make_sink(plan, c.y)};
   Places places{};
   run_product<Mac>(p, m0, m1, p0, p1, s.tiles, pointers, [&](int64_t, int64_t m, int64_t rows, const void** out) {
     find_places(c, s.pitch, m, rows, places);

@@ -5,8 +5,9 @@
 namespace tenon::isa::TENON_ISA {
 namespace {
 
-constexpr int kWide = 8;  // neighbours along w
-constexpr int kDeep = 4;  // vectors of channels where a border leaves one position
+constexpr int kWide = 8;           // neighbours along w
+constexpr int64_t kRowBlock = 16;  // rows of y done for one strip of channels before the next
+constexpr int kDeep = 4;           // vectors of channels where a border leaves one position
 constexpr int kDeepLanes = kDeep * kLanes;
 
 /// The taps along d and h that are inside the input for one row of y.
@@ -38,7 +39,7 @@ TENON_INLINE const T* input_row(const Depthwise& c, const Row& r, int64_t kd, in
 
 /// W neighbouring outputs whose taps along w are all inside; `left` channels of the vector are real.
 template <class T, int W, bool kPart>
-void wide(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left, float* sums) {
+void wide(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left, const Sink& sink) {
   Vf acc[W];
 #pragma GCC unroll 8
   for (int j = 0; j < W; ++j) acc[j] = Vf{};
@@ -56,8 +57,18 @@ void wide(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t 
         }
       }
     }
+  if (!kPart && sink.plan->in_registers) {
+    const Vf(&column)[W][1] = reinterpret_cast<const Vf(&)[W][1]>(acc);
+    if (sink.plan->bf16)
+      store_registers<uint16_t, W, 1>(column, sink);
+    else
+      store_registers<float, W, 1>(column, sink);
+    return;
+  }
+  alignas(64) float sums[W * kLanes];
 #pragma GCC unroll 8
   for (int j = 0; j < W; ++j) store(sums + j * kLanes, acc[j]);
+  store_rows(sink, sums, kLanes, W, left);
 }
 
 /// One output whose taps along w are [k0, k1), for up to kDeepLanes channels.
@@ -92,35 +103,38 @@ void deep(const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t 
 
 template <class T, bool kPart>
 TENON_INLINE void wide_run(int64_t count, const Depthwise& c, const Row& r, int64_t w, int64_t channel, int64_t left,
-                           float* sums) {
+                           const Sink& sink) {
   switch (count) {
     case 1:
-      return wide<T, 1, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 1, kPart>(c, r, w, channel, left, sink);
     case 2:
-      return wide<T, 2, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 2, kPart>(c, r, w, channel, left, sink);
     case 3:
-      return wide<T, 3, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 3, kPart>(c, r, w, channel, left, sink);
     case 4:
-      return wide<T, 4, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 4, kPart>(c, r, w, channel, left, sink);
     case 5:
-      return wide<T, 5, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 5, kPart>(c, r, w, channel, left, sink);
     case 6:
-      return wide<T, 6, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 6, kPart>(c, r, w, channel, left, sink);
     case 7:
-      return wide<T, 7, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 7, kPart>(c, r, w, channel, left, sink);
     default:
-      return wide<T, 8, kPart>(c, r, w, channel, left, sums);
+      return wide<T, 8, kPart>(c, r, w, channel, left, sink);
   }
 }
 
 template <class T>
 void depthwise_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
-  alignas(64) float sums[kWide * kLanes > kDeepLanes ? kWide * kLanes : kDeepLanes];
-  const Sink all = make_sink(c.post, c.y, c.ldy, c.y_type);
+  alignas(64) float sums[kDeepLanes];
+  const Plan plan = make_plan(c.post, c.ldy, c.y_type);
+  const Sink all = make_sink(plan, c.y);
   // Outputs [w0, w1) see every tap along w.
   const int64_t span = (c.kernel[2] - 1) * c.dilation[2], room = c.in[2] + c.pad[2] - 1 - span;
   const int64_t w0 = min64(c.out[2], ceil_div(c.pad[2], c.stride[2]));
   const int64_t w1 = max64(w0, min64(c.out[2], room < 0 ? 0 : room / c.stride[2] + 1));
+  // Borders first, many channels at a time; then strips of channels down the rows, whose inputs stay in the first-level
+  // cache from one row to the next.
   for (int64_t row = r0; row < r1; ++row) {
     const Row r = find_row(c, row);
     const Sink sink = moved(all, row * c.out[2], 0);
@@ -131,19 +145,25 @@ void depthwise_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int6
           deep<T>(c, r, w, ch, channels, sums);
           store_rows(moved(sink, w, ch), sums, kDeepLanes, 1, channels);
         }
+  }
+  const int64_t runs = ceil_div(w1 - w0, kWide);
+  for (int64_t first = r0; first < r1; first += kRowBlock) {
+    const int64_t count = min64(kRowBlock, r1 - first);
+    Row rows[kRowBlock];
+    for (int64_t i = 0; i < count; ++i) rows[i] = find_row(c, first + i);
     for (int64_t ch = c0; ch < c1; ch += kLanes) {
       const int64_t left = min64(kLanes, c1 - ch);
-      // Equal runs: 9 become 5 and 4, not 8 and 1.
-      const int64_t runs = ceil_div(w1 - w0, kWide);
-      for (int64_t i = 0, w = w0; i < runs; ++i) {
-        const int64_t count = (w1 - w) / (runs - i);
-        if (left == kLanes)
-          wide_run<T, false>(count, c, r, w, ch, left, sums);
-        else
-          wide_run<T, true>(count, c, r, w, ch, left, sums);
-        store_rows(moved(sink, w, ch), sums, kLanes, count, left);
-        w += count;
-      }
+      for (int64_t i = 0; i < count; ++i)
+        // Equal runs: 9 become 5 and 4, not 8 and 1.
+        for (int64_t run = 0, w = w0; run < runs; ++run) {
+          const int64_t width = int64_t(uint32_t(w1 - w) / uint32_t(runs - run));
+          const Sink sink = moved(all, (first + i) * c.out[2] + w, ch);
+          if (left == kLanes)
+            wide_run<T, false>(width, c, rows[i], w, ch, left, sink);
+          else
+            wide_run<T, true>(width, c, rows[i], w, ch, left, sink);
+          w += width;
+        }
     }
   }
 }

@@ -41,23 +41,23 @@ struct StoreRows {
   template <Act kAct>
   void run() const {
     for (int64_t r = 0; r < rows; ++r) {
-      T* y = reinterpret_cast<T*>(s.y + r * s.ldy);
-      const T* residual = reinterpret_cast<const T*>(s.residual + r * s.ldr);
+      T* y = reinterpret_cast<T*>(s.y + r * s.plan->ldy);
+      const T* residual = reinterpret_cast<const T*>(s.residual + r * s.plan->ldr);
       int64_t i = 0;
       for (; i + kLanes <= columns; i += kLanes) {
         Vf v = load(sums + r * pitch + i);
         if (s.bias) v += load(s.bias + i);
-        if (s.residual && !s.add_after) v += load(residual + i);
-        v = activate<kAct>(v, s.act_params);
-        if (s.add_after) v += load(residual + i);
+        if (s.residual && !s.plan->add_after) v += load(residual + i);
+        v = activate<kAct>(v, s.plan->act_params);
+        if (s.plan->add_after) v += load(residual + i);
         store(y + i, v);
       }
       if (int64_t left = columns - i; left > 0) {
         Vf v = load(sums + r * pitch + i);
         if (s.bias) v += load_part(s.bias + i, left);
-        if (s.residual && !s.add_after) v += load_part(residual + i, left);
-        v = activate<kAct>(v, s.act_params);
-        if (s.add_after) v += load_part(residual + i, left);
+        if (s.residual && !s.plan->add_after) v += load_part(residual + i, left);
+        v = activate<kAct>(v, s.plan->act_params);
+        if (s.plan->add_after) v += load_part(residual + i, left);
         store_part(y + i, v, left);
       }
     }
@@ -67,32 +67,29 @@ struct StoreRows {
 }  // namespace
 
 /// Adds the bias and lets the user's function change the sums; nothing is left to do but to store them.
-static Sink applied(const Sink& s, float* sums, int64_t pitch, int64_t rows, int64_t columns) {
-  Sink plain = s;
+static void apply(const Sink& s, float* sums, int64_t pitch, int64_t rows, int64_t columns) {
   if (s.bias)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t i = 0; i < columns; ++i) sums[r * pitch + i] += s.bias[i];
-  s.post->apply(s.post->user, sums, pitch, s.m, s.step, rows, s.n, columns);
-  plain.bias = nullptr;
-  plain.residual = nullptr;
-  plain.add_after = false;
-  plain.act = Act::kNone;
-  return plain;
+  const Post& post = *s.plan->post;
+  post.apply(post.user, sums, pitch, s.m, s.plan->step, rows, s.n, columns);
 }
 
 void store_rows(const Sink& s, float* sums, int64_t pitch, int64_t rows, int64_t columns) {
-  if (s.post->apply) {
-    const Sink plain = applied(s, sums, pitch, rows, columns);
-    if (s.bf16)
-      StoreRows<uint16_t>{plain, sums, pitch, rows, columns}.template run<Act::kNone>();
+  if (s.plan->post->apply) {
+    apply(s, sums, pitch, rows, columns);
+    Plan plain = *s.plan;
+    plain.add_after = false;
+    const Sink rest{&plain, s.y, nullptr, nullptr, s.m, s.n};
+    if (plain.bf16)
+      StoreRows<uint16_t>{rest, sums, pitch, rows, columns}.template run<Act::kNone>();
     else
-      StoreRows<float>{plain, sums, pitch, rows, columns}.template run<Act::kNone>();
-    return;
+      StoreRows<float>{rest, sums, pitch, rows, columns}.template run<Act::kNone>();
+  } else if (s.plan->bf16) {
+    with_act(s.plan->act, StoreRows<uint16_t>{s, sums, pitch, rows, columns});
+  } else {
+    with_act(s.plan->act, StoreRows<float>{s, sums, pitch, rows, columns});
   }
-  if (s.bf16)
-    with_act(s.act, StoreRows<uint16_t>{s, sums, pitch, rows, columns});
-  else
-    with_act(s.act, StoreRows<float>{s, sums, pitch, rows, columns});
 }
 
 void fill_elementwise(IsaTable& t) {

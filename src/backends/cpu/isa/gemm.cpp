@@ -148,7 +148,8 @@ void gemm_rows(const Gemm& g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, ch
   const void** pointers = reinterpret_cast<const void**>(scratch);
   char* copy = scratch + pointer_bytes(tiles, 1);
   const bool copies = collides(pitch, k_bytes);
-  const Product p{1, g.k, g.n, static_cast<const char*>(g.b), make_sink(g.post, g.y, g.ldy, g.y_type)};
+  const Plan plan = make_plan(g.post, g.ldy, g.y_type);
+  const Product p{1, g.k, g.n, static_cast<const char*>(g.b), make_sink(plan, g.y)};
   run_product<Mac>(p, m0, m1, p0, p1, tiles, pointers,
                    [&](int64_t block_row, int64_t m, int64_t rows, const void** out) {
                      for (int64_t r = 0; r < rows; ++r) {

@@ -5,57 +5,76 @@
 
 namespace tenon::isa::TENON_ISA {
 
-/// Where a piece of y goes, with everything that Post says moved to its first row and column.
-struct Sink {
-  char* y;
-  int64_t ldy;  ///< bytes
-  const char* residual;
-  int64_t ldr;  ///< bytes
-  const float* bias;
-  Act act;
+/// What Post says, ready for the loops.
+struct Plan {
+  int64_t ldy, ldr;  ///< bytes between neighbouring rows of y and of the residual
+  int64_t size;      ///< bytes an element of y
+  int64_t step;      ///< rows of y between neighbouring rows here
   ActParams act_params;
   Vf lo, hi;  ///< the bounds where `in_registers`
+  const Post* post;
+  Act act;
   bool bf16;
   bool add_after;
   bool in_registers;  ///< the activation is a clip before which everything is added
-  const Post* post;
-  int64_t m, n;      ///< the first row and column
-  int64_t step = 1;  ///< rows of y between neighbouring rows here
+};
+/// Where a piece of y goes: its first row and column.
+struct Sink {
+  const Plan* plan;
+  char* y;
+  const char* residual;
+  const float* bias;
+  int64_t m, n;
 };
 
-TENON_INLINE Sink make_sink(const Post& post, void* y, int64_t ldy, Type type) {
-  Sink s;
-  const int64_t size = type == Type::kBf16 ? 2 : 4;
-  s.y = static_cast<char*>(y);
-  s.ldy = ldy * size;
-  s.residual = static_cast<const char*>(post.residual);
-  s.ldr = post.residual_pitch * size;
-  s.bias = post.bias;
-  s.act = post.act;
-  s.act_params = {splat(post.a), splat(post.b)};
-  s.bf16 = type == Type::kBf16;
-  s.add_after = post.add_after && post.residual;
-  s.in_registers =
-      !post.apply && (post.act == Act::kNone || post.act == Act::kClip) && !(s.add_after && post.act == Act::kClip);
+TENON_INLINE Plan make_plan(const Post& post, int64_t ldy, Type type) {
+  Plan p;
+  p.size = type == Type::kBf16 ? 2 : 4;
+  p.ldy = ldy * p.size;
+  p.ldr = post.residual_pitch * p.size;
+  p.step = 1;
+  p.act = post.act;
+  p.act_params = {splat(post.a), splat(post.b)};
+  p.bf16 = type == Type::kBf16;
+  p.add_after = post.add_after && post.residual;
+  p.in_registers = !post.apply && (post.act == Act::kNone || (post.act == Act::kClip && !p.add_after));
   const float infinity = __builtin_inff();
-  s.lo = splat(post.act == Act::kClip ? post.a : -infinity);
-  s.hi = splat(post.act == Act::kClip ? post.b : infinity);
-  s.post = &post;
-  s.m = post.row;
-  s.n = post.column;
-  s.step = 1;
-  return s;
+  p.lo = splat(post.act == Act::kClip ? post.a : -infinity);
+  p.hi = splat(post.act == Act::kClip ? post.b : infinity);
+  p.post = &post;
+  return p;
 }
-/// The sink moved by rows and columns.
+TENON_INLINE Sink make_sink(const Plan& plan, void* y) {
+  const Post& post = *plan.post;
+  return {&plan, static_cast<char*>(y), static_cast<const char*>(post.residual), post.bias, post.row, post.column};
+}
+/// The sink moved by rows of y and columns.
 TENON_INLINE Sink moved(const Sink& s, int64_t m, int64_t n) {
-  Sink r = s;
-  const int64_t size = s.bf16 ? 2 : 4;
-  r.y += m * s.ldy + n * size;
-  if (r.residual) r.residual += m * s.ldr + n * size;
-  if (r.bias) r.bias += n;
-  r.m += m;
-  r.n += n;
-  return r;
+  const Plan& p = *s.plan;
+  return {&p,
+          s.y + m * p.ldy + n * p.size,
+          s.residual ? s.residual + m * p.ldr + n * p.size : nullptr,
+          s.bias ? s.bias + n : nullptr,
+          s.m + m,
+          s.n + n};
+}
+
+/// Stores M rows of V whole vectors where `in_registers`.
+template <class T, int M, int V>
+TENON_INLINE void store_registers(const Vf (&acc)[M][V], const Sink& s) {
+  Vf bias[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) bias[v] = s.bias ? load(s.bias + v * kLanes) : Vf{};
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r) {
+    T* y = reinterpret_cast<T*>(s.y + r * s.plan->ldy);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      Vf x = acc[r][v] + bias[v];
+      if (s.residual) x += load(reinterpret_cast<const T*>(s.residual + r * s.plan->ldr) + v * kLanes);
+      store(y + v * kLanes, clip(x, s.plan->lo, s.plan->hi));
+    }
+  }
 }
 
 /// Stores a buffer of sums with `pitch` floats a row; whole vectors of it are read, and may be written.

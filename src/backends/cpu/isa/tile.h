@@ -102,30 +102,13 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t tap
   }
 }
 
-template <class T, int M, int V>
-TENON_INLINE void store_registers(const Vf (&acc)[M][V], const Sink& s) {
-  Vf bias[V];
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) bias[v] = s.bias ? load(s.bias + v * kLanes) : Vf{};
-#pragma GCC unroll 16
-  for (int r = 0; r < M; ++r) {
-    T* y = reinterpret_cast<T*>(s.y + r * s.ldy);
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      Vf x = acc[r][v] + bias[v];
-      if (s.residual) x += load(reinterpret_cast<const T*>(s.residual + r * s.ldr) + v * kLanes);
-      store(y + v * kLanes, clip(x, s.lo, s.hi));
-    }
-  }
-}
-
 /// One tile: M rows, V vectors of which `columns` values are real.
 template <class Mac, int M, int V>
 void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns) {
   Vf acc[M][V];
   sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b));
-  if (s.in_registers && columns == V * kLanes) {
-    if (s.bf16)
+  if (s.plan->in_registers && columns == V * kLanes) {
+    if (s.plan->bf16)
       store_registers<uint16_t, M, V>(acc, s);
     else
       store_registers<float, M, V>(acc, s);

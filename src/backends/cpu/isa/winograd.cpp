@@ -157,8 +157,8 @@ void transform_input(const Winograd& c, const Geometry& g, const Layout& l, cons
 
 /// y of one tile from the columns [0, columns) of its 36 rows of M.
 template <int M>
-void output_tile(const Winograd& c, const float* m, int64_t step, const Sink& plane, const Spot& at, int64_t n,
-                 int64_t columns) {
+void output_tile(const Winograd& c, const float* m, int64_t step, const Sink& plane, const Plan& spread, const Spot& at,
+                 int64_t n, int64_t columns) {
   constexpr int64_t kWidth = kOutVectors * kLanes;
   alignas(64) float buffer[M * M * kWidth];
   const int64_t rows = min64(M, ceil_div(c.out[1] - at.h, c.dilation));
@@ -184,15 +184,9 @@ void output_tile(const Winograd& c, const float* m, int64_t step, const Sink& pl
         for (int w = 0; w < M; ++w) store(buffer + (h * M + w) * kWidth + i, y[w]);
       }
     }
-    Sink sink = plane;
-    sink.ldy *= c.dilation;
-    sink.ldr *= c.dilation;
     for (int64_t h = 0; h < rows; ++h) {
-      const int64_t row = (at.h + h * c.dilation) * c.out[2] + at.w;
-      Sink to = moved(plane, row, n + n0);
-      to.ldy = sink.ldy;
-      to.ldr = sink.ldr;
-      to.step = c.dilation;
+      Sink to = moved(plane, (at.h + h * c.dilation) * c.out[2] + at.w, n + n0);
+      to.plan = &spread;
       store_rows(to, buffer + h * M * kWidth, kWidth, across, width);
     }
   }
@@ -247,12 +241,13 @@ void multiply(const Winograd& c, const Geometry& g, const Layout& l, const Slice
               int64_t d1, int64_t p0, int64_t p1, const float* v, const float* zero, float* m, const void** pointers) {
   const int64_t step = panel_bytes<MacF32>(c.kernel_d, c.c), first = p0 * kPanel;
   const Post none;
+  const Plan plan = make_plan(none, l.m_pitch, Type::kF32);
   for (int64_t p = p0; p < p1; ++p)
     for (int64_t point = 0; point < kPoints; ++point) {
       const int64_t n = p * kPanel;
       Product product{c.kernel_d, c.c, min64(kPanel, c.n - n),
                       reinterpret_cast<const char*>(c.u) + (p * kPoints + point) * step,
-                      make_sink(none, m + point * l.m_step + n - first, l.m_pitch, Type::kF32)};
+                      make_sink(plan, m + point * l.m_step + n - first)};
       const float* from = v + point * l.v_step;
       run_product<MacF32>(
           product, 0, tiles * (d1 - d0), 0, 1, l.tiles, pointers,
@@ -287,16 +282,21 @@ void winograd(const Winograd& c, int64_t q0, int64_t q1, int64_t d0, int64_t d1,
   else
     transform_input<uint16_t>(c, g, l, s, q0, q1, reinterpret_cast<const uint16_t*>(zero), v);
   multiply(c, g, l, s, tiles, d0, d1, p0, p1, v, zero, m, pointers);
-  const Sink all = make_sink(c.post, c.y, c.ldy, c.type);
+  const Plan plan = make_plan(c.post, c.ldy, c.type);
+  Plan spread = plan;  // neighbouring outputs of a tile
+  spread.ldy *= c.dilation;
+  spread.ldr *= c.dilation;
+  spread.step = c.dilation;
+  const Sink all = make_sink(plan, c.y);
   for (int64_t d = d0; d < d1; ++d)
     for (int64_t q = q0; q < q1; ++q) {
       const int64_t plane = q / g.plane * c.out[0] + d;
       const Sink sink = moved(all, plane * c.out[1] * c.out[2], 0);
       const float* from = m + ((d - d0) * tiles + q - q0) * l.m_pitch;
       if (g.m == 4)
-        output_tile<4>(c, from, l.m_step, sink, spot_of(c, g, q % g.plane), n0, columns);
+        output_tile<4>(c, from, l.m_step, sink, spread, spot_of(c, g, q % g.plane), n0, columns);
       else
-        output_tile<2>(c, from, l.m_step, sink, spot_of(c, g, q % g.plane), n0, columns);
+        output_tile<2>(c, from, l.m_step, sink, spread, spot_of(c, g, q % g.plane), n0, columns);
     }
 }
 
