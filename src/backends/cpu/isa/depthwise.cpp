@@ -124,8 +124,101 @@ TENON_INLINE void wide_run(int64_t count, const Depthwise& c, const Row& r, int6
   }
 }
 
+/// W neighbouring outputs from column w on, K x K window, stride S, dilation 1. The window's rows are `rows`, null
+/// outside the input. Inputs are read once for all the outputs that share them. With kEdge, columns outside the input
+/// count as zero and `left` channels are real.
+template <class T, int K, int S, int W, bool kEdge>
+void square(const Depthwise& c, const T* const (&rows)[K], int64_t w, int64_t channel, int64_t left, const Sink& sink) {
+  constexpr int kColumns = (W - 1) * S + K;
+  Vf acc[W][1];
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) acc[j][0] = Vf{};
+  const int64_t first = w * S - c.pad[2];
+#pragma GCC unroll 1
+  for (int h = 0; h < K; ++h) {
+    if (!rows[h]) continue;
+    const T* x = rows[h] + first * c.ldx + channel;
+    const float* weights = c.w + h * K * c.c + channel;
+    Vf wv[K];
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k)
+      wv[k] = kEdge && left < kLanes ? load_part(weights + k * c.c, left) : load(weights + k * c.c);
+#pragma GCC unroll 24
+    for (int i = 0; i < kColumns; ++i, x += c.ldx) {
+      Vf v;
+      if (kEdge) {
+        const bool in = uint64_t(first + i) < uint64_t(c.in[2]);
+        v = !in ? Vf{} : left < kLanes ? load_part(x, left) : load(x);
+      } else {
+        v = load(x);
+      }
+#pragma GCC unroll 8
+      for (int j = 0; j < W; ++j)
+        if (i - j * S >= 0 && i - j * S < K) acc[j][0] = fma(v, wv[i - j * S], acc[j][0]);
+    }
+  }
+  if (sink.plan->in_registers && (!kEdge || left >= kLanes)) {
+    if (sink.plan->bf16)
+      store_registers<uint16_t, W, 1>(acc, sink);
+    else
+      store_registers<float, W, 1>(acc, sink);
+    return;
+  }
+  alignas(64) float sums[W * kLanes];
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) store(sums + j * kLanes, acc[j][0]);
+  store_rows(sink, sums, kLanes, W, min64(left, kLanes));
+}
+
+/// Rows [r0, r1) in runs of W columns; the last run may overlap the one before it.
+template <class T, int K, int S, int W>
+void square_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  const Plan plan = make_plan(c.post, c.ldy, c.y_type);
+  const Sink all = make_sink(plan, c.y);
+  for (int64_t block = r0; block < r1; block += kRowBlock) {
+    const int64_t count = min64(kRowBlock, r1 - block);
+    const T* rows[kRowBlock][K];
+    for (int64_t i = 0; i < count; ++i) {
+      const Row r = find_row(c, block + i);
+      for (int h = 0; h < K; ++h) rows[i][h] = h >= r.h0 && h < r.h1 ? input_row<T>(c, r, 0, h) : nullptr;
+    }
+    for (int64_t ch = c0; ch < c1; ch += kLanes) {
+      const int64_t left = c1 - ch;
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t w = 0; w < c.out[2]; w += W) {
+          const int64_t at = min64(w, c.out[2] - W), first = at * S - c.pad[2];
+          const Sink sink = moved(all, (block + i) * c.out[2] + at, ch);
+          if (left >= kLanes && first >= 0 && first + (W - 1) * S + K <= c.in[2])
+            square<T, K, S, W, false>(c, rows[i], at, ch, left, sink);
+          else
+            square<T, K, S, W, true>(c, rows[i], at, ch, left, sink);
+        }
+    }
+  }
+}
+
+template <class T, int K, int S>
+bool try_square(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  if (c.kernel[1] != K || c.kernel[2] != K || c.stride[2] != S || c.out[2] < 4) return false;
+  if (c.out[2] % 7 == 0)
+    square_rows<T, K, S, 7>(c, r0, r1, c0, c1);
+  else if (c.out[2] >= 8)
+    square_rows<T, K, S, 8>(c, r0, r1, c0, c1);
+  else
+    square_rows<T, K, S, 4>(c, r0, r1, c0, c1);
+  return true;
+}
+template <class T>
+bool try_squares(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  if (c.kernel[0] != 1 || c.dilation[1] != 1 || c.dilation[2] != 1) return false;
+  return try_square<T, 3, 1>(c, r0, r1, c0, c1) || try_square<T, 3, 2>(c, r0, r1, c0, c1) ||
+         try_square<T, 5, 1>(c, r0, r1, c0, c1) || try_square<T, 5, 2>(c, r0, r1, c0, c1) ||
+         try_square<T, 7, 1>(c, r0, r1, c0, c1);
+}
+
 template <class T>
 void depthwise_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+  if (try_squares<T>(c, r0, r1, c0, c1)) return;
   alignas(64) float sums[kDeepLanes];
   const Plan plan = make_plan(c.post, c.ldy, c.y_type);
   const Sink all = make_sink(plan, c.y);

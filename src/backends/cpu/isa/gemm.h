@@ -31,7 +31,8 @@ TENON_INLINE int64_t panel_bytes(int64_t taps, int64_t k) {
 struct Product {
   int64_t taps, k, n;
   const char* b;
-  Sink sink;  ///< of row 0, column 0
+  Sink sink;                     ///< of row 0, column 0
+  const char* next_b = nullptr;  ///< what is read after the last panel, or null
 };
 
 /// Runs rows [m0, m1) against panels [p0, p1). fill(block_row, m, rows, pointers) names the rows of one tile.
@@ -49,13 +50,18 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
       const int64_t m = first_row(t);
       fill(m - first_row(t0), m, first_row(t + 1) - m, pointers + (t - t0) * pointer_step);
     }
+    // While one panel is used, the next comes closer, a part with each tile.
+    const int64_t part = ceil_div(panel / kLine, t1 - t0), strips = max64(1, p.taps * p.k / (kUnroll * Mac::kStep));
+    const int lines = int(ceil_div(part, strips));
     for (int64_t q = p0; q < p1; ++q) {
+      const char* next = q + 1 < p1 ? p.b + (q + 1) * panel : p.next_b;
       const int64_t n = q * kPanel, columns = min64(kPanel, p.n - n);
       for (int64_t t = t0; t < t1; ++t) {
         const int64_t m = first_row(t);
         const int count = int(first_row(t + 1) - m);
         const TileFn fn = columns > kLanes ? tile_of<Mac, kVectors>(count) : tile_of<Mac, 1>(count);
-        fn(pointers + (t - t0) * pointer_step, p.taps, p.k, p.b + q * panel, moved(p.sink, m, n), columns);
+        fn(pointers + (t - t0) * pointer_step, p.taps, p.k, p.b + q * panel, moved(p.sink, m, n), columns,
+           {next + (t - t0) * part * kLine, next ? lines : 0});
       }
     }
   }

@@ -74,11 +74,17 @@ TENON_INLINE void mac_step(Vf (&acc)[M][V], const typename Mac::A* const (&a)[M]
   }
 }
 
+/// Bytes that later tiles read, asked for on the way: so many lines for every kUnroll steps.
+struct Ahead {
+  const char* at;
+  int lines;
+};
+constexpr int kUnroll = 4, kLine = 64;
+
 /// Every sum runs over taps, then k, one after the other, whatever M and V are: bits do not depend on the tiling.
 template <class Mac, int M, int V>
-TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t taps, int64_t k,
-                           const typename Mac::B* b) {
-  constexpr int kUnroll = 4;
+TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t taps, int64_t k, const typename Mac::B* b,
+                           Ahead ahead) {
   constexpr int64_t kWidth = V * kLanes * Mac::kPack;  // elements of B a step
 #pragma GCC unroll 16
   for (int r = 0; r < M; ++r)
@@ -93,6 +99,7 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t tap
 #pragma GCC unroll 4
       for (int u = 0; u < kUnroll; ++u) mac_step<Mac, M, V>(acc, a, i + u * Mac::kStep, b + u * kWidth, false);
       b += kUnroll * kWidth;
+      for (int line = 0; line < ahead.lines; ++line, ahead.at += kLine) __builtin_prefetch(ahead.at, 0, 2);
     }
     for (; i + Mac::kStep <= k; i += Mac::kStep, b += kWidth) mac_step<Mac, M, V>(acc, a, i, b, false);
     if (Mac::kStep > 1 && i < k) {
@@ -104,9 +111,10 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t tap
 
 /// One tile: M rows, V vectors of which `columns` values are real.
 template <class Mac, int M, int V>
-void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns) {
+void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
+          Ahead ahead) {
   Vf acc[M][V];
-  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b));
+  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b), ahead);
   if (s.plan->in_registers && columns == V * kLanes) {
     if (s.plan->bf16)
       store_registers<uint16_t, M, V>(acc, s);
@@ -122,8 +130,8 @@ void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const
   store_rows(s, buffer, V * kLanes, M, columns);
 }
 
-using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s,
-                        int64_t columns);
+using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
+                        Ahead ahead);
 
 /// The tile of so many rows and vectors; compiled once, in tile.cpp.
 TileFn find_tile(bool bf16, int vectors, int rows);

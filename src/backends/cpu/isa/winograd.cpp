@@ -248,6 +248,8 @@ void multiply(const Winograd& c, const Geometry& g, const Layout& l, const Slice
       Product product{c.kernel_d, c.c, min64(kPanel, c.n - n),
                       reinterpret_cast<const char*>(c.u) + (p * kPoints + point) * step,
                       make_sink(plan, m + point * l.m_step + n - first)};
+      const bool last = p + 1 == p1 && point + 1 == kPoints;
+      if (!last) product.next_b = product.b + step;  // panels are stored point after point
       const float* from = v + point * l.v_step;
       run_product<MacF32>(
           product, 0, tiles * (d1 - d0), 0, 1, l.tiles, pointers,

@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "base/checked.h"
-#include "base/half.h"
 
 namespace tenon::cpu {
 
@@ -24,14 +23,13 @@ namespace {
 
 bool readable(ir::DType t) { return has_isa_type(t) || t == ir::DType::kF16; }
 
-float element(const void* data, ir::DType dtype, int64_t i) {
-  if (dtype == ir::DType::kF32) return static_cast<const float*>(data)[i];
-  const uint16_t bits = static_cast<const uint16_t*>(data)[i];
-  if (dtype == ir::DType::kF16) return f16::decode(bits);
-  bf16 v;
-  v.bits = bits;
-  return float(v);
+constexpr int kMaxColumns = 64;  ///< of one call of apply
+constexpr int kMaxSlots = 96, kMaxRegisters = 24;
+
+isa::PwType strip_type(ir::DType t) {
+  return t == ir::DType::kF32 ? isa::PwType::kF32 : t == ir::DType::kBF16 ? isa::PwType::kBf16 : isa::PwType::kF16;
 }
+int64_t bytes_of(ir::DType t) { return ir::bits(t) / 8; }
 
 }  // namespace
 
@@ -50,10 +48,9 @@ std::string Epilogue::read(const Problem& p, const std::string& program, size_t 
   }
   if (program.empty()) return {};
   has_program_ = true;
-  program_ = ops::parse_pointwise(program);
-  if (program_.results.size() != 1) return cat("the epilogue has ", program_.results.size(), " results, accepted is 1");
-  if (program_.instrs.size() > 64) return cat("the epilogue has ", program_.instrs.size(), " steps, accepted are 64");
-  const int count = std::max(0, program_.input_count - 1);
+  const ops::PointwiseProgram parsed = ops::parse_pointwise(program);
+  if (parsed.results.size() != 1) return cat("the epilogue has ", parsed.results.size(), " results, accepted is 1");
+  const int count = std::max(0, parsed.input_count - 1);
   if (count > kMaxExtras) return cat("the epilogue has ", count, " operands, accepted are ", kMaxExtras);
   for (int k = 0; k < count; ++k) {
     const size_t input = first_extra + size_t(k);
@@ -79,7 +76,15 @@ std::string Epilogue::read(const Problem& p, const std::string& program, size_t 
     }
     extras_.push_back(e);
   }
-  matched_ = match(program_);
+  matched_ = match(parsed);
+  if (matched_) return {};
+  column_ = residual_ = -1;
+  std::vector<bool> single{false};
+  for (const Extra& e : extras_) single.push_back(e.single());
+  loops_ = &isa::loop_table().pointwise;
+  steps_ = compile_pointwise(parsed, single, *loops_);
+  if (steps_.registers > kMaxRegisters || steps_.first_register() + steps_.registers > kMaxSlots)
+    return cat("the epilogue needs ", steps_.registers, " strips, accepted are ", kMaxRegisters);
   return {};
 }
 
@@ -142,8 +147,14 @@ bool Epilogue::match(const ops::PointwiseProgram& program) {
       const bool first = is_value(instr.args[0]);
       if (!first && !is_value(instr.args[1])) return false;
       const PointwiseArg& other = instr.args[first ? 1 : 0];
-      if (other.kind != Kind::kInput || other.index < 1 || residual_ >= 0) return false;
+      if (other.kind != Kind::kInput || other.index < 1) return false;
       const Extra& e = extras_[size_t(other.index) - 1];
+      if (e.form == Form::kColumn && e.dtype == ir::DType::kF32 && act_ == Act::kNone && column_ < 0 && bias_ < 0 &&
+          bias_values_.empty()) {
+        column_ = other.index - 1;
+        continue;
+      }
+      if (residual_ >= 0) return false;
       if (e.form != Form::kFull || e.dtype != y_type_) return false;
       residual_ = other.index - 1;
       add_after_ = act_ != Act::kNone;
@@ -166,22 +177,31 @@ void Epilogue::apply(void* user, float* sums, int64_t pitch, int64_t m, int64_t 
                      int64_t columns) {
   const Bound& bound = *static_cast<const Bound*>(user);
   const Epilogue& self = *bound.epilogue;
-  double inputs[kMaxExtras + 1], temps[64], result;
+  const PwSteps& steps = self.steps_;
+  const size_t extras = self.extras_.size(), first = size_t(steps.first_register());
+  alignas(64) float registers[kMaxRegisters][kMaxColumns], strips[kMaxExtras][kMaxColumns];
+  float* slots[kMaxSlots];
+  for (size_t i = 0; i < steps.constants.size(); ++i)
+    slots[size_t(steps.inputs) + i] = const_cast<float*>(&steps.constants[i]);
+  for (int i = 0; i < steps.registers; ++i) slots[first + size_t(i)] = registers[i];
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = m + r * step;
-    int64_t base[kMaxExtras], stride[kMaxExtras];
-    for (size_t k = 0; k < self.extras_.size(); ++k) {
+    float* sum = slots[0] = sums + r * pitch;
+    for (size_t k = 0; k < extras; ++k) {
       const Extra& e = self.extras_[k];
-      base[k] = e.form == Form::kFull ? row * e.pitch : e.form == Form::kBroadcast ? self.offset_of(e, row) : 0;
-      stride[k] = e.form == Form::kScalar ? 0 : e.form == Form::kBroadcast ? e.last : 1;
+      int64_t at = e.form == Form::kFull ? row * e.pitch : e.form == Form::kBroadcast ? self.offset_of(e, row) : 0;
+      if (!e.single()) at += n;
+      const char* from = static_cast<const char*>(bound.extras[k]) + at * bytes_of(e.dtype);
+      slots[k + 1] = strips[k];
+      if (e.dtype == ir::DType::kF32)
+        slots[k + 1] = const_cast<float*>(reinterpret_cast<const float*>(from));
+      else
+        self.loops_->load[size_t(strip_type(e.dtype))](from, strips[k], e.single() ? 1 : columns);
     }
-    for (int64_t j = 0; j < columns; ++j) {
-      inputs[0] = double(sums[r * pitch + j]);
-      for (size_t k = 0; k < self.extras_.size(); ++k)
-        inputs[k + 1] = double(element(bound.extras[k], self.extras_[k].dtype, base[k] + (n + j) * stride[k]));
-      ops::eval_pointwise(self.program_, inputs, temps, &result);
-      sums[r * pitch + j] = float(result);
-    }
+    for (const PwStep& s : steps.steps)
+      s.loop(slots[s.to], slots[s.args[0]], slots[s.args[1]], slots[s.args[2]], s.single ? 1 : columns);
+    const float* result = slots[steps.results[0]];
+    if (result != sum) std::memcpy(sum, result, size_t(columns) * sizeof(float));
   }
 }
 
@@ -190,6 +210,7 @@ void Epilogue::bind(const RunArgs& args, Bound& bound) const {
   for (size_t k = 0; k < extras_.size(); ++k) bound.extras[k] = args.inputs[extras_[k].input];
   isa::Post post;
   post.bias = bias_ >= 0             ? static_cast<const float*>(args.inputs[bias_])
+              : column_ >= 0         ? static_cast<const float*>(bound.extras[column_])
               : bias_values_.empty() ? nullptr
                                      : bias_values_.data();
   if (has_program_ && !matched_) {

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "backends/cpu/isa/isa.h"
+#include "backends/cpu/isa/loops.h"
+#include "backends/cpu/kernels/pointwise_steps.h"
 #include "backends/kernel.h"
 #include "base/thread_pool.h"
 #include "ops/fused/pointwise_program.h"
@@ -41,6 +43,7 @@ class Epilogue {
     int64_t pitch = 0;
     ir::Dims strides;  ///< of each axis of y but the last, 0 where broadcast; for kBroadcast
     int64_t last = 0;  ///< the last axis's stride
+    bool single() const { return form == Form::kScalar || (form == Form::kBroadcast && last == 0); }
   };
   bool match(const ops::PointwiseProgram& program);
   bool match_act(const ops::PointwiseInstr& instr);
@@ -51,11 +54,13 @@ class Epilogue {
   int bias_ = -1;
   std::vector<float> bias_values_;
   bool has_program_ = false, matched_ = false;
-  ops::PointwiseProgram program_;
+  PwSteps steps_;  ///< where the program did not match
+  const isa::PointwiseLoops* loops_ = nullptr;
   std::vector<Extra> extras_;
   ir::Dims rows_;  ///< dims of y but the last
   ir::DType y_type_ = ir::DType::kF32;
   int residual_ = -1;  ///< extra added, where the program matched
+  int column_ = -1;    ///< extra that is the bias, where the program matched
   isa::Act act_ = isa::Act::kNone;
   float a_ = 0, b_ = 0;
   bool add_after_ = false;
