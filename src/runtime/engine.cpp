@@ -16,19 +16,29 @@ class PackedWeights final : public WeightCache {
                                   const std::function<std::shared_ptr<const void>()>& make) override {
     const std::string key = cat(uint64_t(reinterpret_cast<uintptr_t>(source.data().data())), "/", source.bytes(), "/",
                                 ir::name(source.dtype()), source.dims(), "/", format);
-    std::lock_guard lock(mutex_);
-    auto& entry = packed_[key];
-    if (!entry.packed) entry = {source, make()};
-    return entry.packed;
+    std::shared_ptr<Entry> entry;
+    {
+      std::lock_guard lock(mutex_);
+      auto& slot = packed_[key];
+      if (!slot) slot = std::make_shared<Entry>();
+      entry = slot;
+    }
+    std::lock_guard lock(entry->mutex);  // others may pack other weights meanwhile
+    if (!entry->packed) {
+      entry->packed = make();
+      entry->source = source;
+    }
+    return entry->packed;
   }
 
  private:
   struct Entry {
+    std::mutex mutex;
     ir::Tensor source;  // keeps the bytes alive, so the address in the key stays unique
     std::shared_ptr<const void> packed;
   };
   std::mutex mutex_;
-  std::unordered_map<std::string, Entry> packed_;
+  std::unordered_map<std::string, std::shared_ptr<Entry>> packed_;
 };
 
 IoInfo describe(const ir::Graph& g, ir::ValueId v, bool is_input) {
@@ -95,6 +105,7 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   PrepareOptions options;
   options.backend = backend_;
   options.threads = threads();
+  options.pool = pool_;
   options.weights = weights_.get();
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
   auto made = prepare(plan_.graph, dims, options, values);

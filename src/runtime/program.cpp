@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/thread_pool.h"
 #include "ops/op.h"
 #include "runtime/alias.h"
 
@@ -111,26 +112,35 @@ bool empty_outputs(const Problem& p) {
   return std::all_of(p.outputs.begin(), p.outputs.end(), [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
 }
 
+void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases) {
+  const ir::Node& node = g.node(step.node);
+  const Problem problem = make_problem(g, step.node, options, &aliases);
+  if (empty_outputs(problem)) return;
+  try {
+    const std::string_view wanted = options.choices ? (*options.choices)[step.node].kernel : std::string_view();
+    const KernelDef& def = pick_kernel(*options.backend, problem, wanted);
+    step.kernel = def.prepare(problem);
+    step.kernel_name = def.name;
+  } catch (const Error& e) {
+    throw e.at(cat("node '", node.name, "' (", node.op, ")"));
+  }
+}
+
 void add_steps(Program& program, const PrepareOptions& options, const Aliases& aliases) {
   const ir::Graph& g = program.concrete.graph;
   for (ir::NodeId n : program.concrete.order) {
     const ir::Node& node = g.node(n);
     if (ops::find_op(node.op).form == ops::OpForm::kView || aliases.resolved_node[n]) continue;
-    Problem problem = make_problem(g, n, options, &aliases);
     Step step;
     step.node = n;
     step.name = node.name.empty() ? node.op : node.name;
-    if (!empty_outputs(problem)) {
-      try {
-        const KernelDef& def =
-            pick_kernel(*options.backend, problem, options.choices ? (*options.choices)[n].kernel : std::string_view());
-        step.kernel = def.prepare(problem);
-        step.kernel_name = def.name;
-      } catch (const Error& e) {
-        throw e.at(cat("node '", node.name, "' (", node.op, ")"));
-      }
-    }
     program.steps.push_back(std::move(step));
+  }
+  auto one = [&](int64_t i, int) { prepare_kernel(program.steps[size_t(i)], g, options, aliases); };
+  if (options.pool) {
+    options.pool->parallel_for(int64_t(program.steps.size()), one);
+  } else {
+    for (size_t i = 0; i < program.steps.size(); ++i) one(int64_t(i), 0);
   }
 }
 

@@ -42,6 +42,7 @@ struct PrepareOptions {
   const Backend* backend = nullptr;
   const std::vector<plan::Choice>* choices = nullptr;
   int threads = 1;
+  ThreadPool* pool = nullptr;  ///< prepares kernels side by side; null: one after the other
   WeightCache* weights = nullptr;
 };
 
