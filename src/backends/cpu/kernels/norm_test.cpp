@@ -1,0 +1,63 @@
+#include "ops/nn/norm.h"
+
+#include <doctest/doctest.h>
+
+#include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/nn/batch_norm.h"
+
+using namespace tenon;
+using namespace tenon::cpu::testing;
+using ir::DType;
+
+namespace {
+
+KernelCase norm_case(std::string op, ir::Attrs attrs, std::vector<Operand> inputs, double norm = 2e-6) {
+  KernelCase c;
+  c.op = std::move(op);
+  c.attrs = std::move(attrs);
+  c.inputs = std::move(inputs);
+  if (c.inputs[0].dtype == DType::kF32) c.norm = norm;
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("norm: rows") {
+  struct Case {
+    ir::Dims x, p;
+    int64_t axis;
+  };
+  const Case cases[] = {{{3, 5, 768}, {768}, -1},
+                        {{7, 33}, {33}, 1},
+                        {{2, 3, 4, 5}, {4, 5}, 2},
+                        {{9, 1}, {1}, -1},
+                        {{2, 6000}, {6000}, -1}};
+  for (DType t : {DType::kF32, DType::kBF16, DType::kF16})
+    for (const Case& k : cases) {
+      CAPTURE(cat(t, k.x));
+      const ops::LayerNormAttrs a{k.axis, 1e-5f};
+      check_kernel(norm_case("LayerNormalization", a, {of_type(t, k.x, 1, 4), of_type(t, k.p), of_type(t, k.p)}));
+      check_kernel(norm_case("LayerNormalization", a, {of_type(t, k.x), f32(k.p)}));
+      check_kernel(norm_case("RMSNormalization", a, {of_type(t, k.x), of_type(t, k.p)}));
+    }
+  KernelCase c =
+      norm_case("LayerNormalization", ops::LayerNormAttrs{}, {pitched(f32({2, 5, 40}), 64), f32({40}), f32({40})});
+  c.output_pitch = {48};
+  check_kernel(c);
+  CHECK(refusal(norm_case("LayerNormalization", ops::LayerNormAttrs{}, {f32({3, 8}), f32({1})}), "norm_rows")
+            .find("row") != std::string::npos);
+}
+
+TEST_CASE("norm: planes") {
+  for (DType t : {DType::kF32, DType::kBF16})
+    for (ir::Dims x : {ir::Dims{2, 6, 5, 7}, ir::Dims{1, 6, 3000}, ir::Dims{3, 6}}) {
+      CAPTURE(cat(t, x));
+      const Operand p = f32({6});
+      if (x.size() > 2)
+        check_kernel(norm_case("InstanceNormalization", ops::InstanceNormAttrs{},
+                               {of_type(t, x), of_type(t, {6}), of_type(t, {6})}));
+      check_kernel(norm_case("GroupNormalization", ops::GroupNormAttrs{2, 1e-5f},
+                             {of_type(t, x), of_type(t, {6}), of_type(t, {6})}));
+      check_kernel(norm_case("BatchNormalization", ops::BatchNormAttrs{}, {of_type(t, x), p, p, p, f32({6}, 0.5, 2)}));
+    }
+}
