@@ -2,6 +2,7 @@
 #pragma once
 #include "backends/cpu/isa/move_loops.h"
 #include "backends/cpu/isa/pointwise_loops.h"
+#include "backends/cpu/isa/pool_loops.h"
 #include "backends/cpu/isa/row_loops.h"
 
 namespace tenon::isa {
@@ -10,6 +11,7 @@ struct LoopTable {
   PointwiseLoops pointwise;
   MoveLoops move;
   RowLoops rows;
+  PoolLoops pool;
 };
 
 /// The table of the level that isa_table() gives.
@@ -22,5 +24,6 @@ namespace tenon::isa::TENON_ISA {
 void fill_pointwise(PointwiseLoops& t);
 void fill_move(MoveLoops& t);
 void fill_rows(RowLoops& t);
+void fill_pool(PoolLoops& t);
 }
 #endif

@@ -8,6 +8,7 @@ const LoopTable& loops() {
     fill_pointwise(t.pointwise);
     fill_move(t.move);
     fill_rows(t.rows);
+    fill_pool(t.pool);
     return t;
   }();
   return table;

@@ -1,4 +1,5 @@
 #include "backends/cpu/isa/loops.h"
+#include "backends/cpu/isa/vec_f16.h"
 #include "backends/cpu/isa/vec_math_more.h"
 
 namespace tenon::isa::TENON_ISA {
@@ -125,42 +126,6 @@ void store_bf16(const float* x, void* y, int64_t n) {
   if (i < n) store_part(p + i, load_part(x + i, n - i), n - i);
 }
 
-TENON_INLINE Vf widen_f16(Vh h) {
-#if defined(__AVX512F__)
-  __m256i w;
-  std::memcpy(&w, &h, sizeof w);
-  return _mm512_cvtph_ps(w);
-#elif defined(__F16C__)
-  __m128i w;
-  std::memcpy(&w, &h, sizeof w);
-  return _mm256_cvtph_ps(w);
-#else
-  Vi x = __builtin_convertvector(h, Vi);
-  Vi magnitude = x & 0x7fff, sign = (x & 0x8000) << 16;
-  Vf scaled = floats(magnitude << 13) * splat(0x1p112f);  // moves the exponent, subnormals included
-  Vf special = floats((magnitude << 13) | 0x7f800000);
-  return floats(bits(magnitude >= 0x7c00 ? special : scaled) | sign);
-#endif
-}
-TENON_INLINE Vh narrow_f16(Vf x) {
-  Vh h;
-#if defined(__AVX512F__)
-  __m256i w = _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  std::memcpy(&h, &w, sizeof h);
-#elif defined(__F16C__)
-  __m128i w = _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  std::memcpy(&h, &w, sizeof h);
-#else
-  Vi magnitude = bits(x) & 0x7fffffff, sign = (bits(x) >> 16) & 0x8000;
-  Vi subnormal = bits(floats(magnitude) + splat(0.5f)) - bits(splat(0.5f));
-  Vi normal = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-  Vi special = magnitude > 0x7f800000 ? (((magnitude >> 13) & 0x3ff) | 0x7e00) : splat_int(0x7c00);
-  Vi r = magnitude < 0x38800000 ? subnormal : normal;
-  r = magnitude >= 0x477ff000 ? special : r;
-  h = __builtin_convertvector(r | sign, Vh);
-#endif
-  return h;
-}
 void load_f16(const void* x, float* y, int64_t n) {
   const uint16_t* p = static_cast<const uint16_t*>(x);
   int64_t i = 0;
