@@ -14,6 +14,8 @@ int fuse_pointwise(ir::Graph& graph, PassContext& context);
 int recognize_activations(ir::Graph& graph, PassContext& context);
 int precision(ir::Graph& graph, PassContext& context);
 int recognize_normalizations(ir::Graph& graph, PassContext& context);
+int recognize_attention(ir::Graph& graph, PassContext& context);
+int simplify_chains(ir::Graph& graph, PassContext& context);
 int merge_siblings(ir::Graph& graph, PassContext& context);
 int move_transposes(ir::Graph& graph, PassContext& context);
 int layout(ir::Graph& graph, PassContext& context);

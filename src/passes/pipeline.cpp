@@ -15,6 +15,10 @@ std::span<const Pass> pipeline() {
       {"recognize_normalizations", recognize_normalizations},
       {"recognize_activations", recognize_activations},
       {"fold_weights", fold_weights},
+      // Transformers: rows of projections instead of moved heads.
+      {"simplify_chains", simplify_chains},
+      {"recognize_attention", recognize_attention},
+      {"simplify_chains", simplify_chains},
       // Layout.
       {"move_transposes", move_transposes},
       {"layout", layout},

@@ -1,0 +1,126 @@
+// softmax(alpha q k^T + mask) v becomes FusedAttention, which reads q, k and v as rows of their projections where the
+// model only splits and moves heads, and writes rows where it merges them.
+#include <algorithm>
+
+#include "ops/fused/fused_attention.h"
+#include "ops/nn/matmul.h"
+#include "ops/op.h"
+#include "ops/shape/axis_attrs.h"
+#include "ops/shape/transpose.h"
+#include "passes/axis_chain.h"
+#include "passes/pass_list.h"
+#include "passes/rewrite.h"
+
+namespace tenon::passes {
+namespace {
+
+using ops::HeadLayout;
+
+const ir::Node* plain_product(const ir::Graph& g, ir::ValueId v) {
+  const ir::Node* n = made_by(g, v, "MatMul");
+  if (!n || n->inputs.size() > 2) return nullptr;
+  const auto& a = n->attrs.as<ops::MatMulAttrs>();
+  return a.epilogue.empty() && !a.transpose_a ? n : nullptr;
+}
+
+struct Scores {
+  const ir::Node* product = nullptr;
+  ir::ValueId mask = ir::kNone;
+};
+
+std::optional<Scores> scores(const ir::Graph& g, ir::ValueId v) {
+  if (!read_once(g, v)) return std::nullopt;
+  if (const ir::Node* n = plain_product(g, v)) return Scores{n, ir::kNone};
+  const ir::Node* add = made_by(g, v, "Add");
+  if (!add) return std::nullopt;
+  for (size_t side : {0u, 1u}) {
+    const ir::ValueId product = add->inputs[side], mask = add->inputs[1 - side];
+    const ir::Node* n = plain_product(g, product);
+    if (n && read_once(g, product) && shape_of(g, product) == shape_of(g, v)) return Scores{n, mask};
+  }
+  return std::nullopt;
+}
+
+/// An operand of attention: a value and where its heads are.
+struct Operand {
+  ir::ValueId value;
+  HeadLayout layout;
+};
+
+/// `v` is [batch, heads, length, size], or with `turned` [batch, heads, size, length].
+std::optional<Operand> operand(ir::Patch& p, const ir::Graph& g, ir::ValueId v, bool turned) {
+  const ir::Shape& s = shape_of(g, v);
+  const ir::Shape rows{s[0], turned ? s[3] : s[2], g.symbols->mul(s[1], turned ? s[2] : s[3])};
+  if (const auto chain = axis_chain(g, v)) {
+    // In the source: batch, length, heads, size.
+    const auto& d = chain->dims;
+    std::vector<size_t> wanted = d[0];
+    for (size_t k : {turned ? size_t(3) : size_t(2), size_t(1), turned ? size_t(2) : size_t(3)})
+      wanted.insert(wanted.end(), d[k].begin(), d[k].end());
+    const auto target = reshape_target(shape_of(g, chain->source), rows);
+    if (std::is_sorted(wanted.begin(), wanted.end()) && target)
+      return Operand{shape_of(g, chain->source) == rows ? chain->source : reshape_to(p, chain->source, *target),
+                     HeadLayout::kRows};
+  }
+  if (turned) v = p.node("Transpose", {v}, ops::TransposeAttrs{{0, 1, 3, 2}});
+  return Operand{v, HeadLayout::kHeads};
+}
+
+bool rank_four(const ir::Graph& g, const ir::Node& product) {
+  return rank_of(g, product.inputs[0]) == 4 && rank_of(g, product.inputs[1]) == 4;
+}
+
+/// The value of the only reader of `y` that moves heads behind the sequence, or kNone.
+ir::ValueId merged_heads(const ir::Graph& g, ir::ValueId y) {
+  if (!read_once(g, y)) return ir::kNone;
+  const ir::Node& next = g.node(g.users(y)[0]);
+  if (next.op != "Transpose" || next.attrs.as<ops::TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3})
+    return ir::kNone;
+  return next.outputs[0];
+}
+
+Match recognize(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const ir::Node* weighting = plain_product(g, node.outputs[0]);
+  if (!weighting || !rank_four(g, node) || g.value(node.outputs[0]).dtype != ir::DType::kF32) return std::nullopt;
+  const auto& outer = node.attrs.as<ops::MatMulAttrs>();
+  const ir::Node* softmax = made_by(g, node.inputs[0], "Softmax");
+  if (!softmax || outer.alpha != 1 || !read_once(g, node.inputs[0])) return std::nullopt;
+  const int64_t axis = softmax->attrs.as<ops::AxisAttrs>().axis;
+  const auto s = axis == -1 || axis == 3 ? scores(g, softmax->inputs[0]) : std::nullopt;
+  if (!s || !rank_four(g, *s->product)) return std::nullopt;
+  const auto& inner = s->product->attrs.as<ops::MatMulAttrs>();
+  const ir::Shape &q = shape_of(g, s->product->inputs[0]), &k = shape_of(g, s->product->inputs[1]),
+                  &v = shape_of(g, node.inputs[1]), y = shape_of(g, node.outputs[0]);
+  if (!q[1].is_const() || k[1] != q[1] || v[1] != q[1] || k[0] != q[0] || v[0] != q[0] || !(inner.alpha > 0))
+    return std::nullopt;
+  ir::Patch p(g, "computes attention");
+  const auto qo = operand(p, g, s->product->inputs[0], false),
+             ko = operand(p, g, s->product->inputs[1], !inner.transpose_b),
+             vo = operand(p, g, node.inputs[1], outer.transpose_b);
+  ops::FusedAttentionAttrs attrs;
+  attrs.heads = attrs.kv_heads = q[1].constant();
+  attrs.scale = inner.alpha;
+  attrs.q = qo->layout, attrs.k = ko->layout, attrs.v = vo->layout, attrs.y = HeadLayout::kRows;
+  std::vector<ir::ValueId> inputs{qo->value, ko->value, vo->value};
+  if (s->mask != ir::kNone) inputs.push_back(s->mask);
+  const ir::ValueId merged = merged_heads(g, node.outputs[0]);
+  if (merged == ir::kNone) {
+    attrs.y = HeadLayout::kHeads;
+    p.replace(node.outputs[0], p.node("FusedAttention", inputs, attrs));
+    return p;
+  }
+  const ir::Shape rows{y[0], y[2], g.symbols->mul(y[1], y[3])};
+  const auto split = reshape_target(rows, {y[0], y[2], y[1], y[3]});
+  if (!split) return std::nullopt;
+  p.replace(merged, reshape_to(p, p.node("FusedAttention", inputs, attrs), *split));
+  return p;
+}
+
+constexpr Rule kRules[] = {{"MatMul", recognize}};
+
+}  // namespace
+
+int recognize_attention(ir::Graph& graph, PassContext& context) { return apply_rules(graph, context, kRules); }
+
+}  // namespace tenon::passes
