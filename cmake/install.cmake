@@ -1,7 +1,14 @@
 # What `cmake --install` lays out, as TensorRT does: lib, include, bin, samples, data. In a Python build (SKBUILD) the
 # same lib and bin go inside the package.
 foreach(library tenon nvinfer nvinfer_plugin nvinfer_lean nvinfer_dispatch nvonnxparser nvparsers nvcaffe_parser)
-  if(TARGET ${library})
+  if(NOT TARGET ${library})
+    continue()
+  endif()
+  if(SKBUILD)  # a wheel holds no links: one file under the name that programs load
+    get_target_property(soversion ${library} SOVERSION)
+    set_target_properties(${library} PROPERTIES VERSION ${soversion})
+    install(TARGETS ${library} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+  else()
     install(TARGETS ${library} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   endif()
 endforeach()
