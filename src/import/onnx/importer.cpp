@@ -134,6 +134,7 @@ ir::ValueId Importer::output_value(const std::string& name, Scope& scope) {
   const auto found = scope.find(name);
   require(found && *found != ir::kNone, ErrorCode::kInvalidModel, "graph output \"", name,
           "\" is defined by no node, input or initializer");
+  require(!is_sequence(*found), ErrorCode::kUnsupported, "output \"", name, "\" is a sequence, a tensor is accepted");
   return *found;
 }
 
@@ -271,8 +272,14 @@ std::vector<ir::ValueId> Importer::call(const onnx::Function& f, const onnx::Nod
   AttributeValues attributes;
   for (const onnx::Attribute& a : f.default_attributes) attributes[a.name] = &a;
   for (const onnx::Attribute& a : n.attributes) attributes[a.name] = &a;
-  Scope inner{scope.graph, &opsets,     nullptr,
-              nullptr,     &attributes, cat(scope.prefix, n.name.empty() ? cat(f.name, "_", index) : n.name, "/"),
+  Scope inner{scope.graph,
+              sequences_,
+              &opsets,
+              nullptr,
+              nullptr,
+              &attributes,
+              cat(scope.prefix, n.name.empty() ? cat(f.name, "_", index) : n.name, "/"),
+              {},
               {}};
   for (size_t i = 0; i < f.inputs.size(); ++i)
     inner.define(f.inputs[i], i < args.size() ? args[i] : ir::kNone, scope.graph.value_count());
@@ -284,7 +291,7 @@ std::vector<ir::ValueId> Importer::call(const onnx::Function& f, const onnx::Nod
   std::vector<ir::ValueId> outputs;
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     const auto found = inner.find(f.outputs[i]);
-    require(found && *found < kBroken, ErrorCode::kInvalidModel, "output \"", f.outputs[i], "\" of function ", f.name,
+    require(found && *found != kBroken, ErrorCode::kInvalidModel, "output \"", f.outputs[i], "\" of function ", f.name,
             " is defined by none of its nodes");
     outputs.push_back(*found);
   }
@@ -299,7 +306,7 @@ std::shared_ptr<ir::Graph> Importer::body(const onnx::Graph& source, std::string
   auto graph = std::make_shared<ir::Graph>(outer.graph.symbols);
   graph->name = source.name;
   captures.clear();
-  Scope scope{*graph, outer.opsets, &outer, &captures, outer.attributes, "", {}};
+  Scope scope{*graph, sequences_, outer.opsets, &outer, &captures, outer.attributes, "", {}, {}};
   add_body_inputs(source, scope, input_types);
   add_initializers(source, scope);
   nodes(source.nodes, scope);
@@ -320,7 +327,7 @@ void Importer::run(ir::Graph& graph) {
     return;
   }
   graph.name = model_.graph.name;
-  Scope scope{graph, &opsets_, nullptr, nullptr, nullptr, "", {}};
+  Scope scope{graph, sequences_, &opsets_, nullptr, nullptr, nullptr, "", {}, {}};
   add_initializers(model_.graph, scope);
   add_inputs(model_.graph, scope);
   nodes(model_.graph.nodes, scope);

@@ -52,6 +52,7 @@ class Importer {
   const OnnxOptions& options_;
   OpsetVersions opsets_;
   std::map<FunctionKey, const onnx::Function*> functions_;
+  Sequences sequences_;
   std::vector<const onnx::Function*> calls_;  // now being inlined
   std::map<std::string, std::string> dim_names_;
   std::set<std::string> dim_symbols_;

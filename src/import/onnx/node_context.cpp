@@ -51,15 +51,37 @@ std::vector<ir::ValueId> NodeContext::add_n(std::string_view op, std::vector<ir:
   return fold_small(scope_.graph, n);
 }
 
+ir::ValueId NodeContext::input(size_t i) const {
+  if (i >= inputs_.size()) return ir::kNone;
+  require(!is_sequence(inputs_[i]), ErrorCode::kUnsupported, "input ", i, " is a sequence, a tensor is accepted");
+  return inputs_[i];
+}
+
+const std::vector<ir::ValueId>* NodeContext::sequence(size_t i) const {
+  return i < inputs_.size() && is_sequence(inputs_[i]) ? &scope_.sequences.of(inputs_[i]) : nullptr;
+}
+
 void NodeContext::output(size_t i, ir::ValueId v) {
   require(v < scope_.graph.value_count(), ErrorCode::kInternal, "output ", i, " is bound to no value");
-  if (i < outputs_.size()) outputs_[i] = v;
+  if (i >= outputs_.size()) return;
+  outputs_[i] = v;
+  bound_[i] = true;
+}
+
+void NodeContext::output_sequence(size_t i, std::vector<ir::ValueId> elements) {
+  if (i >= outputs_.size()) return;
+  outputs_[i] = scope_.sequences.add(std::move(elements));
+  bound_[i] = true;
+}
+
+void NodeContext::output_absent(size_t i) {
+  if (i < bound_.size()) bound_[i] = true;
 }
 
 const std::vector<ir::ValueId>& NodeContext::bound_outputs() const {
   for (size_t i = 0; i < outputs_.size(); ++i)
-    require(outputs_[i] != ir::kNone || node_.outputs[i].empty(), ErrorCode::kInvalidModel, node_.op_type,
-            " has no output ", i, " (\"", node_.outputs[i], "\")");
+    require(bound_[i] || node_.outputs[i].empty(), ErrorCode::kInvalidModel, node_.op_type, " has no output ", i,
+            " (\"", node_.outputs[i], "\")");
   return outputs_;
 }
 

@@ -19,7 +19,8 @@ class NodeContext final : public ops::ImportContext {
         opset_(opset),
         scope_(scope),
         inputs_(std::move(inputs)),
-        outputs_(node.outputs.size(), ir::kNone) {}
+        outputs_(node.outputs.size(), ir::kNone),
+        bound_(node.outputs.size(), false) {}
 
   const onnx::Node& node() const override { return node_; }
   std::string_view node_op() const override { return node_.op_type; }
@@ -27,7 +28,8 @@ class NodeContext final : public ops::ImportContext {
   ir::Graph& graph() override { return scope_.graph; }
   size_t input_count() const override { return inputs_.size(); }
   size_t output_count() const override { return outputs_.size(); }
-  ir::ValueId input(size_t i) const override { return i < inputs_.size() ? inputs_[i] : ir::kNone; }
+  ir::ValueId input(size_t i) const override;
+  const std::vector<ir::ValueId>* sequence(size_t i) const override;
 
   bool has_attr(std::string_view name) const override { return node_.find(name) != nullptr; }
   int64_t attr_int(std::string_view name, int64_t fallback) const override;
@@ -44,7 +46,10 @@ class NodeContext final : public ops::ImportContext {
   std::vector<ir::ValueId> add_n(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs,
                                  size_t outputs) override;
   void output(size_t i, ir::ValueId v) override;
-  /// One a declared output. Throws if the rule left one unbound that the model names.
+  void output_sequence(size_t i, std::vector<ir::ValueId> elements) override;
+  void output_absent(size_t i) override;
+  /// One a declared output: a value, a sequence, or kNone for an empty optional. Throws if the rule left one unbound
+  /// that the model names.
   const std::vector<ir::ValueId>& bound_outputs() const;
 
  private:
@@ -54,6 +59,7 @@ class NodeContext final : public ops::ImportContext {
   int opset_;
   Scope& scope_;
   std::vector<ir::ValueId> inputs_, outputs_;
+  std::vector<bool> bound_;
 };
 
 /// Replaces a node's outputs by constants where its inputs are constants or its elements are known, all are small, and

@@ -19,7 +19,12 @@ void view_output(InferContext& c, Shape y) {
 
 void infer_identity(InferContext& c) { view_output(c, c.shape(0)); }
 void eval_identity(EvalContext& c) { c.outputs[0] = c.input(0); }
-void import_identity(ImportContext& c) { c.output(0, c.add("Identity", {c.required(0)})); }
+void import_identity(ImportContext& c) {
+  if (const auto* elements = c.sequence(0))
+    c.output_sequence(0, *elements);
+  else
+    c.output(0, c.add("Identity", {c.required(0)}));
+}
 
 size_t flatten_axis(int64_t axis, size_t rank) { return axis == int64_t(rank) ? rank : front_axis(axis, rank); }
 
