@@ -33,9 +33,6 @@ std::string tensor_error(const Bytes& tensor_bytes) {
   return error_of(model({.nodes = {}, .inputs = {}, .outputs = {}, .initializers = {tensor_bytes}}));
 }
 
-#define CHECK_HAS(text, part) \
-  CHECK_MESSAGE((text).find(part) != std::string::npos, "\"", (text), "\" lacks \"", (part), "\"")
-
 /// A model with a bit of everything.
 Bytes rich_model() {
   const Bytes body = graph({.nodes = {node("Neg", {"a"}, {"b"})}, .inputs = {}, .outputs = {float_value("b", {2})}});
@@ -64,6 +61,11 @@ Bytes rich_model() {
                                .opsets = {opset(17)},
                                .attributes = {"slope"},
                                .defaults = {attribute("k", 2)}})}});
+}
+
+void check_has(const std::string& text, std::string_view part) {
+  INFO("\"", text, "\" lacks \"", std::string(part), "\"");
+  CHECK(text.find(part) != std::string::npos);
 }
 
 }  // namespace
@@ -115,11 +117,11 @@ TEST_CASE("all element types are read from raw data") {
     const ir::Tensor t = one_tensor(raw_tensor("t", code, {5}, std::string(bytes, '\1')));
     CHECK(t.dtype() == dtype);
     CHECK(t.data()[bytes - 1] == std::byte{1});
-    CHECK_HAS(tensor_error(raw_tensor("t", code, {5}, std::string(bytes + 1, '\1'))), "bytes of raw data");
-    CHECK_HAS(tensor_error(raw_tensor("t", code, {5}, std::string(bytes - 1, '\1'))), "bytes of raw data");
+    check_has(tensor_error(raw_tensor("t", code, {5}, std::string(bytes + 1, '\1'))), "bytes of raw data");
+    check_has(tensor_error(raw_tensor("t", code, {5}, std::string(bytes - 1, '\1'))), "bytes of raw data");
   }
-  CHECK_HAS(tensor_error(raw_tensor("t", 27, {1}, "x")), "6-bit float");
-  CHECK_HAS(tensor_error(raw_tensor("t", 99, {1}, "x")), "99 is not an ONNX data type");
+  check_has(tensor_error(raw_tensor("t", 27, {1}, "x")), "6-bit float");
+  check_has(tensor_error(raw_tensor("t", 99, {1}, "x")), "99 is not an ONNX data type");
   CHECK(one_tensor(raw_tensor("t", 9, {3}, std::string("\0\2\xff", 3))).to_ints() == std::vector<int64_t>{0, 1, 1});
 }
 
@@ -139,9 +141,9 @@ TEST_CASE("typed fields carry narrow types, packed or one by one") {
   CHECK(one_tensor(int32s(22, {3}, {0x7f, 0x08})).to_ints() == std::vector<int64_t>{-1, 7, -8});
   CHECK(one_tensor(int32s(21, {3}, {0xf1, 0x08})).to_ints() == std::vector<int64_t>{1, 15, 8});
   CHECK(one_tensor(int32s(26, {5}, {0xe4, 0x03})).to_ints() == std::vector<int64_t>{0, 1, -2, -1, -1});
-  CHECK_HAS(tensor_error(int32s(3, {1}, {256})), "element 0 is 256, which is no i8");
-  CHECK_HAS(tensor_error(int32s(22, {5}, {1, 2})), "needs 3 items in int32_data, found 2");
-  CHECK_HAS(tensor_error(int32s(7, {1}, {1})), "raw_data, a file or int64_data is accepted");
+  check_has(tensor_error(int32s(3, {1}, {256})), "element 0 is 256, which is no i8");
+  check_has(tensor_error(int32s(22, {5}, {1, 2})), "needs 3 items in int32_data, found 2");
+  check_has(tensor_error(int32s(7, {1}, {1})), "raw_data, a file or int64_data is accepted");
   const Bytes unpacked = Message()
                              .integer(f::kDims, 2)
                              .integer(f::kDims, 1)
@@ -169,13 +171,13 @@ TEST_CASE("typed fields carry narrow types, packed or one by one") {
 TEST_CASE("a tensor's dims must match its data") {
   CHECK(one_tensor(tensor("t", {}, {3})).count() == 1);
   CHECK(one_tensor(tensor("t", {0, 4}, {})).count() == 0);
-  CHECK_HAS(tensor_error(tensor("t", {3}, {1, 2})), "f32[3] needs 3 items in float_data, found 2");
-  CHECK_HAS(tensor_error(tensor("t", {2}, {})), "f32[2] has no data");
-  CHECK_HAS(tensor_error(tensor("t", {-1}, {1})), "negative dimension -1");
-  CHECK_HAS(tensor_error(tensor("t", {int64_t(1) << 40, int64_t(1) << 40}, {1})), "size overflow");
-  CHECK_HAS(tensor_error(tensor("t", {int64_t(1) << 40}, {1})), "needs 1099511627776 items");
-  CHECK_HAS(tensor_error(raw_tensor("t", 1, {int64_t(1) << 61}, "abcd")), "size overflow");
-  CHECK_HAS(tensor_error(tensor("", {1}, {1})), "without a name");
+  check_has(tensor_error(tensor("t", {3}, {1, 2})), "f32[3] needs 3 items in float_data, found 2");
+  check_has(tensor_error(tensor("t", {2}, {})), "f32[2] has no data");
+  check_has(tensor_error(tensor("t", {-1}, {1})), "negative dimension -1");
+  check_has(tensor_error(tensor("t", {int64_t(1) << 40, int64_t(1) << 40}, {1})), "size overflow");
+  check_has(tensor_error(tensor("t", {int64_t(1) << 40}, {1})), "needs 1099511627776 items");
+  check_has(tensor_error(raw_tensor("t", 1, {int64_t(1) << 61}, "abcd")), "size overflow");
+  check_has(tensor_error(tensor("", {1}, {1})), "without a name");
 }
 
 TEST_CASE("raw data is used in place when its address suits the type") {
@@ -196,34 +198,34 @@ TEST_CASE("attributes must hold what they declare") {
   CHECK(with(Message().text(f::kName, "a").integer(f::kInt, 3)) == "");   // IR version 1 declares no kind
   CHECK(with(Message().text(f::kName, "a").integer(f::kKind, 2)) == "");  // a zero that was not written
   CHECK(with(Message().text(f::kName, "a").integer(f::kKind, 7)) == "");  // an empty list
-  CHECK_HAS(with(Message().text(f::kName, "a").integer(f::kInt, 3).integer(f::kKind, 1)),
+  check_has(with(Message().text(f::kName, "a").integer(f::kInt, 3).integer(f::kKind, 1)),
             "declared as float but holds int");
-  CHECK_HAS(with(Message().text(f::kName, "a")), "declares no kind and holds 0 values");
-  CHECK_HAS(with(Message().text(f::kName, "a").integer(f::kKind, 77)), "unknown attribute kind 77");
-  CHECK_HAS(with(Message().text(f::kName, "a").integer(f::kKind, 5)), "holds no graph");
-  CHECK_HAS(with(Message().integer(f::kInt, 3)), "an attribute without a name");
-  CHECK_HAS(with(Message().text(f::kName, "a").text(f::kInt, "x")),
+  check_has(with(Message().text(f::kName, "a")), "declares no kind and holds 0 values");
+  check_has(with(Message().text(f::kName, "a").integer(f::kKind, 77)), "unknown attribute kind 77");
+  check_has(with(Message().text(f::kName, "a").integer(f::kKind, 5)), "holds no graph");
+  check_has(with(Message().integer(f::kInt, 3)), "an attribute without a name");
+  check_has(with(Message().text(f::kName, "a").text(f::kInt, "x")),
             "graph: node[0]: (Op \"n\"): attribute[0]: \"a\": field 3 at byte");
-  CHECK_HAS(error_of(model(
+  check_has(error_of(model(
                 {.nodes = {node("Op", {}, {}, {attribute("a", 1), attribute("a", 2)})}, .inputs = {}, .outputs = {}})),
             "attribute \"a\" twice");
 }
 
 TEST_CASE("what is no ONNX model is named for what it looks like") {
-  CHECK_HAS(error_of(""), "the file is empty");
-  CHECK_HAS(error_of("<!DOCTYPE html><html></html>"), "HTML");
-  CHECK_HAS(error_of("  \n<html>"), "HTML");
-  CHECK_HAS(error_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "Git LFS pointer");
-  CHECK_HAS(error_of("PK\x03\x04"
+  check_has(error_of(""), "the file is empty");
+  check_has(error_of("<!DOCTYPE html><html></html>"), "HTML");
+  check_has(error_of("  \n<html>"), "HTML");
+  check_has(error_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "Git LFS pointer");
+  check_has(error_of("PK\x03\x04"
                      "archive/data.pkl"),
             "ZIP archive");
-  CHECK_HAS(error_of("{\"a\": 1}"), "JSON");
-  CHECK_HAS(error_of("just some words\nin lines\n"), "plain text");
-  CHECK_HAS(error_of(std::string(100, '\0')), "zero bytes");
-  CHECK_HAS(error_of(Message().integer(1, 8).text(8, opset(17))), "it has no graph");
-  CHECK_HAS(error_of(Message().text(7, graph({}))), "it has no IR version");
-  CHECK_HAS(error_of(model(GraphParts{}, {.opsets = {}})), "imports no operator set");
-  CHECK_HAS(error_of(Message().integer(1, 8).text(7, "").text(7, "")), "a second graph");
+  check_has(error_of("{\"a\": 1}"), "JSON");
+  check_has(error_of("just some words\nin lines\n"), "plain text");
+  check_has(error_of(std::string(100, '\0')), "zero bytes");
+  check_has(error_of(Message().integer(1, 8).text(8, opset(17))), "it has no graph");
+  check_has(error_of(Message().text(7, graph({}))), "it has no IR version");
+  check_has(error_of(model(GraphParts{}, {.opsets = {}})), "imports no operator set");
+  check_has(error_of(Message().integer(1, 8).text(7, "").text(7, "")), "a second graph");
 }
 
 TEST_CASE("nesting and node counts are bounded") {
@@ -234,17 +236,17 @@ TEST_CASE("nesting and node counts are bounded") {
     return model_of(g);
   };
   CHECK(error_of(nested(60)) == "");
-  CHECK_HAS(error_of(nested(70)), "nested deeper than 64 levels");
+  check_has(error_of(nested(70)), "nested deeper than 64 levels");
   Bytes type = tensor_type(1, {});
   for (int i = 0; i < 200; ++i) type = Message().text(onnx::type_field::kOptional, Message().text(1, type).bytes());
-  CHECK_HAS(error_of(model({.nodes = {}, .inputs = {value("x", type)}, .outputs = {}})),
+  check_has(error_of(model({.nodes = {}, .inputs = {value("x", type)}, .outputs = {}})),
             "nested deeper than 64 levels");
   Message many;
   for (int i = 0; i < 1'000'001; ++i)
     many.text(1, std::string_view("\x22\x01"
                                   "A",
                                   3));
-  CHECK_HAS(error_of(model_of(many.bytes())), "more than 1000000 nodes");
+  check_has(error_of(model_of(many.bytes())), "more than 1000000 nodes");
 }
 
 TEST_CASE("a model cut at any byte is refused or complete, and never crashes") {
