@@ -65,13 +65,6 @@ class ImportContext {
   ir::ValueId constant(Tensor t) { return graph().add_constant(std::move(t)); }
   /// Binds the node's output `i`.
   virtual void output(size_t i, ir::ValueId v) = 0;
-
-  // Sequences and optionals exist only while importing: a sequence is a list of values, its length is known.
-  /// The elements of input `i`, or null if it is no sequence. input(i) throws for a sequence.
-  virtual const std::vector<ir::ValueId>* sequence(size_t i) const = 0;
-  virtual void output_sequence(size_t i, std::vector<ir::ValueId> elements) = 0;
-  /// Binds output `i` to an empty optional: readers see their input as left out.
-  virtual void output_absent(size_t i) = 0;
   template <class... Parts>
   [[noreturn]] void fail(const Parts&... parts) const { tenon::fail(ErrorCode::kUnsupported, parts...); }
 };

@@ -5,10 +5,11 @@
 
 #include "import/onnx/importer.h"
 #include "ops/import.h"
+#include "ops/sequence/context.h"
 
 namespace tenon::importer {
 
-class NodeContext final : public ops::ImportContext {
+class NodeContext final : public ops::ImportContext, public ops::SequenceContext {
  public:
   /// `inputs` are values of the scope's graph or kNone.
   NodeContext(Importer& importer, const onnx::Node& node, std::string name, int opset, Scope& scope,

@@ -6,6 +6,7 @@
 #include "ir/inline.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/sequence/context.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/split.h"
 
@@ -16,8 +17,14 @@ using Elements = std::vector<ir::ValueId>;
 
 constexpr size_t kMaxElements = 65536;
 
-const Elements& sequence(const ImportContext& c, size_t i) {
-  const Elements* elements = c.sequence(i);
+SequenceContext& sequences(ImportContext& c) {
+  SequenceContext* s = sequences_of(c);
+  require(s != nullptr, ErrorCode::kUnsupported, "sequences are accepted in ONNX models alone");
+  return *s;
+}
+
+const Elements& sequence(ImportContext& c, size_t i) {
+  const Elements* elements = sequences(c).sequence(i);
   require(elements != nullptr, ErrorCode::kUnsupported, "input ", i,
           " is no sequence whose length is known while importing");
   return *elements;
@@ -39,10 +46,10 @@ size_t position(ImportContext& c, size_t i, size_t count, int64_t fallback) {
 void import_construct(ImportContext& c) {
   Elements elements;
   for (size_t i = 0; i < c.input_count(); ++i) elements.push_back(c.required(i));
-  c.output_sequence(0, std::move(elements));
+  sequences(c).output_sequence(0, std::move(elements));
 }
 
-void import_empty(ImportContext& c) { c.output_sequence(0, {}); }
+void import_empty(ImportContext& c) { sequences(c).output_sequence(0, {}); }
 
 void import_at(ImportContext& c) {
   const Elements& s = sequence(c, 0);
@@ -55,13 +62,13 @@ void import_insert(ImportContext& c) {
   require(s.size() < kMaxElements, ErrorCode::kUnsupported, "a sequence has more than ", kMaxElements, " elements");
   const size_t at = position(c, 2, s.size() + 1, int64_t(s.size()));
   s.insert(s.begin() + int64_t(at), c.required(1));
-  c.output_sequence(0, std::move(s));
+  sequences(c).output_sequence(0, std::move(s));
 }
 
 void import_erase(ImportContext& c) {
   Elements s = sequence(c, 0);
   s.erase(s.begin() + int64_t(position(c, 1, s.size(), -1)));
-  c.output_sequence(0, std::move(s));
+  sequences(c).output_sequence(0, std::move(s));
 }
 
 void import_length(ImportContext& c) { c.output(0, c.constant(Tensor::scalar_i64(int64_t(sequence(c, 0).size())))); }
@@ -102,11 +109,11 @@ void import_split(ImportContext& c) {
           rank);
   const Dim extent = shape[size_t(axis < 0 ? axis + rank : axis)];
   const std::vector<int64_t> sizes = part_sizes(c, extent.is_const() ? std::optional(extent.constant()) : std::nullopt);
-  if (sizes.empty()) return c.output_sequence(0, {});
+  if (sizes.empty()) return sequences(c).output_sequence(0, {});
   Elements parts = c.add_n("Split", {x, c.constant(Tensor::vector_i64(sizes))}, SplitAttrs{.axis = axis}, sizes.size());
   if (!c.has(1) && !c.attr_int("keepdims", 1))
     for (ir::ValueId& v : parts) v = c.add("Squeeze", {v}, AxesAttrs{{axis}});
-  c.output_sequence(0, std::move(parts));
+  sequences(c).output_sequence(0, std::move(parts));
 }
 
 // The body is applied to the elements at each position of the first sequence in turn; tensors go to all.
@@ -117,7 +124,7 @@ void import_map(ImportContext& c) {
     Elements args, captures;
     std::vector<BodyInput> types;
     for (size_t i = 0; i < c.input_count(); ++i) {
-      const Elements* s = c.sequence(i);
+      const Elements* s = sequences(c).sequence(i);
       require(!s || s->size() == n, ErrorCode::kInvalidModel, "sequences have ", n, " and ", s ? s->size() : 0,
               " elements");
       args.push_back(s ? (*s)[k] : c.required(i));
@@ -132,26 +139,26 @@ void import_map(ImportContext& c) {
     const Elements outputs = ir::inline_graph(c.graph(), *body, args);
     for (size_t i = 0; i < results.size(); ++i) results[i].push_back(outputs[i]);
   }
-  for (size_t i = 0; i < results.size(); ++i) c.output_sequence(i, std::move(results[i]));
+  for (size_t i = 0; i < results.size(); ++i) sequences(c).output_sequence(i, std::move(results[i]));
 }
 
 void import_optional(ImportContext& c) {
-  if (const Elements* s = c.sequence(0))
-    c.output_sequence(0, *s);
+  if (const Elements* s = sequences(c).sequence(0))
+    sequences(c).output_sequence(0, *s);
   else if (c.has(0))
     c.output(0, c.input(0));
   else
-    c.output_absent(0);
+    sequences(c).output_absent(0);
 }
 
 void import_has_element(ImportContext& c) {
   Tensor t(DType::kBool, {});
-  t.set_int(0, c.sequence(0) || c.has(0));
+  t.set_int(0, sequences(c).sequence(0) || c.has(0));
   c.output(0, c.constant(std::move(t)));
 }
 
 void import_get_element(ImportContext& c) {
-  if (const Elements* s = c.sequence(0)) return c.output_sequence(0, *s);
+  if (const Elements* s = sequences(c).sequence(0)) return sequences(c).output_sequence(0, *s);
   require(c.has(0), ErrorCode::kInvalidModel, "the optional is empty");
   c.output(0, c.input(0));
 }

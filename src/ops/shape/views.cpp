@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/sequence/context.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
@@ -20,8 +21,9 @@ void view_output(InferContext& c, Shape y) {
 void infer_identity(InferContext& c) { view_output(c, c.shape(0)); }
 void eval_identity(EvalContext& c) { c.outputs[0] = c.input(0); }
 void import_identity(ImportContext& c) {
-  if (const auto* elements = c.sequence(0))
-    c.output_sequence(0, *elements);
+  SequenceContext* s = sequences_of(c);
+  if (const auto* elements = s ? s->sequence(0) : nullptr)
+    s->output_sequence(0, *elements);
   else
     c.output(0, c.add("Identity", {c.required(0)}));
 }
