@@ -32,10 +32,45 @@ void set_precision(const BuilderConfig& config, bool strong, builder::BuildOptio
 #endif
 #else
   (void)config;
+  (void)options;
 #endif
 }
 
+/// Every input's leading dimension runs from 1 to `max_batch`, which is the optimum too.
+plan::Profile batch_profile(const ir::Graph& graph, int32_t max_batch) {
+  plan::Profile profile;
+  for (ir::ValueId v : graph.inputs) {
+    ir::Dims most = dims_of(graph.value(v).shape);
+    most.at(0) = max_batch;
+    ir::Dims least = most;
+    least[0] = 1;
+    profile.inputs.push_back({least, most, most});
+  }
+  return profile;
+}
+
 }  // namespace
+
+int32_t Builder::max_batch() const {
+#if NV_TENSORRT_MAJOR < 10
+  return std::max(1, max_batch_size_);
+#else
+  return 1;
+#endif
+}
+
+#if NV_TENSORRT_MAJOR == 7
+ICudaEngine* Builder::buildCudaEngine(INetworkDefinition& network) noexcept {
+  return guard(reports_, "IBuilder::buildCudaEngine", [&] {
+    BuilderConfig config(reports_);
+    if (fp16_mode_ || half2_mode_) config.setFlag(BuilderFlag::kFP16);
+    if (int8_mode_) config.setFlag(BuilderFlag::kINT8);
+    config.setInt8Calibrator(calibrator_);
+    config.setMaxWorkspaceSize(max_workspace_size_);
+    return buildEngineWithConfig(network, config);
+  });
+}
+#endif
 
 IPluginRegistry& Builder::getPluginRegistry() noexcept { return *::getPluginRegistry(); }
 
@@ -46,10 +81,6 @@ IBuilderConfig* Builder::createBuilderConfig() noexcept {
 
 INetworkDefinition* Builder::createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept {
   return guard(reports_, "IBuilder::createNetworkV2", [&]() -> INetworkDefinition* {
-#if NV_TENSORRT_MAJOR < 10
-    require((flags >> static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)) & 1U,
-            ErrorCode::kUnsupported, "networks with an implicit batch dimension; set kEXPLICIT_BATCH");
-#endif
     return new Network(*this, reports_, flags);
   });
 }
@@ -74,7 +105,13 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.timing_cache = config.timing_cache();
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
   set_precision(config, network.usingStronglyTyped(), options);
-  for (const auto& profile : config.profiles()) options.profiles.push_back(profile->ranges(graph));
+  if (network.implicit()) {
+    options.profiles.push_back(batch_profile(graph, max_batch()));
+    options.info[kImplicitBatch] = cat(max_batch());
+  }
+  for (const auto& profile : config.profiles()) {
+    if (!network.implicit()) options.profiles.push_back(profile->ranges(graph));
+  }
   if (options.profiles.empty()) options.profiles.push_back(OptimizationProfile(reports_).ranges(graph));
 #if NV_TENSORRT_MAJOR >= 8
   options.level = config.getBuilderOptimizationLevel();

@@ -34,11 +34,29 @@ class Builder final : public BuilderState {
   bool buildSerializedNetworkToStream(INetworkDefinition& network, IBuilderConfig& config,
                                       IStreamWriter& writer) noexcept;
 #endif
+#if NV_TENSORRT_MAJOR == 7
+  // Settings of the builder itself, before there was IBuilderConfig.
+  INetworkDefinition* createNetwork() noexcept { return createNetworkV2(0); }
+  ICudaEngine* buildCudaEngine(INetworkDefinition& network) noexcept;
+  void reset(INetworkDefinition&) noexcept {}
+  void setInt8Calibrator(IInt8Calibrator* calibrator) noexcept { calibrator_ = calibrator; }
+  void allowGPUFallback(bool) noexcept {}
+  void setDeviceType(ILayer*, DeviceType) noexcept {}
+  DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
+  bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
+  void resetDeviceType(ILayer*) noexcept {}
+  bool canRunOnDLA(const ILayer*) const noexcept { return false; }
+#endif
 
  private:
   plan::Plan build(const Network& network, const BuilderConfig& config) const;
   Reports reports_;
+  /// The largest batch of networks with an implicit batch dimension.
+  int32_t max_batch() const;
   IGpuAllocator* allocator_ = nullptr;
+#if NV_TENSORRT_MAJOR == 7
+  IInt8Calibrator* calibrator_ = nullptr;
+#endif
   std::vector<std::unique_ptr<OptimizationProfile>> profiles_;  ///< live as long as the builder
 };
 

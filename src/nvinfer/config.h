@@ -65,6 +65,10 @@ class BuilderConfig final : public BuilderConfigState {
   }
 #endif
 
+#if NV_TENSORRT_MAJOR >= 11
+  const char* getAllBuildRoutes() const noexcept { return "[]"; }
+#endif
+
   // There is one device and no DLA.
   void setDeviceType(const ILayer*, DeviceType type) noexcept;
   DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }

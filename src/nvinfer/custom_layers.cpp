@@ -10,17 +10,27 @@ Permutation ShuffleLayer::identity() noexcept {
   return p;
 }
 
+/// The permutation of the node's axes: the batch, where it is implicit, stays in front.
+ir::Dims ShuffleLayer::core_order(const Permutation& permutation) const {
+  ir::Dims order(permutation.order, permutation.order + Dims::MAX_DIMS);
+  if (network_.implicit()) {
+    for (int64_t& axis : order) ++axis;
+    order.insert(order.begin(), 0);
+  }
+  return order;
+}
+
 void ShuffleLayer::setFirstTranspose(const Permutation& permutation) noexcept {
   guard(reports(), "IShuffleLayer::setFirstTranspose", [&] {
     first_ = permutation;
-    edit<ir::Dims>("first_transpose").assign(permutation.order, permutation.order + Dims::MAX_DIMS);
+    edit<ir::Dims>("first_transpose") = core_order(permutation);
   });
 }
 
 void ShuffleLayer::setSecondTranspose(const Permutation& permutation) noexcept {
   guard(reports(), "IShuffleLayer::setSecondTranspose", [&] {
     second_ = permutation;
-    edit<ir::Dims>("second_transpose").assign(permutation.order, permutation.order + Dims::MAX_DIMS);
+    edit<ir::Dims>("second_transpose") = core_order(permutation);
   });
 }
 

@@ -17,7 +17,27 @@ class ShuffleLayer final : public ShuffleLayerFields {
  private:
   Permutation first_ = identity(), second_ = identity();
   static Permutation identity() noexcept;
+  ir::Dims core_order(const Permutation& permutation) const;
 };
+
+class ScaleLayer final : public ScaleLayerFields {
+ public:
+  using ScaleLayerFields::ScaleLayerFields;
+  void setChannelAxis(int32_t axis) noexcept { set("channel_axis", axis); }
+  int32_t getChannelAxis() const noexcept { return get<int32_t>("channel_axis"); }
+};
+
+#if NV_TENSORRT_MAJOR >= 8
+class NormalizationLayer final : public NormalizationLayerFields {
+ public:
+  using NormalizationLayerFields::NormalizationLayerFields;
+  bool isV2() const noexcept { return second_; }
+  void mark_second() noexcept { second_ = true; }
+
+ private:
+  bool second_ = false;
+};
+#endif
 
 class ShapeLayer final : public ShapeLayerFields {
  public:

@@ -1,10 +1,28 @@
 #include "nvinfer/layer.h"
 
+#include <optional>
+
 #include "nvinfer/network.h"
 
 namespace tenon::nvinfer {
 
 using nvinfer1::DataType;
+
+namespace {
+
+// With an implicit batch dimension the node's axes count that dimension, the user's do not.
+bool is_axis(std::string_view field) {
+  return field == "axis" || field == "channel_axis" || field == "gather_axis" || field == "batch_axis" || field == "sequence_axis";
+}
+bool is_axis_mask(std::string_view field) { return field == "axes" || field == "reduce_axes"; }
+/// Dims of a whole tensor, and what stands for the batch in them: 0 copies it, 1 broadcasts over it.
+std::optional<int64_t> batch_entry(std::string_view field) {
+  if (field == "reshape_dimensions") return 0;
+  if (field == "dimensions") return 1;
+  return std::nullopt;
+}
+
+}  // namespace
 
 ir::Node& Layer::node() const { return network_.graph().node(node_); }
 const Reports& Layer::reports() const { return network_.reports(); }
@@ -76,7 +94,13 @@ void* Layer::edit_field(const char* field) {
 
 bool Layer::set_dims(const char* field, const nvinfer1::Dims& value) noexcept {
   return guard(reports(), field, [&] {
-    const ir::Dims dims = to_core(value);
+    ir::Dims dims = to_core(value);
+    if (auto batch = batch_entry(field); batch && network_.implicit()) dims.insert(dims.begin(), *batch);
+    if (network_.implicit() && std::string_view(field) == "start") {  // slices leave the batch alone
+      ir::Dims& axes = edit<ir::Dims>("axes");
+      axes.resize(dims.size());
+      for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i + 1);
+    }
     if (std::string_view(field) == "padding") {  // symmetric padding is both of its sides
       edit<ir::Dims>("pre_padding") = dims;
       edit<ir::Dims>("post_padding") = dims;
@@ -90,7 +114,10 @@ bool Layer::set_dims(const char* field, const nvinfer1::Dims& value) noexcept {
 nvinfer1::Dims Layer::get_dims(const char* field) const noexcept {
   return guard(
       reports(), field,
-      [&] { return to_api(read<ir::Dims>(std::string_view(field) == "padding" ? "pre_padding" : field)); },
+      [&] {
+        const auto& dims = read<ir::Dims>(std::string_view(field) == "padding" ? "pre_padding" : field);
+        return batch_entry(field) ? network_.shown(dims) : to_api(dims);
+      },
       invalid_dims());
 }
 
@@ -125,10 +152,18 @@ bool Layer::get_bool(const char* field) const noexcept {
   return guard(reports(), field, [&] { return read<bool>(field); });
 }
 bool Layer::set_int(const char* field, int64_t value) noexcept {
-  return guard(reports(), field, [&] { return edit<int64_t>(field) = value, true; });
+  return guard(reports(), field, [&] {
+    if (network_.implicit() && is_axis(field) && value >= 0) ++value;
+    if (network_.implicit() && is_axis_mask(field)) value <<= 1;
+    return edit<int64_t>(field) = value, true;
+  });
 }
 int64_t Layer::get_int(const char* field) const noexcept {
-  return guard(reports(), field, [&] { return read<int64_t>(field); });
+  return guard(reports(), field, [&] {
+    const auto value = read<int64_t>(field);
+    if (network_.implicit() && is_axis(field) && value > 0) return value - 1;
+    return network_.implicit() && is_axis_mask(field) ? value >> 1 : value;
+  });
 }
 
 }  // namespace tenon::nvinfer

@@ -7,9 +7,21 @@
 #include "ops/trt/lower.h"
 
 namespace tenon::nvinfer {
+namespace {
+
+bool is_implicit(NetworkDefinitionCreationFlags flags) {
+#if NV_TENSORRT_MAJOR < 10
+  return !((flags >> static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)) & 1U);
+#else
+  (void)flags;
+  return false;
+#endif
+}
+
+}  // namespace
 
 Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags)
-    : builder_(builder), reports_(reports), flags_(flags) {
+    : builder_(builder), reports_(reports), flags_(flags), implicit_(is_implicit(flags)) {
   name_ = "Unnamed Network 0";
 }
 
@@ -84,8 +96,9 @@ void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
 void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
   ir::Value& value = graph_.value(input);
   ir::Shape shape;
+  if (implicit_) shape.push_back(graph_.symbols->named("batch"));
   for (size_t i = 0; i < dims.size(); ++i) {
-    require(dims[i] >= -1, ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ", dims[i]);
+    require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ", dims[i]);
     shape.push_back(dims[i] >= 0 ? ir::Dim(dims[i]) : graph_.symbols->named(cat(value.name, "_", i)));
   }
   value.shape = std::move(shape);

@@ -38,7 +38,12 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::string dimension_name(ir::ValueId input, int32_t index) const;
   void force_type(ir::ValueId value, std::optional<ir::DType> type);
   std::optional<ir::DType> forced_type(ir::ValueId value) const;
-  Dims shown(const ir::Dims& dims) const { return to_api(dims); }
+  /// Dims as the user sees them: without the leading batch where that is implicit.
+  Dims shown(ir::Dims dims) const {
+    if (implicit_ && !dims.empty()) dims.erase(dims.begin());
+    return to_api(dims);
+  }
+  bool implicit() const { return implicit_; }
   /// A copy of a text that stays where it is.
   const char* keep(const std::string& text) const { return texts_.insert(text).first->c_str(); }
   void adopt_new_nodes() override;
@@ -57,7 +62,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ITensor* getInput(int32_t index) const noexcept;
   int32_t getNbOutputs() const noexcept { return static_cast<int32_t>(graph_.outputs.size()); }
   ITensor* getOutput(int32_t index) const noexcept;
-  bool hasImplicitBatchDimension() const noexcept { return false; }
+  bool hasImplicitBatchDimension() const noexcept { return implicit_; }
   bool hasExplicitPrecision() const noexcept { return false; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
@@ -149,7 +154,40 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IRNNv2Layer* addRNNv2(ITensor& input, int32_t layers, int32_t hidden, int32_t longest, RNNOperation op) noexcept;
 #endif
 
+#if NV_TENSORRT_MAJOR >= 11
+  ITopKLayer* addTopKV2(ITensor& input, TopKOperation op, int32_t k, uint32_t axes, DataType type) noexcept;
+  INonZeroLayer* addNonZeroV2(ITensor& input, DataType type) noexcept;
+  INMSLayer* addNMSV2(ITensor& boxes, ITensor& scores, ITensor& most, DataType type) noexcept;
+  INormalizationLayer* addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept;
+  IAttention* addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op, bool causal) noexcept;
+  IAttention* addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op, CausalMaskKind kind) noexcept;
+  IRotaryEmbeddingLayer* addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved, int32_t dim) noexcept;
+  IDynamicQuantizeLayer* addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type, DataType scale_type) noexcept;
+  IKVCacheUpdateLayer* addKVCacheUpdate(ITensor& cache, ITensor& update, ITensor& indices, KVCacheMode mode) noexcept;
+  IMoELayer* addMoE(ITensor& states, ITensor& experts, ITensor& scores) noexcept;
+  IDistCollectiveLayer* addDistCollective(ITensor& input, CollectiveOperation op, ReduceOperation reduce, int64_t root, int64_t* groups,
+                                          int64_t group_size) noexcept;
+#endif
+#if NV_TENSORRT_MAJOR == 7
+  IMatrixMultiplyLayer* addMatrixMultiply(ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) noexcept;
+  IPluginLayer* addPlugin(ITensor* const* inputs, int32_t count, IPlugin& plugin) noexcept;
+  IPluginLayer* addPluginExt(ITensor* const* inputs, int32_t count, IPluginExt& plugin) noexcept;
+  IRNNLayer* addRNN(ITensor& input, int32_t layers, size_t hidden, int32_t longest, RNNOperation op, RNNInputMode mode,
+                    RNNDirection direction, Weights weights, Weights bias) noexcept;
+  IOutputDimensionsFormula& getConvolutionOutputDimensionsFormula() const noexcept { return formula(); }
+  IOutputDimensionsFormula& getDeconvolutionOutputDimensionsFormula() const noexcept { return formula(); }
+  IOutputDimensionsFormula& getPoolingOutputDimensionsFormula() const noexcept { return formula(); }
+  void setConvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
+  void setDeconvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
+  void setPoolingOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
+#endif
+
  private:
+#if NV_TENSORRT_MAJOR == 7
+  static const IOutputDimensionsFormula& default_formula() noexcept;
+  static IOutputDimensionsFormula& formula() noexcept { return const_cast<IOutputDimensionsFormula&>(default_formula()); }
+  void refuse_formula(const IOutputDimensionsFormula* formula) noexcept;
+#endif
   /// Adds a node of dialect operator `op` and its layer. Inputs must belong to this network.
   template <class L>
   L* add(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs = 1);
@@ -164,6 +202,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IBuilder& builder_;
   Reports reports_;
   NetworkDefinitionCreationFlags flags_;
+  bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
   std::vector<ir::NodeId> order_;  ///< live layers
   std::map<ir::NodeId, std::unique_ptr<Layer>> layers_;

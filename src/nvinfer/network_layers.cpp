@@ -71,7 +71,7 @@ ILRNLayer* Network::addLRN(ITensor& input, DimInt window, float alpha, float bet
 IScaleLayer* Network::addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power,
                                  int32_t axis) noexcept {
   return guard(reports_, "INetworkDefinition::addScaleNd", [&] {
-    auto* layer = add<ScaleLayerFields>("trt.Scale", LayerType::kSCALE, {&input});
+    auto* layer = add<ScaleLayer>("trt.Scale", LayerType::kSCALE, {&input});
     layer->setMode(mode);
     layer->setShift(shift);
     layer->setScale(scale);
@@ -82,7 +82,7 @@ IScaleLayer* Network::addScaleNd(ITensor& input, ScaleMode mode, Weights shift, 
 }
 
 IScaleLayer* Network::addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power) noexcept {
-  return addScaleNd(input, mode, shift, scale, power, 1);
+  return addScaleNd(input, mode, shift, scale, power, implicit_ ? 0 : 1);
 }
 
 /// The axis that layers work on unless told otherwise: the third from last, if there is one.

@@ -58,11 +58,13 @@ class Registry final : public IPluginRegistry {
     return found ? found->creator : nullptr;
   }
 
+#if NV_TENSORRT_MAJOR >= 8
   bool isParentSearchEnabled() const { return parent_search_; }
   void setParentSearchEnabled(bool enabled) { parent_search_ = enabled; }
   using Handle = void*;
   Handle loadLibrary(const char* path) noexcept;
   void deregisterLibrary(Handle handle) noexcept;
+#endif
 
 #if NV_TENSORRT_MAJOR >= 10
   bool registerCreator(IPluginCreatorInterface& creator, const char* space) noexcept {
@@ -153,6 +155,7 @@ class Registry final : public IPluginRegistry {
 #endif
 };
 
+#if NV_TENSORRT_MAJOR >= 8
 Registry::Handle Registry::loadLibrary(const char* path) noexcept {
   return guard(reports_, "IPluginRegistry::loadLibrary", [&]() -> Handle {
     void* library = dlopen(need(path, "pluginPath"), RTLD_NOW | RTLD_LOCAL);
@@ -194,6 +197,7 @@ void Registry::deregisterLibrary(Handle handle) noexcept {
     dlclose(handle);
   });
 }
+#endif
 
 }  // namespace
 }  // namespace tenon::nvinfer

@@ -208,6 +208,12 @@ void lower_resize(LowerContext& c) {
                 {"cubic_coeff_a", a.cubic_coeff},
                 {"exclude_outside", int64_t{a.exclude_outside}}};
   std::vector<ValueId> inputs{c.input(0), ir::kNone, ir::kNone};
+  const size_t rank = c.rank(c.input(0)), given = a.scales.empty() ? a.output_dimensions.size() : a.scales.size();
+  if (!c.has(1) && given < rank) {  // an implicit batch dimension is not resized
+    Ints axes(given);
+    for (size_t i = 0; i < given; ++i) axes[i] = int64_t(rank - given + i);
+    values["axes"] = axes;
+  }
   if (c.has(1))
     inputs.push_back(c.cast(c.input(1), DType::kI64));
   else if (!a.scales.empty())
