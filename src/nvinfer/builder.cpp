@@ -80,9 +80,8 @@ IBuilderConfig* Builder::createBuilderConfig() noexcept {
 }
 
 INetworkDefinition* Builder::createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept {
-  return guard(reports_, "IBuilder::createNetworkV2", [&]() -> INetworkDefinition* {
-    return new Network(*this, reports_, flags);
-  });
+  return guard(reports_, "IBuilder::createNetworkV2",
+               [&]() -> INetworkDefinition* { return new Network(*this, reports_, flags); });
 }
 
 IOptimizationProfile* Builder::createOptimizationProfile() noexcept {

@@ -246,4 +246,11 @@ bool ExecutionContext::setTensorDebugState(const char* name, bool) noexcept {
   });
 }
 
+#if NV_TENSORRT_MAJOR >= 11
+bool ExecutionContext::setCommunicator(void*) noexcept {
+  reports_.error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "IExecutionContext::setCommunicator", "there is one device");
+  return false;
+}
+#endif
+
 }  // namespace tenon::nvinfer

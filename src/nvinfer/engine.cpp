@@ -198,4 +198,20 @@ TensorIOMode CudaEngine::getTensorIOMode(const char* name) const noexcept {
 }
 #endif
 
+#if NV_TENSORRT_MAJOR >= 11
+int64_t CudaEngine::getEngineStat(EngineStat stat) const noexcept {
+  if (stat != EngineStat::kTOTAL_WEIGHTS_SIZE) return 0;  // nothing is stripped
+  int64_t bytes = 0;
+  const ir::Graph& graph = core_->plan().graph;
+  for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
+    if (const ir::Tensor* constant = graph.constant(v)) bytes += constant->bytes();
+  }
+  return bytes;
+}
+
+const char* CudaEngine::getAliasedInputTensor(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::getAliasedInputTensor", [&]() -> const char* { return find(name), nullptr; });
+}
+#endif
+
 }  // namespace tenon::nvinfer

@@ -12,7 +12,8 @@ namespace {
 
 // With an implicit batch dimension the node's axes count that dimension, the user's do not.
 bool is_axis(std::string_view field) {
-  return field == "axis" || field == "channel_axis" || field == "gather_axis" || field == "batch_axis" || field == "sequence_axis";
+  return field == "axis" || field == "channel_axis" || field == "gather_axis" || field == "batch_axis" ||
+         field == "sequence_axis";
 }
 bool is_axis_mask(std::string_view field) { return field == "axes" || field == "reduce_axes"; }
 /// Dims of a whole tensor, and what stands for the batch in them: 0 copies it, 1 broadcasts over it.

@@ -98,7 +98,8 @@ void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
   ir::Shape shape;
   if (implicit_) shape.push_back(graph_.symbols->named("batch"));
   for (size_t i = 0; i < dims.size(); ++i) {
-    require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ", dims[i]);
+    require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ",
+            dims[i]);
     shape.push_back(dims[i] >= 0 ? ir::Dim(dims[i]) : graph_.symbols->named(cat(value.name, "_", i)));
   }
   value.shape = std::move(shape);

@@ -160,13 +160,16 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   INMSLayer* addNMSV2(ITensor& boxes, ITensor& scores, ITensor& most, DataType type) noexcept;
   INormalizationLayer* addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept;
   IAttention* addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op, bool causal) noexcept;
-  IAttention* addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op, CausalMaskKind kind) noexcept;
-  IRotaryEmbeddingLayer* addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved, int32_t dim) noexcept;
-  IDynamicQuantizeLayer* addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type, DataType scale_type) noexcept;
+  IAttention* addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
+                             CausalMaskKind kind) noexcept;
+  IRotaryEmbeddingLayer* addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved,
+                                            int32_t dim) noexcept;
+  IDynamicQuantizeLayer* addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type,
+                                              DataType scale_type) noexcept;
   IKVCacheUpdateLayer* addKVCacheUpdate(ITensor& cache, ITensor& update, ITensor& indices, KVCacheMode mode) noexcept;
   IMoELayer* addMoE(ITensor& states, ITensor& experts, ITensor& scores) noexcept;
-  IDistCollectiveLayer* addDistCollective(ITensor& input, CollectiveOperation op, ReduceOperation reduce, int64_t root, int64_t* groups,
-                                          int64_t group_size) noexcept;
+  IDistCollectiveLayer* addDistCollective(ITensor& input, CollectiveOperation op, ReduceOperation reduce, int64_t root,
+                                          int64_t* groups, int64_t group_size) noexcept;
 #endif
 #if NV_TENSORRT_MAJOR == 7
   IMatrixMultiplyLayer* addMatrixMultiply(ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) noexcept;
@@ -185,7 +188,9 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
  private:
 #if NV_TENSORRT_MAJOR == 7
   static const IOutputDimensionsFormula& default_formula() noexcept;
-  static IOutputDimensionsFormula& formula() noexcept { return const_cast<IOutputDimensionsFormula&>(default_formula()); }
+  static IOutputDimensionsFormula& formula() noexcept {
+    return const_cast<IOutputDimensionsFormula&>(default_formula());
+  }
   void refuse_formula(const IOutputDimensionsFormula* formula) noexcept;
 #endif
   /// Adds a node of dialect operator `op` and its layer. Inputs must belong to this network.

@@ -22,7 +22,8 @@ INMSLayer* Network::addNMSV2(ITensor& boxes, ITensor& scores, ITensor& most, Dat
   return layer;
 }
 
-INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept {
+INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias,
+                                                 uint32_t axes) noexcept {
   return guard(reports_, "INetworkDefinition::addNormalizationV2", [&] {
     auto* layer = add<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION, {&input, &scale, &bias});
     layer->setAxes(axes);
@@ -32,11 +33,13 @@ INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale,
 }
 
 IAttention* Network::addAttention(ITensor&, ITensor&, ITensor&, AttentionNormalizationOp, bool) noexcept {
-  return guard(reports_, "INetworkDefinition::addAttention", [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
+  return guard(reports_, "INetworkDefinition::addAttention",
+               [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
 }
 
 IAttention* Network::addAttentionV2(ITensor&, ITensor&, ITensor&, AttentionNormalizationOp, CausalMaskKind) noexcept {
-  return guard(reports_, "INetworkDefinition::addAttentionV2", [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
+  return guard(reports_, "INetworkDefinition::addAttentionV2",
+               [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
 }
 
 IRotaryEmbeddingLayer* Network::addRotaryEmbedding(ITensor&, ITensor&, ITensor&, bool, int32_t) noexcept {
@@ -55,10 +58,12 @@ IKVCacheUpdateLayer* Network::addKVCacheUpdate(ITensor&, ITensor&, ITensor&, KVC
 }
 
 IMoELayer* Network::addMoE(ITensor&, ITensor&, ITensor&) noexcept {
-  return guard(reports_, "INetworkDefinition::addMoE", [&]() -> IMoELayer* { fail(ErrorCode::kUnsupported, "mixtures of experts made by hand"); });
+  return guard(reports_, "INetworkDefinition::addMoE",
+               [&]() -> IMoELayer* { fail(ErrorCode::kUnsupported, "mixtures of experts made by hand"); });
 }
 
-IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*, int64_t) noexcept {
+IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*,
+                                                 int64_t) noexcept {
   return guard(reports_, "INetworkDefinition::addDistCollective",
                [&]() -> IDistCollectiveLayer* { fail(ErrorCode::kUnsupported, "collectives need several devices"); });
 }

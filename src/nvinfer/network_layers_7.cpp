@@ -4,19 +4,26 @@
 #if NV_TENSORRT_MAJOR < 10
 namespace tenon::nvinfer {
 
-IConvolutionLayer* Network::addConvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights, Weights bias) noexcept {
+IConvolutionLayer* Network::addConvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
+                                           Weights bias) noexcept {
   return addConvolutionNd(input, maps, kernel, weights, bias);
 }
 
-IDeconvolutionLayer* Network::addDeconvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights, Weights bias) noexcept {
+IDeconvolutionLayer* Network::addDeconvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
+                                               Weights bias) noexcept {
   return addDeconvolutionNd(input, maps, kernel, weights, bias);
 }
 
-IPoolingLayer* Network::addPooling(ITensor& input, PoolingType type, DimsHW window) noexcept { return addPoolingNd(input, type, window); }
+IPoolingLayer* Network::addPooling(ITensor& input, PoolingType type, DimsHW window) noexcept {
+  return addPoolingNd(input, type, window);
+}
 
-IPaddingLayer* Network::addPadding(ITensor& input, DimsHW pre, DimsHW post) noexcept { return addPaddingNd(input, pre, post); }
+IPaddingLayer* Network::addPadding(ITensor& input, DimsHW pre, DimsHW post) noexcept {
+  return addPaddingNd(input, pre, post);
+}
 
-IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs, Weights weights, Weights bias) noexcept {
+IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs, Weights weights,
+                                                 Weights bias) noexcept {
   return guard(reports_, "INetworkDefinition::addFullyConnected", [&] {
     auto* layer = add<FullyConnectedLayerFields>("trt.FullyConnected", LayerType::kFULLY_CONNECTED, {&input});
     layer->setNbOutputChannels(outputs);
@@ -27,7 +34,8 @@ IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs
 }
 
 IRNNv2Layer* Network::addRNNv2(ITensor&, int32_t, int32_t, int32_t, RNNOperation) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNNv2", [&]() -> IRNNv2Layer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
+  return guard(reports_, "INetworkDefinition::addRNNv2",
+               [&]() -> IRNNv2Layer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
 }
 
 #if NV_TENSORRT_MAJOR == 7
@@ -37,15 +45,19 @@ IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, bool transpose_a, I
 }
 
 IPluginLayer* Network::addPlugin(ITensor* const*, int32_t, IPlugin&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPlugin", [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
+  return guard(reports_, "INetworkDefinition::addPlugin",
+               [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
 }
 
 IPluginLayer* Network::addPluginExt(ITensor* const*, int32_t, IPluginExt&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginExt", [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
+  return guard(reports_, "INetworkDefinition::addPluginExt",
+               [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
 }
 
-IRNNLayer* Network::addRNN(ITensor&, int32_t, size_t, int32_t, RNNOperation, RNNInputMode, RNNDirection, Weights, Weights) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNN", [&]() -> IRNNLayer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
+IRNNLayer* Network::addRNN(ITensor&, int32_t, size_t, int32_t, RNNOperation, RNNInputMode, RNNDirection, Weights,
+                           Weights) noexcept {
+  return guard(reports_, "INetworkDefinition::addRNN",
+               [&]() -> IRNNLayer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
 }
 
 void Network::refuse_formula(const IOutputDimensionsFormula* formula) noexcept {
@@ -57,7 +69,8 @@ void Network::refuse_formula(const IOutputDimensionsFormula* formula) noexcept {
 const IOutputDimensionsFormula& Network::default_formula() noexcept {
   class Formula final : public IOutputDimensionsFormula {
    public:
-    DimsHW compute(DimsHW input, DimsHW kernel, DimsHW stride, DimsHW padding, DimsHW dilation, const char*) const override {
+    DimsHW compute(DimsHW input, DimsHW kernel, DimsHW stride, DimsHW padding, DimsHW dilation,
+                   const char*) const override {
       DimsHW out;
       for (int32_t i = 0; i < 2; ++i) {
         out.d[i] = (input.d[i] + 2 * padding.d[i] - ((kernel.d[i] - 1) * dilation.d[i] + 1)) / stride.d[i] + 1;

@@ -102,8 +102,7 @@ IReverseSequenceLayer* Network::addReverseSequence(ITensor& input, ITensor& leng
 
 INormalizationLayer* Network::addNormalization(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept {
   return guard(reports_, "INetworkDefinition::addNormalization", [&] {
-    auto* layer =
-        add<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION, {&input, &scale, &bias});
+    auto* layer = add<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION, {&input, &scale, &bias});
     layer->setAxes(axes);
     return layer;
   });
