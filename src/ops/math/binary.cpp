@@ -12,7 +12,7 @@
 namespace tenon::ops {
 namespace {
 
-enum class Accepts : uint8_t { kNumbers, kIntegers, kUnsigned, kBool, kAll };
+enum class Accepts : uint8_t { kNumbers, kIntegers, kBool, kAll };
 
 /// One function: on numbers in double, on integers exactly (bool as 0 and 1), on dimensions if shapes need it.
 struct Fn {
@@ -29,8 +29,6 @@ bool accepted(Accepts accepts, DType t) {
       return ir::is_float(t) || ir::is_integer(t);
     case Accepts::kIntegers:
       return ir::is_integer(t);
-    case Accepts::kUnsigned:
-      return t == DType::kU8 || t == DType::kU16 || t == DType::kU32 || t == DType::kU64;
     case Accepts::kBool:
       return t == DType::kBool;
     case Accepts::kAll:
@@ -45,8 +43,6 @@ std::string_view accepted_text(Accepts accepts) {
       return "integers and floating-point numbers";
     case Accepts::kIntegers:
       return "integers";
-    case Accepts::kUnsigned:
-      return "u8, u16, u32 and u64";
     case Accepts::kBool:
       return "bool";
     case Accepts::kAll:
@@ -122,7 +118,7 @@ constexpr Fn kXor{Accepts::kBool, false, nullptr, integer::bit_xor};
 constexpr Fn kBitAnd{Accepts::kIntegers, false, nullptr, integer::bit_and};
 constexpr Fn kBitOr{Accepts::kIntegers, false, nullptr, integer::bit_or};
 constexpr Fn kBitXor{Accepts::kIntegers, false, nullptr, integer::bit_xor};
-constexpr Fn kShift{Accepts::kUnsigned, false, nullptr, integer::shift_left};
+constexpr Fn kShift{Accepts::kIntegers, false, nullptr, integer::shift_left};
 constexpr Fn kEqual{Accepts::kAll, true, [](double a, double b) { return double(a == b); },
                     [](int64_t a, int64_t b, bool) { return int64_t(a == b); }, dim_equal};
 constexpr Fn kLess{Accepts::kNumbers, true, [](double a, double b) { return double(a < b); },

@@ -65,6 +65,14 @@ TEST_CASE("binary: integers are exact and total") {
   CHECK(ints("BitShift", {16, 255}, {3, 1}, DType::kU8, BitShiftAttrs{false}) == Ints{2, 127});
 }
 
+TEST_CASE("binary: shifts of signed integers") {
+  CHECK(ints("BitShift", {-8, -8, 100, -1, 3}, {1, 40, 1, 8, -1}, DType::kI8, BitShiftAttrs{false}) ==
+        Ints{-4, -1, 50, -1, 0});
+  CHECK(ints("BitShift", {-8, 100, 1, 3}, {1, 1, 8, -1}, DType::kI8, BitShiftAttrs{true}) == Ints{-16, -56, 0, 0});
+  CHECK(ints("BitShift", {-1}, {63}, DType::kI64, BitShiftAttrs{false}) == Ints{-1});
+  CHECK(ints("BitShift", {-1}, {63}, DType::kU64, BitShiftAttrs{false}) == Ints{1});
+}
+
 TEST_CASE("binary: comparisons and logic give bool") {
   const double nan = std::nan("");
   const Tensor a = f32({4}, {1, 2, 3, nan}), b = f32({4}, {2, 2, 2, nan});
@@ -119,7 +127,7 @@ TEST_CASE("binary: bad input is named") {
         std::string::npos);
   CHECK(infer_error("And", {Typed(DType::kF32, "2"), Typed(DType::kF32, "2")}).find("accepted are bool") !=
         std::string::npos);
-  CHECK(infer_error("BitShift", {Typed(DType::kI32, "2"), Typed(DType::kI32, "2")}, BitShiftAttrs{}).find("i32") !=
+  CHECK(infer_error("BitShift", {Typed(DType::kF32, "2"), Typed(DType::kF32, "2")}, BitShiftAttrs{}).find("f32") !=
         std::string::npos);
   CHECK(infer_error("Add", {Typed(DType::kF32, "2"), Absent()}).find("input 1 is required") != std::string::npos);
   CHECK(import_error({"BitShift", 11, {Typed(DType::kU8, "2"), Typed(DType::kU8, "2")}, {{"direction", "UP"}}})

@@ -38,12 +38,13 @@ inline int64_t max(int64_t a, int64_t b, bool u) { return less(a, b, u) ? b : a;
 inline int64_t bit_and(int64_t a, int64_t b, bool = false) { return a & b; }
 inline int64_t bit_or(int64_t a, int64_t b, bool = false) { return a | b; }
 inline int64_t bit_xor(int64_t a, int64_t b, bool = false) { return a ^ b; }
-/// Shifts by 64 and more give 0.
+/// Shifts by 64 and more, or by a negative count, push every bit out. Right shifts of signed numbers keep the sign.
 inline int64_t shift_left(int64_t a, int64_t b, bool = false) {
   return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) << b);
 }
-inline int64_t shift_right(int64_t a, int64_t b, bool = false) {
-  return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) >> b);
+inline int64_t shift_right(int64_t a, int64_t b, bool u) {
+  if (u) return uint64_t(b) > 63 ? 0 : int64_t(uint64_t(a) >> b);
+  return uint64_t(b) > 63 ? (a < 0 ? -1 : 0) : a >> b;
 }
 
 }  // namespace tenon::ops::integer

@@ -56,6 +56,8 @@ TEST_CASE("prelu") {
   CHECK(close(run_op("PRelu", {f32({2, 2}, {-1, 2, -3, std::nan("")}), f32({2, 1}, {0.5, 2})}),
               {-0.5, 2, -6, std::nan("")}));
   CHECK(run_op("PRelu", {i64({2}, {-2, 3}), i64({1}, {4})}).to_ints() == Ints{-8, 3});
+  CHECK(close(run_onnx("PRelu", 7, {f32({1, 2, 3}, {-1, -1, -1, -1, -1, -1}), f32({2}, {2, 3})})[0],
+              {-2, -2, -2, -3, -3, -3}));
   CHECK(infer_error("PRelu", {Typed(DType::kF32, "2"), Typed(DType::kF32, "3, 2")}).find("slope [3, 2]") !=
         std::string::npos);
   CHECK(infer_op("PRelu", {Typed(DType::kF32, "n, 3, h"), Typed(DType::kF32, "3, 1")}).shape() == "[n, 3, h]");

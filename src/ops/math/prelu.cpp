@@ -1,6 +1,7 @@
 // PRelu: y = x < 0 ? slope * x : x. The slope broadcasts to x.
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/reshape.h"
 #include "ops/support.h"
 
 namespace tenon::ops {
@@ -30,7 +31,18 @@ void eval_prelu(EvalContext& c) {
   }
 }
 
-void import_prelu(ImportContext& c) { c.output(0, c.add("PRelu", {c.required(0), c.required(1)})); }
+// Models from before opset 7, and some after, give one slope a channel as a vector that does not broadcast.
+void import_prelu(ImportContext& c) {
+  const ir::ValueId x = c.required(0);
+  ir::ValueId slope = c.required(1);
+  const Shape xs = c.shape(x), ss = c.shape(slope);
+  if (ss.size() == 1 && xs.size() > 2 && !(ss[0] == 1) && ss[0] == xs[1] && !(ss[0] == xs.back())) {
+    std::vector<int64_t> dims(xs.size() - 1, 1);
+    dims[0] = -1;
+    slope = c.add("Reshape", {slope, c.constant(Tensor::vector_i64(dims))}, ReshapeAttrs{});
+  }
+  c.output(0, c.add("PRelu", {x, slope}));
+}
 
 }  // namespace
 

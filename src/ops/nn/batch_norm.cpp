@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/import.h"
+#include "ops/math/reduce.h"
 #include "ops/op.h"
 #include "ops/support.h"
 
@@ -35,13 +36,36 @@ void eval_batch_norm(EvalContext& c) {
     }
 }
 
+ir::ValueId add_batch_norm(ImportContext& c, ir::ValueId mean, ir::ValueId variance) {
+  const BatchNormAttrs a{c.attr_float("epsilon", 1e-5f)};
+  return c.add("BatchNormalization", {c.required(0), c.required(1), c.required(2), mean, variance}, a);
+}
+
+// With training_mode the statistics are those of x, and running ones are old * momentum + new * (1 - momentum).
+void import_training(ImportContext& c) {
+  const ir::ValueId x = c.required(0);
+  ReduceAttrs over{ReduceKind::kMean, {}, true};
+  const size_t rank = c.shape(x).size();
+  for (size_t i = 0; i < rank; ++i)
+    if (i != 1) over.axes.push_back(int64_t(i));
+  const ir::ValueId center = c.add("Reduce", {x}, over), d = c.add("Sub", {x, center});
+  over.keepdims = false;
+  const ir::ValueId mean = c.add("Reduce", {x}, over), variance = c.add("Reduce", {c.add("Mul", {d, d})}, over);
+  c.output(0, add_batch_norm(c, mean, variance));
+  const float momentum = c.attr_float("momentum", 0.9f);
+  auto running = [&](ir::ValueId old, ir::ValueId now) {
+    const DType t = c.dtype(old);
+    return c.add("Add", {c.add("Mul", {old, c.constant(scalar(t, momentum))}),
+                         c.add("Mul", {now, c.constant(scalar(t, 1 - double(momentum)))})});
+  };
+  if (c.output_count() > 1) c.output(1, running(c.required(3), mean));
+  if (c.output_count() > 2) c.output(2, running(c.required(4), variance));
+}
+
 void import_batch_norm(ImportContext& c) {
-  if (c.attr_int("training_mode", 0) != 0) c.fail("training_mode is 1, accepted is 0 (inference)");
   if (c.attr_int("spatial", 1) != 1) c.fail("spatial is 0, accepted is 1 (statistics of a channel)");
-  BatchNormAttrs a;
-  a.epsilon = c.attr_float("epsilon", 1e-5f);
-  c.output(0,
-           c.add("BatchNormalization", {c.required(0), c.required(1), c.required(2), c.required(3), c.required(4)}, a));
+  if (c.attr_int("training_mode", 0) != 0) return import_training(c);
+  c.output(0, add_batch_norm(c, c.required(3), c.required(4)));
 }
 
 }  // namespace

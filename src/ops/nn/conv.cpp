@@ -1,5 +1,7 @@
 #include "ops/nn/conv.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "ops/fused/epilogue.h"
 #include "ops/import.h"
@@ -35,64 +37,100 @@ void infer_conv(InferContext& c) {
   c.output(0, c.dtype(0), y);
 }
 
-// Direct sum in double over any number of spatial axes; odometers walk output positions and window taps.
+Dims static_output(const ConvAttrs& a, const Dims& x, const Dims& w) {
+  const size_t spatial = x.size() - 2, first = a.channels_last ? 1 : 2;
+  ir::SymbolTable none;
+  Dims y(x.size());
+  y[0] = x[0];
+  (a.channels_last ? y.back() : y[1]) = w[0];
+  for (size_t i = 0; i < spatial; ++i) {
+    const WindowAxis window{x[first + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
+    y[first + i] = window_output(none, window, false, i).constant();
+  }
+  return y;
+}
+
+/// A convolution of one plane by one kernel tap at a time: y[o] += w * x[o * stride + offset] over all spatial axes.
+struct Planes {
+  Dims in, out, taps, strides, dilations, begin;  // one a spatial axis
+  Dims x_strides, y_strides;                      // in elements of a plane
+  int64_t in_count = 1, out_count = 1, tap_count = 1;
+
+  Planes(const ConvAttrs& a, const Dims& x, const Dims& w)
+      : taps(w.begin() + 2, w.end()), strides(a.strides), dilations(a.dilations) {
+    const size_t spatial = taps.size();
+    const auto first = int64_t(a.channels_last ? 1 : 2), last = first + int64_t(spatial);
+    const Dims y = static_output(a, x, w);
+    in.assign(x.begin() + first, x.begin() + last);
+    out.assign(y.begin() + first, y.begin() + last);
+    begin.assign(a.pads.begin(), a.pads.begin() + int64_t(spatial));
+    in_count = checked_product(in), out_count = checked_product(out), tap_count = checked_product(taps);
+    // A 1x1 kernel without stride and padding sees each plane as one line.
+    if (tap_count == 1 && in == out && strides == Dims(spatial, 1)) {
+      in.assign(1, in_count);
+      out.assign(1, out_count);
+      for (Dims* unit : {&taps, &strides, &dilations}) unit->assign(1, 1);
+      begin.assign(1, 0);
+    }
+    x_strides = ir::strides_of(in), y_strides = ir::strides_of(out);
+  }
+  void add_tap(const double* x, int64_t tap, double w, double* y) const {
+    Dims offsets(in.size());
+    for (size_t i = in.size(); i-- > 0; tap /= taps[i]) offsets[i] = tap % taps[i] * dilations[i] - begin[i];
+    add_axis(0, offsets, x, w, y);
+  }
+  void add_axis(size_t axis, const Dims& offsets, const double* x, double w, double* y) const {
+    const int64_t offset = offsets[axis], stride = strides[axis];
+    const int64_t low = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    const int64_t high = in[axis] - 1 < offset ? 0 : std::min(out[axis], (in[axis] - 1 - offset) / stride + 1);
+    if (axis + 1 == in.size()) {
+      for (int64_t o = low; o < high; ++o) y[o] += w * x[o * stride + offset];
+      return;
+    }
+    for (int64_t o = low; o < high; ++o)
+      add_axis(axis + 1, offsets, x + (o * stride + offset) * x_strides[axis], w, y + o * y_strides[axis]);
+  }
+};
+
+/// Elements of [N, C, plane] as [N, plane, C], or back.
+std::vector<double> exchanged(const std::vector<double>& v, int64_t n, int64_t rows, int64_t columns) {
+  std::vector<double> out(v.size());
+  for (int64_t b = 0; b < n; ++b)
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j)
+        out[size_t((b * columns + j) * rows + i)] = v[size_t((b * rows + i) * columns + j)];
+  return out;
+}
+
 void eval_conv(EvalContext& c) {
   const ConvAttrs& a = c.attrs<ConvAttrs>();
   const Dims &xd = c.input(0).dims(), &wd = c.input(1).dims();
-  const size_t spatial = xd.size() - 2, first = a.channels_last ? 1 : 2;
-  const std::vector<double> x = c.input(0).to_doubles(), w = c.input(1).to_doubles();
-  const std::vector<double> bias = c.has(2) ? c.input(2).to_doubles() : std::vector<double>();
-  const Dims xs = ir::strides_of(xd);
-  const int64_t in_channels = wd[1], out_channels = wd[0], per_group = out_channels / a.group;
-  const int64_t channel_stride = a.channels_last ? 1 : xs[1];
-  Dims yd(xd.size()), taps(wd.begin() + 2, wd.end());
-  yd[0] = xd[0];
-  (a.channels_last ? yd.back() : yd[1]) = out_channels;
-  ir::SymbolTable none;
-  for (size_t i = 0; i < spatial; ++i)
-    yd[first + i] =
-        window_output(none, {xd[first + i], taps[i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]},
-                      false, i)
-            .constant();
-  const Dims ys = ir::strides_of(yd);
-  const int64_t y_channel = a.channels_last ? 1 : ys[1], tap_count = checked_product(taps);
-  std::vector<double> y(size_t(checked_product(yd)));
-  Dims out(yd.begin() + int64_t(first), yd.begin() + int64_t(first + spatial));
-  const int64_t positions = checked_product(out);
-  for (int64_t n = 0; n < yd[0]; ++n)
-    for (int64_t p = 0; p < positions; ++p) {
-      int64_t rest = p, y_at = n * ys[0];
-      Dims origin(spatial);
-      for (size_t i = spatial; i-- > 0; rest /= out[i]) {
-        const int64_t o = rest % out[i];
-        y_at += o * ys[first + i];
-        origin[i] = o * a.strides[i] - a.pads[i];
-      }
-      for (int64_t m = 0; m < out_channels; ++m) {
-        double sum = bias.empty() ? 0 : bias[size_t(m)];
-        const int64_t channel0 = m / per_group * in_channels;
-        for (int64_t t = 0; t < tap_count; ++t) {
-          int64_t left = t, x_at = n * xs[0];
-          bool inside = true;
-          for (size_t i = spatial; i-- > 0; left /= taps[i]) {
-            const int64_t at = origin[i] + left % taps[i] * a.dilations[i];
-            inside = inside && at >= 0 && at < xd[first + i];
-            x_at += at * xs[first + i];
-          }
-          if (!inside) continue;
-          const double* wp = &w[size_t((m * in_channels) * tap_count + t)];
-          const double* xp = &x[size_t(x_at + channel0 * channel_stride)];
-          for (int64_t k = 0; k < in_channels; ++k) sum += xp[k * channel_stride] * wp[k * tap_count];
-        }
-        y[size_t(y_at + m * y_channel)] = sum;
+  const int64_t batch = xd[0], in_channels = wd[1], out_channels = wd[0], per_group = out_channels / a.group;
+  const int64_t x_channels = in_channels * a.group;
+  const Planes planes(a, xd, wd);
+  std::vector<double> x = c.input(0).to_doubles();
+  if (a.channels_last) x = exchanged(x, batch, planes.in_count, x_channels);
+  const std::vector<double> w = c.input(1).to_doubles();
+  const std::vector<double> bias = c.has(2) ? c.input(2).to_doubles() : std::vector<double>(size_t(out_channels), 0);
+  std::vector<double> y(size_t(checked_mul(checked_mul(batch, out_channels), planes.out_count)));
+  for (int64_t n = 0; n < batch && !y.empty(); ++n)
+    for (int64_t m = 0; m < out_channels; ++m) {
+      double* plane = y.data() + (n * out_channels + m) * planes.out_count;
+      std::fill(plane, plane + planes.out_count, bias[size_t(m)]);
+      for (int64_t k = 0; k < in_channels; ++k) {
+        const double* from = x.data() + (n * x_channels + m / per_group * in_channels + k) * planes.in_count;
+        const double* taps = w.data() + (m * in_channels + k) * planes.tap_count;
+        for (int64_t t = 0; t < planes.tap_count; ++t) planes.add_tap(from, t, taps[t], plane);
       }
     }
-  store_with_epilogue(c, a.epilogue, 3, y, yd);
+  if (a.channels_last) y = exchanged(y, batch, out_channels, planes.out_count);
+  store_with_epilogue(c, a.epilogue, 3, y, static_output(a, xd, wd));
 }
 
 void import_conv(ImportContext& c) {
-  const ConvAttrs a = import_conv_attrs(c, c.shape(c.required(1)));
-  std::vector<ir::ValueId> inputs{c.required(0), c.required(1)};
+  const Shape w = c.shape(c.required(1));
+  const ConvAttrs a = import_conv_attrs(c, w);
+  std::vector<ir::ValueId> inputs{pad_same(c, {w.begin() + 2, w.end()}, a.strides, a.dilations, 0), c.required(1)};
   if (c.has(2)) inputs.push_back(c.input(2));
   c.output(0, c.add("Conv", std::move(inputs), a));
 }

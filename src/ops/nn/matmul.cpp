@@ -63,14 +63,21 @@ std::vector<T> multiply(const Product& p, const std::vector<T>& a, const std::ve
   std::vector<T> y(size_t(checked_product(p.y)), T(0));
   const BroadcastIndex ia(p.batch_a, p.batch), ib(p.batch_b, p.batch);
   const int64_t batches = checked_product(p.batch);
+  std::vector<T> rows;  // a transposed b, in the order of its rows
   for (int64_t z = 0; z < batches && !y.empty(); ++z) {
     const T* pa = a.data() + ia(z) * p.m * p.k;
     const T* pb = b.data() + ib(z) * p.k * p.n;
+    if (p.b_column != 1) {
+      rows.resize(size_t(p.k * p.n));
+      for (int64_t j = 0; j < p.n; ++j)
+        for (int64_t k = 0; k < p.k; ++k) rows[size_t(k * p.n + j)] = pb[k * p.b_row + j * p.b_column];
+      pb = rows.data();
+    }
     T* py = y.data() + z * p.m * p.n;
     for (int64_t i = 0; i < p.m; ++i)
       for (int64_t k = 0; k < p.k; ++k) {
         const T v = pa[i * p.a_row + k * p.a_column];
-        for (int64_t j = 0; j < p.n; ++j) py[i * p.n + j] += v * pb[k * p.b_row + j * p.b_column];
+        for (int64_t j = 0; j < p.n; ++j) py[i * p.n + j] += v * pb[k * p.n + j];
       }
   }
   return y;

@@ -21,8 +21,14 @@ TEST_CASE("batch normalization") {
         "[n, 3, h]");
   CHECK(infer_error("BatchNormalization", {Typed(DType::kF32, "n, 4, h"), p, p, p, p}, BatchNormAttrs{})
             .find("scale is [3]") != std::string::npos);
-  CHECK(import_error({"BatchNormalization", 14, {x, p, p, p, p}, {{"training_mode", int64_t(1)}}})
-            .find("training_mode") != std::string::npos);
+  CHECK(import_error({"BatchNormalization", 7, {x, p, p, p, p}, {{"spatial", 0}}}).find("spatial") !=
+        std::string::npos);
+  const auto z =
+      run_onnx("BatchNormalization", 15, {x, f32({2}, {1, 1}), f32({2}, {0, 0}), f32({2}, {0, 0}), f32({2}, {1, 1})},
+               {{"training_mode", 1}, {"epsilon", 0.0f}, {"momentum", 0.5f}}, 3);
+  CHECK(close(z[1], {1.75, 2.75}));
+  CHECK(close(z[2], {2.625, 2.625}));
+  CHECK(z[0].get(0) == doctest::Approx((1 - 3.5) / std::sqrt(4.25)).epsilon(1e-6));
 }
 
 TEST_CASE("softmax family") {

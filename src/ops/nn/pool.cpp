@@ -164,7 +164,12 @@ void import_pool(ImportContext& c, PoolKind kind) {
   a.storage_order = c.attr_int("storage_order", 0);
   a.p = c.attr_int("p", 2);
   const size_t outputs = kind == PoolKind::kMax && c.output_count() > 1 ? 2 : 1;
-  const auto y = c.add_n("Pool", {c.required(0)}, a, outputs);
+  if (needs_pad_same(c, a.strides) && ((kind == PoolKind::kAverage && !a.count_include_pad) || outputs > 1))
+    c.fail("SAME padding of a symbolic size with stride ", a.strides,
+           ", accepted are maxima without indices, p-norms, and "
+           "averages that count the padding");
+  const double fill = kind == PoolKind::kMax ? -INFINITY : 0;
+  const auto y = c.add_n("Pool", {pad_same(c, ir::to_shape(a.kernel), a.strides, a.dilations, fill)}, a, outputs);
   for (size_t i = 0; i < outputs; ++i) c.output(i, y[i]);
 }
 

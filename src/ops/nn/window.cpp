@@ -4,6 +4,10 @@
 
 #include "base/checked.h"
 #include "ops/dim_range.h"
+#include "ops/shape/axis_attrs.h"
+#include "ops/shape/pad.h"
+#include "ops/shape/shape_of.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -17,10 +21,7 @@ bool negative(ir::SymbolTable& dims, Dim d) {
 int64_t same_padding(ImportContext& c, Dim input, Dim kernel, int64_t stride, int64_t dilation, size_t axis) {
   if (!kernel.is_const()) c.fail("SAME padding needs a constant kernel size on spatial axis ", axis);
   const int64_t window = checked_add(checked_mul(checked_sub(kernel.constant(), 1), dilation), 1);
-  if (!input.is_const()) {
-    if (stride != 1) c.fail("SAME padding with stride ", stride, " needs a constant input size on spatial axis ", axis);
-    return window - 1;
-  }
+  if (!input.is_const()) return window - 1;  // with stride 1
   const int64_t in = input.constant(), out = in / stride + (in % stride != 0);
   return std::max<int64_t>(checked_sub(checked_add(checked_mul(out - 1, stride), window), in), 0);
 }
@@ -65,6 +66,8 @@ WindowAttrs import_window(ImportContext& c, const std::vector<Dim>& kernel) {
   if (auto_pad == "NOTSET" || auto_pad == "VALID" || auto_pad.empty()) return a;
   if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER")
     c.fail("auto_pad is '", auto_pad, "', accepted are NOTSET, SAME_UPPER, SAME_LOWER, VALID");
+  a.pads.assign(2 * spatial, 0);
+  if (needs_pad_same(c, a.strides)) return a;
   for (size_t i = 0; i < spatial; ++i) {
     const int64_t total = same_padding(c, x[2 + i], kernel[i], a.strides[i], a.dilations[i], i);
     const int64_t small = total / 2, large = total - small;
@@ -72,6 +75,40 @@ WindowAttrs import_window(ImportContext& c, const std::vector<Dim>& kernel) {
     a.pads[spatial + i] = auto_pad == "SAME_UPPER" ? large : small;
   }
   return a;
+}
+
+bool needs_pad_same(ImportContext& c, const std::vector<int64_t>& strides) {
+  const std::string auto_pad = c.attr_string("auto_pad", "NOTSET");
+  if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER") return false;
+  const Shape& x = c.shape(c.required(0));
+  for (size_t i = 0; i < strides.size(); ++i)
+    if (strides[i] != 1 && !x[2 + i].is_const()) return true;
+  return false;
+}
+
+// total = max((ceil(in / stride) - 1) * stride + window - in, 0), halved between the ends of each axis.
+ir::ValueId pad_same(ImportContext& c, const std::vector<Dim>& kernel, const std::vector<int64_t>& strides,
+                     const std::vector<int64_t>& dilations, double fill) {
+  const ir::ValueId x = c.required(0);
+  if (!needs_pad_same(c, strides)) return x;
+  std::vector<int64_t> axes, windows, less_one;
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    if (!kernel[i].is_const()) c.fail("SAME padding needs a constant kernel size on spatial axis ", i);
+    axes.push_back(int64_t(i) + 2);
+    windows.push_back(checked_add(checked_mul(checked_sub(kernel[i].constant(), 1), dilations[i]), 1));
+    less_one.push_back(strides[i] - 1);
+  }
+  auto ints = [&](const std::vector<int64_t>& v) { return c.constant(Tensor::vector_i64(v)); };
+  const ir::ValueId in = c.add("Gather", {c.add("Shape", {x}, ShapeAttrs{}), ints(axes)}, AxisAttrs{0});
+  const ir::ValueId stride = ints(strides), none = ints(std::vector<int64_t>(kernel.size(), 0));
+  const ir::ValueId out = c.add("Div", {c.add("Add", {in, ints(less_one)}), stride});
+  const ir::ValueId reach = c.add("Add", {c.add("Mul", {c.add("Sub", {out, ints({1})}), stride}), ints(windows)});
+  const ir::ValueId total = c.add("Max", {c.add("Sub", {reach, in}), none});
+  const ir::ValueId small = c.add("Div", {total, ints({2})}), large = c.add("Sub", {total, small});
+  const bool upper = c.attr_string("auto_pad", "") == "SAME_UPPER";
+  const ir::ValueId zeros = ints({0, 0});
+  const ir::ValueId pads = c.add("Concat", {zeros, upper ? small : large, zeros, upper ? large : small}, AxisAttrs{0});
+  return c.add("Pad", {x, pads, c.constant(scalar(c.dtype(x), fill))}, PadAttrs{});
 }
 
 }  // namespace tenon::ops

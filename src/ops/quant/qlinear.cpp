@@ -6,6 +6,7 @@
 #include "ops/nn/conv.h"
 #include "ops/nn/matmul.h"
 #include "ops/nn/pool.h"
+#include "ops/nn/window.h"
 #include "ops/op.h"
 #include "ops/quant/quantize.h"
 #include "ops/shape/axis_attrs.h"
@@ -53,6 +54,7 @@ void import_matmul_integer(ImportContext& c) {
 void import_conv_integer(ImportContext& c) {
   const Shape w = c.shape(c.required(1));
   const ConvAttrs a = import_conv_attrs(c, w);
+  if (needs_pad_same(c, a.strides)) c.fail("SAME padding with a stride needs a constant input size");
   const ValueId x = shifted(c, 0, 2, 0), weights = shifted(c, 1, 3, w.size() - 1);
   c.output(0, c.add("Conv", {x, weights}, a));
 }
@@ -91,6 +93,7 @@ void import_qlinear_matmul(ImportContext& c) {
 
 void import_qlinear_conv(ImportContext& c) {
   const ConvAttrs a = import_conv_attrs(c, c.shape(c.required(3)));
+  if (needs_pad_same(c, a.strides)) c.fail("SAME padding with a stride needs a constant input size");
   std::vector<ValueId> in{dequantized(c, 0), dequantized(c, 3, 0)};
   if (c.has(8)) {
     const ValueId scale = c.add("Mul", {c.required(1), c.required(4)});
