@@ -208,3 +208,9 @@ extern "C" TENSORRTAPI nvinfer1::IPluginRegistry* getPluginRegistry() {
 }
 
 extern "C" TENSORRTAPI nvinfer1::ILogger* getLogger() { return tenon::nvinfer::first_logger(); }
+
+#if NV_TENSORRT_MAJOR >= 8
+extern "C" TENSORRTAPI nvinfer1::IPluginRegistry* getBuilderPluginRegistry(nvinfer1::EngineCapability capability) {
+  return capability == nvinfer1::EngineCapability::kSTANDARD ? getPluginRegistry() : nullptr;
+}
+#endif
