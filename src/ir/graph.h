@@ -31,7 +31,7 @@ struct Value {
   NodeId producer = kNone;
   uint32_t output_index = 0;
   std::optional<Tensor> constant;
-  /// Elements of a small integer or bool tensor of rank 0 or 1, as far as shape inference knows them.
+  /// Elements of a small tensor of whole numbers in row-major order, as far as shape inference knows them.
   std::optional<std::vector<Dim>> contents;
 };
 

@@ -24,10 +24,15 @@ constexpr int64_t kMaxContents = 4096;  // longer integer tensors are data, not 
 }
 
 std::optional<std::vector<Dim>> InferContext::contents(size_t i) const {
+  if (!has(i) || input(i).shape.size() > 1) return std::nullopt;
+  return elements(i);
+}
+
+std::optional<std::vector<Dim>> InferContext::elements(size_t i) const {
   if (!has(i)) return std::nullopt;
   const ir::Value& v = input(i);
   if (v.contents) return v.contents;
-  if (!v.constant || v.shape.size() > 1 || v.constant->count() > kMaxContents) return std::nullopt;
+  if (!v.constant || v.constant->count() > kMaxContents) return std::nullopt;
   if (!ir::is_integer(v.dtype) && !ir::is_float(v.dtype) && v.dtype != DType::kBool) return std::nullopt;
   std::vector<Dim> elements;
   for (int64_t k = 0; k < v.constant->count(); ++k) {
@@ -65,6 +70,16 @@ void InferContext::output_contents(size_t i, std::vector<Dim> contents) {
   if (i >= node().outputs.size() || node().outputs[i] == ir::kNone) return;
   ir::Value& v = graph_.value(node().outputs[i]);
   if (v.shape.size() <= 1 && int64_t(contents.size()) <= kMaxContents) v.contents = std::move(contents);
+}
+
+void InferContext::output_elements(size_t i, std::vector<Dim> elements) {
+  if (i >= node().outputs.size() || node().outputs[i] == ir::kNone) return;
+  ir::Value& v = graph_.value(node().outputs[i]);
+  if (!ir::is_static(v.shape) || int64_t(elements.size()) > kMaxContents) return;
+  size_t count = 1;
+  for (Dim d : v.shape)
+    if (__builtin_mul_overflow(count, size_t(d.constant()), &count)) return;
+  if (count == elements.size()) v.contents = std::move(elements);
 }
 
 void InferContext::output_unranked(size_t i, DType dtype) {

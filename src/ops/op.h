@@ -48,9 +48,14 @@ class InferContext {
   /// The same, if every element is a number.
   std::optional<std::vector<int64_t>> ints(size_t i) const;
 
+  /// As contents(), of a tensor of any rank and constant dims, in row-major order.
+  std::optional<std::vector<Dim>> elements(size_t i) const;
+
   size_t output_count() const { return node().outputs.size(); }
   void output(size_t i, DType dtype, Shape shape);
   void output_contents(size_t i, std::vector<Dim> contents);
+  /// As output_contents(), for any rank. Dropped unless the dims are constant and fit.
+  void output_elements(size_t i, std::vector<Dim> elements);
   /// An output whose type is known and whose rank is not.
   void output_unranked(size_t i, DType dtype);
   /// Dimension of unknown size that equals no other.

@@ -14,7 +14,7 @@ namespace tenon::ops {
 namespace {
 
 void cast_contents(InferContext& c, DType to) {
-  auto in = c.contents(0);
+  auto in = c.elements(0);
   if (!in) return;
   for (Dim& d : *in) {
     if (to == DType::kBool) {
@@ -26,7 +26,7 @@ void cast_contents(InferContext& c, DType to) {
       return;
     }
   }
-  c.output_contents(0, std::move(*in));
+  c.output_elements(0, std::move(*in));
 }
 
 void infer_cast(InferContext& c) {

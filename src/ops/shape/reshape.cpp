@@ -56,9 +56,9 @@ void infer_reshape(InferContext& c) {
     c.expect(s[0].is_const(), "the length of the shape input is not known");
     for (int64_t i = 0; i < s[0].constant(); ++i) y.push_back(c.unknown());
   }
-  auto contents = c.contents(0);
+  auto elements = c.elements(0);
   c.output(0, c.dtype(0), y);
-  if (contents) c.output_contents(0, std::move(*contents));
+  if (elements) c.output_elements(0, std::move(*elements));
 }
 
 void eval_reshape(EvalContext& c) {

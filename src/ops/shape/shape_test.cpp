@@ -244,3 +244,18 @@ TEST_CASE("Gather checks every index") {
   for (DType type : kTypes)
     CHECK(run_op("Gather", AxisAttrs{0}, {iota(type, {5}), i64({3})})[0].get(0) == iota(type, {5}).get(3));
 }
+
+TEST_CASE("pads that an exporter computes through a matrix") {
+  Sketch s;
+  const auto dims = s.op("Shape", {s.input(DType::kF32, {"h", "w"})}, ShapeAttrs{});
+  const auto zeros = s.op("ConstantOfShape", {s.constant(i64({2}))}, ConstantOfShapeAttrs{i64({0})});
+  const auto joined = s.op("Concat", {dims, zeros}, AxisAttrs{0});
+  const auto pairs = s.op("Reshape", {joined, s.constant(i64({-1, 2}))}, ReshapeAttrs{});
+  const auto reversed = s.op("Slice", {pairs, s.constant(i64({-1})), s.constant(i64({INT64_MIN + 1})),
+                                       s.constant(i64({0})), s.constant(i64({-1}))});
+  CHECK(s.contents(reversed) == "0, 0, h, w");
+  const auto flat =
+      s.op("Reshape", {s.op("Transpose", {reversed}, TransposeAttrs{}), s.constant(i64({-1}))}, ReshapeAttrs{});
+  CHECK(s.contents(flat) == "0, h, 0, w");
+  CHECK(s.shape(s.op("Pad", {s.input(DType::kF32, {"a", "b"}), flat}, PadAttrs{})) == "a, (h + b + w)");
+}

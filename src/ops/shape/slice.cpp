@@ -60,46 +60,80 @@ std::optional<Dim> slice_count(ir::SymbolTable& dims, Dim start, Dim end, int64_
   return dims.ceil_div(extent, -step);
 }
 
-void infer_slice(InferContext& c) {
-  Shape y = c.shape(0);
-  const auto starts = c.contents(1), ends = c.contents(2);
-  const auto axes = c.ints(3), steps = c.ints(4);
-  const DType type = c.dtype(0);
-  auto contents = c.contents(0);
-  const bool axes_known = !c.has(3) || axes;
-  if (!axes_known) {
-    for (Dim& d : y) d = c.unknown();
-    c.output(0, type, std::move(y));
-    return;
-  }
+/// Starts or ends. Constants are clamped, since the lowest numbers cannot be told from symbols.
+std::optional<std::vector<Dim>> positions(const InferContext& c, size_t i) {
+  const auto ints = c.ints(i);
+  if (!ints) return c.contents(i);
+  constexpr int64_t kFar = int64_t(1) << 62;
+  std::vector<Dim> clamped;
+  for (int64_t p : *ints) clamped.emplace_back(std::clamp(p, -kFar, kFar));
+  return clamped;
+}
+
+/// What a node asks for, as far as it is known.
+struct Request {
+  std::optional<std::vector<Dim>> starts, ends;
+  std::optional<std::vector<int64_t>> axes, steps;
+  size_t count = 0;  ///< of sliced axes, at most the rank
+  bool known = false;
+};
+
+Request request(InferContext& c, size_t rank) {
+  Request r{positions(c, 1), positions(c, 2), c.ints(3), c.ints(4)};
   const Shape& length = c.shape(1);
   c.expect(length.size() == 1, "starts ", c.text(length), " must have rank 1");
-  const size_t n = starts                 ? starts->size()
-                   : axes                 ? axes->size()
-                   : length[0].is_const() ? size_t(length[0].constant())
-                                          : y.size();
-  c.expect((!starts || starts->size() == n) && (!ends || ends->size() == n) && (!axes || axes->size() == n) &&
-               (!steps || steps->size() == n) && n <= y.size(),
-           "starts, ends, axes and steps must have one length, at most the rank ", y.size());
-  for (size_t i = 0; i < n; ++i) {
-    const size_t axis = c.axis(axes ? (*axes)[i] : int64_t(i), y.size());
-    std::optional<Dim> count;
-    const bool known = starts && ends && (!c.has(4) || steps);
-    const int64_t step = steps ? (*steps)[i] : 1;
-    c.expect(step != 0, "a step of 0 is not accepted");
-    if (known) count = slice_count(c.dims(), (*starts)[i], (*ends)[i], step, y[axis]);
-    if (known && contents && y.size() == 1 && (*starts)[i].is_const() && (*ends)[i].is_const()) {
-      const Span s = resolve((*starts)[i].constant(), (*ends)[i].constant(), step, int64_t(contents->size()));
-      std::vector<Dim> taken;
-      for (int64_t k = 0; k < s.count; ++k) taken.push_back((*contents)[size_t(s.start + k * step)]);
-      contents = std::move(taken);
-    } else {
-      contents.reset();
-    }
-    y[axis] = count ? *count : c.unknown();
+  r.count = r.starts               ? r.starts->size()
+            : r.axes               ? r.axes->size()
+            : length[0].is_const() ? size_t(length[0].constant())
+                                   : rank;
+  auto fits = [&](const auto& list) { return !list || list->size() == r.count; };
+  c.expect(fits(r.starts) && fits(r.ends) && fits(r.axes) && fits(r.steps) && r.count <= rank,
+           "starts, ends, axes and steps must have one length, at most the rank ", rank);
+  r.known = r.starts && r.ends && (!c.has(4) || r.steps);
+  return r;
+}
+
+/// The known elements of the output, where all of the slice is constant.
+void slice_elements(InferContext& c, const Request& r, const Shape& x, const std::vector<size_t>& axes) {
+  const auto from = c.elements(0);
+  if (!from || !r.known || !ir::is_static(x)) return;
+  Dims yd = ir::static_dims(x), strides = ir::strides_of(yd);
+  int64_t origin = 0;
+  for (size_t i = 0; i < r.count; ++i) {
+    if (!(*r.starts)[i].is_const() || !(*r.ends)[i].is_const()) return;
+    const int64_t step = r.steps ? (*r.steps)[i] : 1;
+    const Span s = resolve((*r.starts)[i].constant(), (*r.ends)[i].constant(), step, yd[axes[i]]);
+    yd[axes[i]] = s.count;
+    origin += s.start * strides[axes[i]];
+    strides[axes[i]] *= s.count > 1 ? step : 1;
   }
-  c.output(0, type, std::move(y));
-  if (contents) c.output_contents(0, std::move(*contents));
+  std::vector<Dim> taken;
+  Dims index(yd.size(), 0);
+  for (int64_t i = checked_product(yd); i > 0; --i, advance(index, yd))
+    taken.push_back((*from)[size_t(origin + offset_of(index, strides))]);
+  c.output_elements(0, std::move(taken));
+}
+
+void infer_slice(InferContext& c) {
+  const Shape x = c.shape(0);
+  Shape y = x;
+  if (c.has(3) && !c.ints(3)) {
+    for (Dim& d : y) d = c.unknown();
+    return c.output(0, c.dtype(0), std::move(y));
+  }
+  const Request r = request(c, x.size());
+  std::vector<size_t> axes;
+  for (size_t i = 0; i < r.count; ++i) {
+    axes.push_back(c.axis(r.axes ? (*r.axes)[i] : int64_t(i), x.size()));
+    c.expect(std::count(axes.begin(), axes.end(), axes[i]) == 1, "axis ", axes[i], " is sliced twice");
+    const int64_t step = r.steps ? (*r.steps)[i] : 1;
+    c.expect(step != 0, "a step of 0 is not accepted");
+    std::optional<Dim> count;
+    if (r.known) count = slice_count(c.dims(), (*r.starts)[i], (*r.ends)[i], step, x[axes[i]]);
+    y[axes[i]] = count ? *count : c.unknown();
+  }
+  c.output(0, c.dtype(0), std::move(y));
+  slice_elements(c, r, x, axes);
 }
 
 void eval_slice(EvalContext& c) {

@@ -26,11 +26,19 @@ std::vector<size_t> permutation(const TransposeAttrs& a, size_t rank) {
 
 void infer_transpose(InferContext& c) {
   const Shape x = c.shape(0);
+  const std::vector<size_t> perm = permutation(c.attrs<TransposeAttrs>(), x.size());
   Shape y;
-  for (size_t axis : permutation(c.attrs<TransposeAttrs>(), x.size())) y.push_back(x[axis]);
-  auto contents = c.contents(0);
-  c.output(0, c.dtype(0), std::move(y));
-  if (contents) c.output_contents(0, std::move(*contents));
+  for (size_t axis : perm) y.push_back(x[axis]);
+  const auto from = c.elements(0);
+  c.output(0, c.dtype(0), y);
+  if (!from || !ir::is_static(x)) return;
+  const Dims yd = ir::static_dims(y), xs = ir::strides_of(ir::static_dims(x));
+  Dims strides, index(yd.size(), 0);
+  for (size_t axis : perm) strides.push_back(xs[axis]);
+  std::vector<Dim> to;
+  for (size_t i = 0; i < from->size(); ++i, advance(index, yd))
+    to.push_back((*from)[size_t(offset_of(index, strides))]);
+  c.output_elements(0, std::move(to));
 }
 
 void eval_transpose(EvalContext& c) {

@@ -13,9 +13,9 @@ namespace tenon::ops {
 namespace {
 
 void view_output(InferContext& c, Shape y) {
-  auto contents = c.contents(0);
+  auto elements = c.elements(0);
   c.output(0, c.dtype(0), std::move(y));
-  if (contents) c.output_contents(0, std::move(*contents));
+  if (elements) c.output_elements(0, std::move(*elements));
 }
 
 void infer_identity(InferContext& c) { view_output(c, c.shape(0)); }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs ONNX's backend node tests through import and the reference; prints the failures and a table by operator.
 
-    python tests/onnx_nodes/run.py build/bin/onnx_nodes            # all cases
-    python tests/onnx_nodes/run.py build/bin/onnx_nodes resize     # those whose name contains "resize"
-    python tests/onnx_nodes/run.py build/bin/onnx_nodes --write docs/operators.md
+    python tests/onnx_cases/node_tests.py build/bin/onnx_cases            # all cases
+    python tests/onnx_cases/node_tests.py build/bin/onnx_cases resize     # those whose name contains "resize"
+    python tests/onnx_cases/node_tests.py build/bin/onnx_cases --write docs/operators.md
 """
 import argparse
 import collections
@@ -105,7 +105,7 @@ def write_table(path, passed, failed, skipped):
            f"ONNX's backend node tests (onnx {onnx.__version__}, functions expanded and not), run through import and the",
            f"reference on {datetime.date.today()}: {sum(passed.values())} of {total} pass, {sum(skipped.values())} are not run",
            "because they take or give sequences, optionals or maps or expect one generator's random numbers. Written by", "",
-           "    python tests/onnx_nodes/run.py build/bin/onnx_nodes --write docs/operators.md", "",
+           "    python tests/onnx_cases/node_tests.py build/bin/onnx_cases --write docs/operators.md", "",
            "| operator | pass | fail | not run |", "| --- | ---: | ---: | ---: |"]
     for op in sorted(set(passed) | set(failed) | set(skipped)):
         out.append(f"| {op} | {passed[op]} | {len(failed[op]) or ''} | {skipped[op] or ''} |")

@@ -1,8 +1,9 @@
-// Runs ONNX's backend node tests through import and the reference. Usage: onnx_nodes <folder> [<name part>]
+// Runs ONNX models with data through import and the reference. Usage: onnx_cases <folder> [<name part>]
 //
-// The folder holds cases.txt (a line a case: name, operator, rtol, atol) and for each case <name>.onnx and
-// <name>.data.onnx, whose initializers in0… and out0… are the inputs and the expected outputs. tests/onnx_nodes/run.py
-// writes them. Prints "pass|fail operator name message" for each case.
+// The folder holds cases.txt (a line a case: name, group, rtol, atol, and "symbolic" if shape inference must give the
+// outputs' dims as expressions of the inputs') and for each case <name>.onnx and <name>.data.onnx, whose initializers
+// in_<input name> and out0… are the inputs and the expected outputs. node_tests.py and torch_exports.py write them.
+// Prints "pass|fail group name message" for each case.
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -19,6 +20,7 @@ namespace {
 struct Case {
   std::string name, op;
   double rtol = 1e-3, atol = 1e-7;
+  std::string symbolic;
 };
 
 std::map<std::string, ir::Tensor> read_data(const std::string& path) {
@@ -48,10 +50,22 @@ void check(const Case& c, size_t output, const ir::Tensor& y, const ir::Tensor& 
   }
 }
 
+/// Throws if a dimension of an output is not an expression of named symbols; shape inference calls the others u_….
+void check_symbolic(const ir::Graph& graph) {
+  for (ir::ValueId v : graph.outputs) {
+    const ir::Value& value = graph.value(v);
+    require(value.ranked, ErrorCode::kInternal, "the rank of output '", value.name, "' is not known");
+    for (ir::Dim d : value.shape)
+      require(graph.symbols->text(d).find("u_") == std::string::npos, ErrorCode::kInternal, "output '", value.name,
+              "' has the dimension ", graph.symbols->text(d));
+  }
+}
+
 void run(const std::string& folder, const Case& c) {
   const onnx::Model model = onnx::load(folder + "/" + c.name + ".onnx");
   const auto data = read_data(folder + "/" + c.name + ".data.onnx");
   const ir::Graph graph = importer::import_onnx(model);
+  if (!c.symbolic.empty()) check_symbolic(graph);
   std::vector<ir::Tensor> inputs;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     auto it = data.find(cat("in_", graph.value(graph.inputs[i]).name));
@@ -69,12 +83,12 @@ void run(const std::string& folder, const Case& c) {
 }  // namespace tenon
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: onnx_nodes <folder> [<name part>]\n"), 2;
+  if (argc < 2) return std::fprintf(stderr, "usage: onnx_cases <folder> [<name part>]\n"), 2;
   std::ifstream list(std::string(argv[1]) + "/cases.txt");
   int failed = 0;
   for (std::string line; std::getline(list, line);) {
     tenon::Case c;
-    std::istringstream(line) >> c.name >> c.op >> c.rtol >> c.atol;
+    std::istringstream(line) >> c.name >> c.op >> c.rtol >> c.atol >> c.symbolic;
     if (argc > 2 && c.name.find(argv[2]) == std::string::npos) continue;
     std::string message;
     try {
