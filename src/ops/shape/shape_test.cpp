@@ -257,5 +257,5 @@ TEST_CASE("pads that an exporter computes through a matrix") {
   const auto flat =
       s.op("Reshape", {s.op("Transpose", {reversed}, TransposeAttrs{}), s.constant(i64({-1}))}, ReshapeAttrs{});
   CHECK(s.contents(flat) == "0, h, 0, w");
-  CHECK(s.shape(s.op("Pad", {s.input(DType::kF32, {"a", "b"}), flat}, PadAttrs{})) == "a, (h + b + w)");
+  CHECK(s.shape(s.op("Pad", {s.input(DType::kF32, {"a", "b"}), flat}, PadAttrs{})) == "a, ((h + w) + b)");
 }
