@@ -82,7 +82,8 @@ class Item:
         return f"{self.namespace}::{inner}" if inner else f"{self.namespace}::{self.name}"
 
     def declarations(self, level):
-        return [m for m in self.members if level in m.levels and not re.match(r"(base|in|impl-class|impl-field) ", m.text)]
+        options = re.compile(r"(base|in|impl-class|impl-field) ")
+        return [m for m in self.members if level in m.levels and not options.match(m.text)]
 
 
 def logical_lines(text):

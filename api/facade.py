@@ -14,13 +14,16 @@ import emit
 STATE = ["IRuntime", "IRuntimeConfig", "ISerializationConfig", "IBuilder", "IBuilderConfig", "IExecutionContext",
          "ICudaEngine", "INetworkDefinition", "ITensor", "IRefitter", "IEngineInspector", "IAttention"]
 # Pairs that mean more than storage; written by hand.
-NOT_STORED = {"ErrorRecorder", "Flags", "Flag", "QuantizationFlags", "TimingCache", "Dimensions", "Type", "AllowedFormats",
-              "TensorAddress", "InputTensorAddress", "OutputTensorAddress", "OutputAllocator", "InputShape", "Location",
-              "BatchIndex", "Input", "TacticSources"}
+NOT_STORED = {"ErrorRecorder", "Flags", "Flag", "QuantizationFlags", "TimingCache", "Dimensions", "Type",
+              "AllowedFormats", "TensorAddress", "InputTensorAddress", "OutputTensorAddress", "OutputAllocator",
+              "InputShape", "Location", "BatchIndex", "Input", "TacticSources"}
 
 
 def bare(type_text):
-    return re.sub(r"\bconst\b|&", "", type_text).strip() if "*" not in type_text else re.sub(r"\s*\*", "*", type_text).strip()
+    """The type without const and reference, or a pointer type as it is."""
+    if "*" in type_text:
+        return re.sub(r"\s*\*", "*", type_text).strip()
+    return re.sub(r"\bconst\b|&", "", type_text).strip()
 
 
 def snake(name):
@@ -51,7 +54,8 @@ def methods(item, level):
 
 def pairs(item, level):
     found = methods(item, level)
-    getters = {re.sub(r"^(get|is)", "", m.name): m for m in found if re.match(r"(get|is)[A-Z]", m.name) and not m.parameters}
+    getters = {re.sub(r"^(get|is)", "", m.name): m for m in found
+               if re.match(r"(get|is)[A-Z]", m.name) and not m.parameters}
     for method in found:
         name = method.name[3:]
         if method.name.startswith("set") and len(method.parameters) == 1 and name in getters:
@@ -63,7 +67,8 @@ def pairs(item, level):
 
 def state_class(item, level):
     name = item.name[1:]
-    lines = [f"class {name}State : public nvinfer1::{item.name}, public nvinfer1::apiv::{item.impl_name(level)} {{", " public:"]
+    lines = [f"class {name}State : public nvinfer1::{item.name}, public nvinfer1::apiv::{item.impl_name(level)} {{",
+             " public:"]
     members = []
     for pair in pairs(item, level):
         if pair.name in NOT_STORED:
@@ -75,26 +80,30 @@ def state_class(item, level):
         stored = f"{value} ? {value} : \"\"" if text else value
         given = f"{member}.c_str()" if text else member
         result = " return true; " if pair.setter.result == "bool" else " "
-        lines.append(f"  {pair.setter.result} {pair.setter.name}({argument}) noexcept {{ {member} = {stored};{result}}}")
-        lines.append(f"  {pair.getter.result} {pair.getter.name}(){pair.getter.const} noexcept {{ return {given}; }}")
+        getter = f"{pair.getter.result} {pair.getter.name}(){pair.getter.const}"
+        setter = f"{pair.setter.result} {pair.setter.name}({argument})"
+        lines.append(f"  {setter} noexcept {{ {member} = {stored};{result}}}")
+        lines.append(f"  {getter} noexcept {{ return {given}; }}")
         members.append(f"  {'std::string' if text else pair.type} {member}{{}};")
     return lines + ["", " protected:", f"  {name}State() {{ this->mImpl = this; }}"] + members + ["};", ""]
 
 
 def layer_class(item, level):
     name = item.name[1:]
-    lines = [f"class {name}Fields : public LayerObject<nvinfer1::{item.name}, nvinfer1::apiv::{item.impl_name(level)}> {{",
-             " public:", "  using LayerObject::LayerObject;"]
+    base = f"LayerObject<nvinfer1::{item.name}, nvinfer1::apiv::{item.impl_name(level)}>"
+    lines = [f"class {name}Fields : public {base} {{", " public:", "  using LayerObject::LayerObject;"]
     for pair in pairs(item, level):
         if "ITensor" in pair.type or "Permutation" in pair.type:
             continue
         field = snake(re.sub(r"Nd$", "", pair.name))
         value = pair.setter.names()[0]
         give = "return " if pair.setter.result == "bool" else ""
-        lines.append(f'  {pair.setter.result} {pair.setter.name}({pair.setter.parameters[0]}) noexcept {{ {give}set("{field}", {value}); }}')
+        setter = f"{pair.setter.result} {pair.setter.name}({pair.setter.parameters[0]})"
+        lines.append(f'  {setter} noexcept {{ {give}set("{field}", {value}); }}')
         if pair.getter.result.endswith("&"):
             continue
-        lines.append(f'  {pair.getter.result} {pair.getter.name}(){pair.getter.const} noexcept {{ return get<{pair.type}>("{field}"); }}')
+        getter = f"{pair.getter.result} {pair.getter.name}(){pair.getter.const}"
+        lines.append(f'  {getter} noexcept {{ return get<{pair.type}>("{field}"); }}')
     return lines + ["};", ""]
 
 
@@ -121,7 +130,8 @@ def main():
     states = [line for i in classes if i.name in STATE for line in state_class(i, level)]
     layers = [line for i in classes if i.name != "ILayer" and is_layer(i, items) for line in layer_class(i, level)]
     write(output / "settings.h", head + using + states + ["}  // namespace tenon::nvinfer", ""])
-    write(output / "layers.h", head + ['#include "nvinfer/layer.h"', ""] + using + layers + ["}  // namespace tenon::nvinfer", ""])
+    includes = head + ['#include "nvinfer/layer.h"', ""]
+    write(output / "layers.h", includes + using + layers + ["}  // namespace tenon::nvinfer", ""])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def version_header(level):
     major, minor, patch = VERSIONS[level]
     lines = [f"#define NV_TENSORRT_MAJOR {major}", f"#define NV_TENSORRT_MINOR {minor}",
              f"#define NV_TENSORRT_PATCH {patch}", "#define NV_TENSORRT_BUILD 0", "",
-             "#define NV_TENSORRT_LWS_MAJOR 0", "#define NV_TENSORRT_LWS_MINOR 0", "#define NV_TENSORRT_LWS_PATCH 0", "",
+             "#define NV_TENSORRT_LWS_MAJOR 0", "#define NV_TENSORRT_LWS_MINOR 0", "#define NV_TENSORRT_LWS_PATCH 0",
+             "",
              f"#define NV_TENSORRT_SONAME_MAJOR {major}", f"#define NV_TENSORRT_SONAME_MINOR {minor}",
              f"#define NV_TENSORRT_SONAME_PATCH {patch}", "",
              "#define NV_TENSORRT_RELEASE_TYPE_EARLY_ACCESS 0", "#define NV_TENSORRT_RELEASE_TYPE_RELEASE_CANDIDATE 1",
@@ -74,7 +75,8 @@ def plugin_header():
 
 def header_text(name, level, items):
     guard = "TENON_" + re.sub(r"\W", "_", name.upper())
-    lines = [f"// TensorRT {level} interface of Tenon, written by api/generate.py.", f"#ifndef {guard}", f"#define {guard}", ""]
+    title = f"// TensorRT {level} interface of Tenon, written by api/generate.py."
+    lines = [title, f"#ifndef {guard}", f"#define {guard}", ""]
     includes = list(HEADERS[name])
     if name == "NvInferRuntimeBase.h" and level != "7":
         includes.append("<cuda_runtime_api.h>")

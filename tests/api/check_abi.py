@@ -104,7 +104,8 @@ def method_checks(rows, cls, slots):
 def field_checks(rows, cls):
     fields = [r for r in rows[1:] if r["kind"] == "field"]
     for row in fields:
-        yield f'static_assert(std::is_same<decltype(::{cls}::{row["name"]}), {type_text(row["signature"])}>::value, "");'
+        found, wanted = f"decltype(::{cls}::{row['name']})", type_text(row["signature"])
+        yield f'static_assert(std::is_same<{found}, {wanted}>::value, "");'
     for first, second in zip(fields, fields[1:]):
         yield (f'same(offsetof(::{cls}, {first["name"]}) < offsetof(::{cls}, {second["name"]}), 1, '
                f'"{cls}: order of {first["name"]}, {second["name"]}");')
@@ -124,7 +125,8 @@ def program(classes, version):
         namespace = cls.rsplit("::", 1)[0]
         size, align = rows[0]["name"].split()[1], rows[0]["signature"].split()[1]
         tag = f"Probe{number}"
-        body = [f'same(sizeof(::{cls}), {size}, "{cls}: size");', f'same(alignof(::{cls}), {align}, "{cls}: alignment");']
+        body = [f'same(sizeof(::{cls}), {size}, "{cls}: size");',
+                f'same(alignof(::{cls}), {align}, "{cls}: alignment");']
         body += list(method_checks(rows, cls, slots)) + list(field_checks(rows, cls))
         extra = "virtual void afterLast();" if slots else ""
         if slots and version != "8.2":  # level 8 goes on where 8.2 ends
@@ -144,8 +146,8 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             source, binary = pathlib.Path(folder, "abi.cpp"), pathlib.Path(folder, "abi")
             source.write_text(program(load(table, version), version))
-            subprocess.run(["g++", "-std=c++17", "-O0", "-w", "-fno-access-control", "-fmax-errors=20", "-c", *includes, str(source),
-                            "-o", f"{binary}.o"], check=True)
+            options = ["-std=c++17", "-O0", "-w", "-fno-access-control", "-fmax-errors=20"]
+            subprocess.run(["g++", *options, "-c", *includes, str(source), "-o", f"{binary}.o"], check=True)
             subprocess.run(["g++", f"{binary}.o", "-Wl,--unresolved-symbols=ignore-all", "-o", str(binary)], check=True)
             result = subprocess.run([str(binary)], capture_output=True, text=True)
             print(f"level {level}, {version}: {result.stdout.strip() or result}")

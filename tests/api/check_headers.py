@@ -12,7 +12,8 @@ import tempfile
 VERSIONS = {"7": {"7.1"}, "8": {"8.2", "9.3"}, "10": {"10.13"}, "11": {"11.1"}}
 STRICT = ["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
 # A using-declaration cannot name a class template, nor an overload set of which a part is private.
-UNNAMEABLE = re.compile(r"PluginRegistrar$|IPluginV2\w*Ext::(configurePlugin|enqueue|getOutputDimensions|getWorkspaceSize)$")
+UNNAMEABLE = re.compile(
+    r"PluginRegistrar$|IPluginV2\w*Ext::(configurePlugin|enqueue|getOutputDimensions|getWorkspaceSize)$")
 
 
 def use(row):
@@ -22,7 +23,7 @@ def use(row):
     if UNNAMEABLE.search(full) or "<" in name:
         return ""
     if kind in ("class", "struct", "enum", "alias"):
-        return f"using type = {full};" if "<" not in signature else f"using type = {full};"
+        return f"using type = {full};"
     if kind == "enumerator":
         return f"static_assert(static_cast<long long>({full}) == {signature[1:]}, \"\");" if signature else ""
     if kind == "method":
@@ -40,7 +41,8 @@ def compile_text(text, flags, what):
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as file:
         file.write(text)
         file.flush()
-        result = subprocess.run(["g++", "-fsyntax-only", "-fmax-errors=10", *flags, file.name], capture_output=True, text=True)
+        command = ["g++", "-fsyntax-only", "-fmax-errors=10", *flags, file.name]
+        result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         print(f"{what}:\n{result.stderr}")
     return result.returncode == 0
