@@ -41,6 +41,45 @@ void pack_rows(const Pack& p, float* out, int64_t tap, int64_t n, int64_t column
   }
 }
 
+/// B's columns are contiguous 32-bit words, `pitch` words apart: blocks are turned in registers. A word is an f32, to
+/// be scaled, or a pair of bf16.
+template <bool kScaled>
+void pack_words(const float* source, int64_t pitch, int64_t k, int64_t columns, int64_t width, Vf scale, float* out) {
+  for (int64_t k0 = 0; k0 < k; k0 += kLanes) {
+    const int64_t deep = min64(kLanes, k - k0);
+    for (int64_t j = 0; j < width; j += kLanes) {
+      Vf a[kLanes];
+      if (deep == kLanes && j + kLanes <= columns) {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; ++i) a[i] = load(source + (j + i) * pitch + k0);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; ++i) a[i] = j + i < columns ? load_part(source + (j + i) * pitch + k0, deep) : Vf{};
+      }
+      transpose(a);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i)
+        if (i < deep) store(out + (k0 + i) * width + j, kScaled ? a[i] * scale : a[i]);
+    }
+  }
+}
+
+/// Rows of bf16, taken two at a time.
+void pack_row_pairs(const Pack& p, uint16_t* out, int64_t tap, int64_t n, int64_t columns, int64_t width,
+                    int64_t inner) {
+  const uint16_t* source = static_cast<const uint16_t*>(p.source) + tap * p.st + n;
+  for (int64_t k = 0; k < p.k; k += 2, out += 2 * width) {
+    const uint16_t* even = source + k / inner * p.so + k % inner * p.sk;
+    const uint16_t* odd = source + (k + 1) / inner * p.so + (k + 1) % inner * p.sk;
+    for (int64_t j = 0; j < width; j += kLanes) {
+      const int64_t left = max64(0, min64(kLanes, columns - j));
+      const Vi low = bits(load_part(even + j, left)), high = k + 1 < p.k ? bits(load_part(odd + j, left)) : Vi{};
+      store(reinterpret_cast<float*>(out + 2 * j),
+            floats(reinterpret_cast<Vi>(reinterpret_cast<Vu>(low) >> 16) | high));
+    }
+  }
+}
+
 /// Columns of B are contiguous: each is read along k.
 void pack_columns(const Pack& p, float* out, int64_t tap, int64_t n, int64_t columns, int64_t width, int64_t inner) {
   constexpr int64_t kStrip = 64;  // rows of the packed panel in the first-level cache
@@ -73,28 +112,6 @@ void pack_pairs(const Pack& p, uint16_t* out, int64_t tap, int64_t n, int64_t co
   }
 }
 
-/// The source is bf16 already, and runs along k or along n.
-void pack_bf16_pairs(const Pack& p, uint16_t* out, int64_t tap, int64_t n, int64_t columns, int64_t width) {
-  const uint16_t* source = static_cast<const uint16_t*>(p.source) + tap * p.st;
-  uint32_t* to = reinterpret_cast<uint32_t*>(out);
-  const int64_t whole = p.k / 2;
-  if (columns < width) std::memset(out, 0, size_t((p.k + 1) / 2 * width) * 4);
-  auto pair = [&](int64_t k, int64_t j) {
-    const int64_t at = k * p.sk + (n + j) * p.sn;
-    return uint32_t(source[at]) | (k + 1 < p.k ? uint32_t(source[at + p.sk]) << 16 : 0u);
-  };
-  for (int64_t r = 0; p.sn == 1 && r < whole; ++r) {
-    const uint16_t *first = source + 2 * r * p.sk + n, *second = first + p.sk;
-    for (int64_t j = 0; j < columns; ++j) to[r * width + j] = uint32_t(first[j]) | uint32_t(second[j]) << 16;
-  }
-  for (int64_t j = 0; p.sn != 1 && j < columns; ++j) {
-    const uint16_t* row = source + (n + j) * p.sn;
-    for (int64_t r = 0; r < whole; ++r) std::memcpy(to + r * width + j, row + 2 * r, 4);
-  }
-  if (p.k % 2)
-    for (int64_t j = 0; j < columns; ++j) to[whole * width + j] = pair(p.k - 1, j);
-}
-
 int64_t packed_bytes(Type type, int64_t taps, int64_t k, int64_t n) {
   const int64_t panel = type == Type::kF32 ? panel_bytes<MacF32>(taps, k) : panel_bytes<MacBf16>(taps, k);
   const int64_t whole = n / kPanel, rest = n % kPanel;
@@ -108,17 +125,25 @@ void pack(const Pack& p, void* packed, int64_t p0, int64_t p1) {
     const int64_t width = columns > kLanes ? kPanel : kLanes;
     char* out = static_cast<char*>(packed) + packed_bytes(p.type, p.taps, p.k, n);
     for (int64_t t = 0; t < p.taps; ++t) {
+      const bool plain = inner == p.k && p.sk == 1;
+      const char* first = static_cast<const char*>(p.source) + (t * p.st + n * p.sn) * (p.source_bf16 ? 2 : 4);
       if (pairs(p.type)) {
-        uint16_t* to = reinterpret_cast<uint16_t*>(out);
-        if (p.source_bf16 && p.scale == 1 && inner == p.k && (p.sn == 1 || p.sk == 1))
-          pack_bf16_pairs(p, to, t, n, columns, width);
+        uint16_t* h = reinterpret_cast<uint16_t*>(out);
+        if (p.source_bf16 && p.scale == 1 && plain && p.k % 2 == 0 && p.sn % 2 == 0)
+          pack_words<false>(reinterpret_cast<const float*>(first), p.sn / 2, p.k / 2, columns, width, Vf{},
+                            reinterpret_cast<float*>(out));
+        else if (p.source_bf16 && p.scale == 1 && p.sn == 1)
+          pack_row_pairs(p, h, t, n, columns, width, inner);
         else
-          pack_pairs(p, to, t, n, columns, width, inner);
+          pack_pairs(p, h, t, n, columns, width, inner);
         out += (p.k + 1) / 2 * 2 * width * 2;
       } else {
         float* f = reinterpret_cast<float*>(out);
-        if (p.sn == 1 && !p.source_bf16 && p.type == Type::kF32)
+        const bool same = !p.source_bf16 && p.type == Type::kF32;
+        if (same && p.sn == 1)
           pack_rows(p, f, t, n, columns, width, inner);
+        else if (same && plain)
+          pack_words<true>(reinterpret_cast<const float*>(first), p.sn, p.k, columns, width, splat(p.scale), f);
         else
           pack_columns(p, f, t, n, columns, width, inner);
         out += p.k * width * 4;

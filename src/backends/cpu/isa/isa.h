@@ -44,6 +44,7 @@ struct Post {
                 int64_t columns) = nullptr;
   void* user = nullptr;
   int64_t row = 0, column = 0;  ///< what `apply` calls the first row and column of y
+  int64_t step = 1;             ///< and how far apart it takes neighbouring rows to be
 };
 
 /// y[M][N] = post(A[M][K] B[K][N]): B packed by `pack`, A rows `lda` apart.

@@ -32,7 +32,7 @@ TENON_INLINE Plan make_plan(const Post& post, int64_t ldy, Type type) {
   p.size = type == Type::kBf16 ? 2 : 4;
   p.ldy = ldy * p.size;
   p.ldr = post.residual_pitch * p.size;
-  p.step = 1;
+  p.step = post.step;
   p.act = post.act;
   p.act_params = {splat(post.a), splat(post.b)};
   p.bf16 = type == Type::kBf16;

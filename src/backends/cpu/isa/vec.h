@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -21,8 +22,8 @@ typedef float Vf __attribute__((vector_size(kLanes * 4)));
 typedef int32_t Vi __attribute__((vector_size(kLanes * 4)));
 typedef uint32_t Vu __attribute__((vector_size(kLanes * 4)));
 typedef uint16_t Vh __attribute__((vector_size(kLanes * 2)));
-typedef float VfLoose __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
-typedef uint16_t VhLoose __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
+typedef float VfLoose __attribute__((vector_size(kLanes * 4), aligned(1), may_alias));
+typedef uint16_t VhLoose __attribute__((vector_size(kLanes * 2), aligned(1), may_alias));
 
 #define TENON_INLINE [[gnu::always_inline]] inline
 
@@ -142,6 +143,30 @@ TENON_INLINE void store_part(uint16_t* p, Vf v, int64_t count) {
 #else
   std::memcpy(p, &h, size_t(count) * 2);
 #endif
+}
+
+template <int... I>
+TENON_INLINE Vf interleave_low(Vf a, Vf b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, (I % 2 * kLanes + I / 2)...);
+}
+template <int... I>
+TENON_INLINE Vf interleave_high(Vf a, Vf b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, (I % 2 * kLanes + kLanes / 2 + I / 2)...);
+}
+/// Rows become columns, by as many perfect shuffles of the whole matrix as a lane's number has bits.
+TENON_INLINE void transpose(Vf (&a)[kLanes]) {
+  constexpr std::make_integer_sequence<int, kLanes> kAll;
+#pragma GCC unroll 4
+  for (int n = 1; n < kLanes; n *= 2) {
+    Vf b[kLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes / 2; ++i) {
+      b[2 * i] = interleave_low(a[i], a[i + kLanes / 2], kAll);
+      b[2 * i + 1] = interleave_high(a[i], a[i + kLanes / 2], kAll);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) a[i] = b[i];
+  }
 }
 
 }  // namespace tenon::isa::TENON_ISA

@@ -2,6 +2,7 @@
 
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/nn/conv.h"
+#include "ops/nn/matmul.h"
 
 namespace tenon::cpu::testing {
 namespace {
@@ -79,6 +80,17 @@ TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
     c.output_pitch = {s.n + 2};
     check_kernel(c);
   }
+}
+
+TEST_CASE("conv and matrix products on f16 storage") {
+  KernelCase c = conv_case({2, 7, 16, 20, 3, 1, 1}, "t0 = add(i0, i1); relu(t0)", DType::kF16);
+  c.inputs.push_back(of_type(DType::kF16, {2, 7, 7, 20}));
+  check_kernel(c);
+  c = {.op = "MatMul", .attrs = ir::Attrs(ops::MatMulAttrs{})};
+  c.inputs = {of_type(DType::kF16, {3, 9, 20}), of_type(DType::kF16, {3, 20, 11})};
+  check_kernel(c);
+  c.inputs[1] = constant(of_type(DType::kF16, {20, 11}));
+  check_kernel(c);
 }
 
 TEST_CASE("conv: what a kernel refuses it says") {

@@ -18,7 +18,9 @@ struct Blocks {
 };
 
 /// Rows of a product that make up for reading its transformed weights, which come from a cache or from memory.
-int64_t wanted_rows(double u_bytes) { return u_bytes < 3e6 ? 28 : u_bytes < 12e6 ? 56 : 224; }
+int64_t wanted_rows(double u_bytes, int64_t kernel_d) {
+  return u_bytes > 12e6 ? 224 : u_bytes > 3e6 || kernel_d > 1 ? 56 : 28;
+}
 
 Blocks choose_blocks(const isa::IsaTable& t, const isa::Winograd& w, int threads) {
   Blocks b;
@@ -26,7 +28,7 @@ Blocks choose_blocks(const isa::IsaTable& t, const isa::Winograd& w, int threads
   b.planes = w.out[0];
   b.panels = (w.n + t.panel - 1) / t.panel;
   const double u_bytes = double(kPoints * w.kernel_d * w.c) * double(w.n) * 4;
-  const int64_t rows = wanted_rows(u_bytes);
+  const int64_t rows = wanted_rows(u_bytes, w.kernel_d);
   // Neighbouring planes share their input's transform: a few of them together.
   const int64_t planes = std::min<int64_t>(b.planes, w.kernel_d > 1 ? 4 : 1);
   b.plane_blocks = (b.planes + planes - 1) / planes;
@@ -34,7 +36,7 @@ Blocks choose_blocks(const isa::IsaTable& t, const isa::Winograd& w, int threads
   b.panel_cuts = 1;
   const int64_t blocks = b.tile_blocks * b.plane_blocks;
   if (blocks < 4 * threads) {
-    if (b.plane_blocks == 1 && b.tiles >= 14 * threads && blocks + threads > threads)
+    if (b.plane_blocks == 1 && b.tiles >= 14 * threads)
       b.tile_blocks = std::max<int64_t>(1, (b.tile_blocks + threads - 1) / threads) * threads;
     else if (blocks % threads != 0)
       b.panel_cuts = std::min<int64_t>(b.panels, threads);

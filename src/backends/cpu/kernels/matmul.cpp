@@ -169,8 +169,10 @@ class MatMulPacked final : public MatMulBase {
     const std::string format = cat("product/", isa_.name, type_ == isa::Type::kF32 ? "/f32" : "/bf16", "/transposed ",
                                    t.transpose_b, "/scale ", double(t.alpha));
     packed_ = packed(p, source, format, b_bytes_ * shape_.b_count, [&](void* to) {
+      pack.source_bf16 = source.dtype() == ir::DType::kBF16;
+      const ir::Tensor values = pack.source_bf16 ? source : as_f32(source);
       for (int64_t i = 0; i < shape_.b_count; ++i) {
-        pack.source = source.data().data() + i * shape_.k * shape_.n * size_;
+        pack.source = values.data().data() + i * shape_.k * shape_.n * (pack.source_bf16 ? 2 : 4);
         isa_.pack(pack, static_cast<char*>(to) + i * b_bytes_, 0, panels_);
       }
     });
