@@ -9,7 +9,7 @@ namespace {
 struct Shape {
   int64_t size, taps, k, pitch;  ///< bytes an element, taps, inputs a tap, bytes between neighbours
   int64_t tiles;                 ///< a block
-  bool pads;
+  bool pads, copies;
 };
 TENON_INLINE Shape shape_of(const Conv& c) {
   Shape s;
@@ -23,6 +23,8 @@ TENON_INLINE Shape shape_of(const Conv& c) {
     s.pads |= c.pad[i] > 0 || last >= c.in[i];
   }
   s.tiles = c.merge_w ? 1 : block_tiles(c.c * s.size * c.stride[1] * c.stride[2]);
+  s.copies = s.taps == 1 && collides(s.pitch * c.stride[2], s.k * s.size);
+  if (s.copies) s.tiles = block_tiles(s.k * s.size);
   return s;
 }
 
@@ -79,10 +81,20 @@ TENON_INLINE void copy_run(const Conv& c, int64_t size, const char* row, int64_t
 TENON_INLINE void point_runs(const Conv& c, const Shape& s, const Places& p, int64_t rows, const char* zero,
                              char* border, const void** out) {
   const char* x = static_cast<const char*>(c.x);
+  const int64_t end = rows - 1, apart = c.stride[2] * s.pitch;
+  // Neighbours in one row of the input, all of whose runs are inside.
+  const bool even = p.w[0] >= 0 && p.w[end] + c.kernel[2] <= c.in[2] && p.h[0] == p.h[end] && p.d[0] == p.d[end] &&
+                    p.offset[end] - p.offset[0] == end * apart;
   for (int64_t kd = 0; kd < c.kernel[0]; ++kd)
     for (int64_t kh = 0; kh < c.kernel[1]; ++kh, out += kRowPad) {
       const int64_t dd = kd * c.dilation[0], dh = kh * c.dilation[1];
       const int64_t step = (dd * c.in[1] + dh) * c.in[2] * s.pitch;
+      if (even) {
+        const bool inside = uint64_t(p.d[0] + dd) < uint64_t(c.in[0]) && uint64_t(p.h[0] + dh) < uint64_t(c.in[1]);
+        const char* first = inside ? x + p.offset[0] + step : zero;
+        for (int r = 0; r < kRowPad; ++r) out[r] = first + (inside ? r * apart : 0);
+        continue;
+      }
       for (int64_t r = 0; r < rows; ++r) {
         if (uint64_t(p.d[r] + dd) >= uint64_t(c.in[0]) || uint64_t(p.h[r] + dh) >= uint64_t(c.in[1])) {
           out[r] = zero;
@@ -101,6 +113,7 @@ int64_t conv_scratch(const Conv& c) {
   const Shape s = shape_of(c);
   int64_t bytes = pointer_bytes(s.tiles, s.taps) + aligned(s.k * s.size);
   if (c.merge_w) bytes += aligned(s.taps * kRows * s.k * s.size);
+  if (s.copies) bytes += s.tiles * kRows * copied_pitch(s.k * s.size);
   return bytes;
 }
 
@@ -114,13 +127,15 @@ void conv_rows(const Conv& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, ch
   const Plan plan = make_plan(c.post, c.ldy, c.y_type);
   const Product p{s.taps, s.k, c.n, static_cast<const char*>(c.b), make_sink(plan, c.y)};
   Places places{};
-  run_product<Mac>(p, m0, m1, p0, p1, s.tiles, pointers, [&](int64_t, int64_t m, int64_t rows, const void** out) {
-    find_places(c, s.pitch, m, rows, places);
-    if (c.merge_w)
-      point_runs(c, s, places, rows, zero, border, out);
-    else
-      point_taps(c, s, places, zero, out);
-  });
+  run_product<Mac>(p, m0, m1, p0, p1, s.tiles, pointers,
+                   [&](int64_t block_row, int64_t m, int64_t rows, const void** out) {
+                     find_places(c, s.pitch, m, rows, places);
+                     if (c.merge_w)
+                       point_runs(c, s, places, rows, zero, border, out);
+                     else
+                       point_taps(c, s, places, zero, out);
+                     if (s.copies) copy_rows(out, rows, s.k * s.size, border + block_row * copied_pitch(s.k * s.size));
+                   });
 }
 
 void conv(const Conv& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, void* scratch) {

@@ -152,12 +152,6 @@ void pack(const Pack& p, void* packed, int64_t p0, int64_t p1) {
   }
 }
 
-/// Rows whose pitch is a multiple of the distance at which first-level cache sets repeat are copied apart.
-TENON_INLINE bool collides(int64_t pitch_bytes, int64_t k_bytes) {
-  return kRows > 8 && pitch_bytes % 4096 == 0 && k_bytes >= 1024;
-}
-TENON_INLINE int64_t copied_pitch(int64_t k_bytes) { return aligned(k_bytes) + kAlign; }
-
 int64_t gemm_scratch(const Gemm& g) {
   const int64_t k_bytes = g.k * size_of(g.type), tiles = block_tiles(k_bytes);
   int64_t bytes = pointer_bytes(tiles, 1);
@@ -177,13 +171,8 @@ void gemm_rows(const Gemm& g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, ch
   const Product p{1, g.k, g.n, static_cast<const char*>(g.b), make_sink(plan, g.y)};
   run_product<Mac>(p, m0, m1, p0, p1, tiles, pointers,
                    [&](int64_t block_row, int64_t m, int64_t rows, const void** out) {
-                     for (int64_t r = 0; r < rows; ++r) {
-                       out[r] = a + (m + r) * pitch;
-                       if (!copies) continue;
-                       char* to = copy + (block_row + r) * copy_pitch;
-                       std::memcpy(to, out[r], size_t(k_bytes));
-                       out[r] = to;
-                     }
+                     for (int64_t r = 0; r < rows; ++r) out[r] = a + (m + r) * pitch;
+                     if (copies) copy_rows(out, rows, k_bytes, copy + block_row * copy_pitch);
                    });
 }
 

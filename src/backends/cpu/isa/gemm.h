@@ -28,6 +28,18 @@ TENON_INLINE int64_t panel_bytes(int64_t taps, int64_t k) {
   return taps * padded_k<Mac>(k) * kPanel * int64_t(sizeof(typename Mac::B));
 }
 
+/// Rows whose pitch is a multiple of the distance at which first-level cache sets repeat are copied apart.
+TENON_INLINE bool collides(int64_t pitch_bytes, int64_t k_bytes) {
+  return kRows > 8 && pitch_bytes % 4096 == 0 && k_bytes >= 1024;
+}
+TENON_INLINE int64_t copied_pitch(int64_t k_bytes) { return aligned(k_bytes) + kAlign; }
+TENON_INLINE void copy_rows(const void** rows, int64_t count, int64_t k_bytes, char* to) {
+  for (int64_t r = 0; r < count; ++r, to += copied_pitch(k_bytes)) {
+    std::memcpy(to, rows[r], size_t(k_bytes));
+    rows[r] = to;
+  }
+}
+
 struct Product {
   int64_t taps, k, n;
   const char* b;
@@ -61,7 +73,7 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
         const int count = int(first_row(t + 1) - m);
         const TileFn fn = columns > kLanes ? tile_of<Mac, kVectors>(count) : tile_of<Mac, 1>(count);
         fn(pointers + (t - t0) * pointer_step, p.taps, p.k, p.b + q * panel, moved(p.sink, m, n), columns,
-           {next + (t - t0) * part * kLine, next ? lines : 0});
+           next ? Ahead{next + (t - t0) * part * kLine, lines} : Ahead{nullptr, 0});
       }
     }
   }

@@ -1,8 +1,19 @@
 // Convolution as a matrix product whose left operand is addressed in place, row pointers instead of an im2col matrix.
+// Narrow groups are joined until they fill a vector, with zeros between one's inputs and another's outputs.
+#include <algorithm>
+
 #include "backends/cpu/kernels/conv_problem.h"
 
 namespace tenon::cpu {
 namespace {
+
+/// Groups that are computed as one.
+int64_t joined_groups(const isa::IsaTable& t, const ConvShape& s) {
+  const int64_t n = s.n / s.group;
+  for (int64_t joined = 1; joined < s.group; ++joined)
+    if (s.group % joined == 0 && joined * n >= t.lanes) return joined;
+  return s.group;
+}
 
 class ConvImplicitGemm final : public Kernel {
  public:
@@ -14,13 +25,15 @@ class ConvImplicitGemm final : public Kernel {
     y_type_ = isa_type(p.outputs[0].dtype);
     plain_ = s.taps() == 1;
     for (int i = 0; i < 3; ++i) plain_ = plain_ && s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
-    merge_w_ = s.group == 1 && s.ldx == s.c && s.dilation[2] == 1 && s.c <= 8 && s.kernel[2] > 1;
-    group_c_ = s.c / s.group;
-    group_n_ = s.n / s.group;
+    merge_w_ = shape_.group == 1 && s.ldx == s.c && s.dilation[2] == 1 && s.c <= 8 && s.kernel[2] > 1;
+    joined_ = joined_groups(isa_, s);
+    shape_.group /= joined_;
+    group_c_ = s.c / shape_.group;
+    group_n_ = s.n / shape_.group;
     pack(p);
     const int64_t panels = (group_n_ + isa_.panel - 1) / isa_.panel;
-    const int64_t a_bytes = int64_t(s.x_elements()) / s.group * 4;
-    grid_ = make_grid(isa_, s.rows(), panels, a_bytes, group_bytes_, threads_, s.group);
+    const int64_t a_bytes = int64_t(s.x_elements()) / shape_.group * 4;
+    grid_ = make_grid(isa_, s.rows(), panels, a_bytes, group_bytes_, threads_, shape_.group);
     scratch_ = round_up(std::max(isa_.gemm_scratch(gemm(0)), isa_.conv_scratch(conv(0))));
   }
 
@@ -100,16 +113,30 @@ class ConvImplicitGemm final : public Kernel {
     pack.sn = group_c_ * taps;
     pack.type = type_;
     group_bytes_ = round_up(isa_.packed_bytes(type_, pack.taps, pack.k, group_n_));
-    const std::string format = cat("product/", isa_.name, type_ == isa::Type::kF32 ? "/f32" : "/bf16", "/group ",
-                                   shape_.group, "/merge ", merged);
+    const std::string format = cat("product/", isa_.name, type_ == isa::Type::kF32 ? "/f32" : "/bf16", "/groups ",
+                                   shape_.group, " of ", joined_, "/merge ", merged);
     packed_ = packed(p, source, format, group_bytes_ * shape_.group, [&](void* to) {
-      pack.source_bf16 = source.dtype() == ir::DType::kBF16;
+      pack.source_bf16 = joined_ == 1 && source.dtype() == ir::DType::kBF16;
       const ir::Tensor values = pack.source_bf16 ? source : as_f32(source);
+      std::vector<float> joined;
       for (int64_t g = 0; g < shape_.group; ++g) {
-        pack.source = values.data().data() + g * group_n_ * pack.sn * (pack.source_bf16 ? 2 : 4);
+        pack.source = values.data().data() + g * group_n_ * pack.sn / joined_ * (pack.source_bf16 ? 2 : 4);
+        if (joined_ > 1) {
+          joined = join(static_cast<const float*>(pack.source), taps);
+          pack.source = joined.data();
+        }
         isa_.pack(pack, static_cast<char*>(to) + g * group_bytes_, 0, pack.n);
       }
     });
+  }
+
+  /// The weights [n][c][taps] of joined groups, from those of each group one after the other.
+  std::vector<float> join(const float* w, int64_t taps) const {
+    const int64_t c = group_c_ / joined_, n = group_n_ / joined_;
+    std::vector<float> out(size_t(group_n_ * group_c_ * taps), 0.f);
+    for (int64_t i = 0; i < group_n_; ++i)
+      std::copy_n(w + i * c * taps, c * taps, out.begin() + (i * group_c_ + i / n * c) * taps);
+    return out;
   }
 
   const isa::IsaTable& isa_;
@@ -118,7 +145,7 @@ class ConvImplicitGemm final : public Kernel {
   Epilogue epilogue_;
   isa::Type type_, y_type_;
   bool plain_, merge_w_;
-  int64_t group_c_, group_n_, group_bytes_ = 0, scratch_;
+  int64_t joined_ = 1, group_c_, group_n_, group_bytes_ = 0, scratch_;
   std::shared_ptr<const void> packed_;
   Grid grid_;
 };
@@ -132,8 +159,9 @@ Support supports(const Problem& p) {
   const isa::IsaTable& t = isa::isa_table();
   const isa::Type type = isa_type(p.inputs[0].dtype);
   // Columns beyond a group's are computed and dropped; short sums leave the stores in sight.
-  const int64_t n = s.n / s.group, width = (n + t.lanes - 1) / t.lanes * t.lanes, k = s.c / s.group * s.taps();
-  const double work = s.multiply_adds() * double(width) / double(n) * (1 + 8.0 / double(k));
+  const int64_t joined = joined_groups(t, s), n = s.n / s.group * joined, width = (n + t.lanes - 1) / t.lanes * t.lanes;
+  const double k = double(s.c / s.group * joined * s.taps());
+  const double work = s.multiply_adds() * double(joined) * double(width) / double(n) * (1 + 8 / k);
   const double bytes = (s.x_elements() + double(s.rows() * s.n)) * (type == isa::Type::kBf16 ? 2 : 4);
   return Support::yes(estimate_us(t, type, work, bytes, p.threads));
 }

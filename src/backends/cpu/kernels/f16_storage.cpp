@@ -20,14 +20,15 @@ Problem in_f32(const Problem& p) {
 
 std::vector<KernelDef> defs_of(std::string_view op);
 
-/// The f32 kernel with the least estimate.
+/// The first f32 kernel that accepts. Not the one with the least estimate: estimates depend on threads and batch, and a
+/// row's bits must not.
 const KernelDef* choose(const Problem& q, const std::vector<KernelDef>& defs, double& cost) {
-  const KernelDef* best = nullptr;
-  for (const KernelDef& d : defs) {
-    const Support s = d.supports(q);
-    if (s.ok && (!best || s.cost_us < cost)) best = &d, cost = s.cost_us;
-  }
-  return best;
+  for (const KernelDef& d : defs)
+    if (const Support s = d.supports(q); s.ok) {
+      cost = s.cost_us;
+      return &d;
+    }
+  return nullptr;
 }
 
 class F16Storage final : public Kernel {
@@ -108,7 +109,6 @@ std::unique_ptr<Kernel> prepare(const Problem& p) { return std::make_unique<F16S
 }  // namespace
 
 #define TENON_KERNELS(name) std::vector<KernelDef> name();
-TENON_KERNELS(conv_winograd)
 TENON_KERNELS(conv_depthwise)
 TENON_KERNELS(conv_implicit_gemm)
 TENON_KERNELS(conv_transpose)
@@ -118,7 +118,7 @@ TENON_KERNELS(matmul)
 namespace {
 std::vector<KernelDef> defs_of(std::string_view op) {
   std::vector<KernelDef> all;
-  for (auto make : {conv_winograd, conv_depthwise, conv_implicit_gemm, conv_transpose, matmul})
+  for (auto make : {conv_depthwise, conv_implicit_gemm, conv_transpose, matmul})
     for (const KernelDef& d : make())
       if (d.op == op) all.push_back(d);
   return all;
