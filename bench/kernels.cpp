@@ -1,10 +1,11 @@
-// Times the CPU backend's vector loops on layers of known networks: GFLOP/s of the direct algorithm beside the FMA peak.
-// usage: kernels [filter] [threads]
+// Times the CPU backend's vector loops on layers of known networks: GFLOP/s of the direct algorithm beside the FMA
+// peak. usage: kernels [filter] [threads]
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
@@ -24,16 +25,22 @@ struct Buffer {
   }
   ~Buffer() { std::free(data); }
   Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
 };
 
-/// Best of a few runs, in seconds.
-double time_of(const std::function<void()>& f) {
-  using Clock = std::chrono::steady_clock;
+/// Best of a few runs, in seconds: of this process's time where one thread runs, so that a busy machine disturbs
+/// little.
+double time_of(const ThreadPool& pool, const std::function<void()>& f) {
+  auto now = [&] {
+    timespec t;
+    clock_gettime(pool.size() == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+  };
   double best = 1e9, total = 0;
-  for (int i = 0; i < 200 && total < 0.06; ++i) {
-    auto start = Clock::now();
+  for (int i = 0; i < 200 && (total < 0.05 || i < 3); ++i) {
+    const double start = now();
     f();
-    double t = std::chrono::duration<double>(Clock::now() - start).count();
+    const double t = now() - start;
     best = std::min(best, t);
     total += t;
   }
@@ -44,7 +51,10 @@ struct Layer {
   const char* name;
   int64_t batch, depth, side, c, n, kernel, stride, dilation, kernel_d;
 };
-const Layer kLayers[] = {{"resnet50 stem 7x7", 1, 1, 224, 3, 64, 7, 2, 1, 1},
+const Layer kLayers[] = {{"down 256-512/2", 1, 1, 56, 256, 512, 1, 2, 1, 1},
+                         {"down 512-1024/2", 1, 1, 28, 512, 1024, 1, 2, 1, 1},
+                         {"down 1024-2048/2", 1, 1, 14, 1024, 2048, 1, 2, 1, 1},
+                         {"resnet50 stem 7x7", 1, 1, 224, 3, 64, 7, 2, 1, 1},
                          {"resnet50 1x1 64-64 56", 1, 1, 56, 64, 64, 1, 1, 1, 1},
                          {"resnet50 1x1 64-256 56", 1, 1, 56, 64, 256, 1, 1, 1, 1},
                          {"resnet50 1x1 256-64 56", 1, 1, 56, 256, 64, 1, 1, 1, 1},
@@ -111,7 +121,7 @@ double conv_seconds(const IsaTable& t, ThreadPool& pool, const Layer& l, Type ty
   Buffer scratch(each * pool.size());
   const int64_t parts = pool.size(), bytes_b = t.packed_bytes(type, taps, k, l.n);
   const bool by_panel = parts > 1 && bytes_b > l.batch * l.depth * l.side * l.side * l.c * 4 && panels % parts == 0;
-  return time_of([&] {
+  return time_of(pool, [&] {
     pool.parallel_for(parts, [&](int64_t i, int w) {
       if (by_panel)
         t.conv(a, 0, m, panels * i / parts, panels * (i + 1) / parts, scratch.data + each * w);
@@ -121,7 +131,8 @@ double conv_seconds(const IsaTable& t, ThreadPool& pool, const Layer& l, Type ty
   });
 }
 
-double winograd_seconds(const IsaTable& t, ThreadPool& pool, const Layer& l, Type type, int64_t most_tiles) {
+double winograd_seconds(const IsaTable& t, ThreadPool& pool, const Layer& l, Type type, int64_t most_tiles,
+                        int64_t most_planes) {
   Winograd a;
   set_geometry(l, a);
   a.kernel_d = l.kernel_d;
@@ -144,13 +155,16 @@ double winograd_seconds(const IsaTable& t, ThreadPool& pool, const Layer& l, Typ
   const int64_t shares = by_panel ? 1 : threads;
   const int64_t blocks = shares * std::max<int64_t>(1, (tiles / shares + most_tiles - 1) / most_tiles);
   const int64_t cuts = by_panel ? threads : 1;
-  const int64_t each = (t.winograd_scratch(a, (tiles + blocks - 1) / blocks, a.out[0], panels / cuts) + 63) / 64 * 64;
+  const int64_t each =
+      (t.winograd_scratch(a, (tiles + blocks - 1) / blocks, most_planes, panels / cuts) + 63) / 64 * 64;
   Buffer scratch(each * pool.size());
-  return time_of([&] {
-    pool.parallel_for(blocks * cuts, [&](int64_t i, int w) {
-      const int64_t q = i % blocks, p = i / blocks;
-      t.winograd(a, tiles * q / blocks, tiles * (q + 1) / blocks, 0, a.out[0], panels * p / cuts,
-                 panels * (p + 1) / cuts, scratch.data + each * w);
+  return time_of(pool, [&] {
+    const int64_t depths = (a.out[0] + most_planes - 1) / most_planes;
+    pool.parallel_for(blocks * cuts * depths, [&](int64_t i, int w) {
+      const int64_t d = i % depths, q = i / depths % blocks, p = i / depths / blocks;
+      t.winograd(a, tiles * q / blocks, tiles * (q + 1) / blocks, d * most_planes,
+                 std::min(a.out[0], (d + 1) * most_planes), panels * p / cuts, panels * (p + 1) / cuts,
+                 scratch.data + each * w);
     });
   });
 }
@@ -167,8 +181,8 @@ void run_layers(const IsaTable& t, ThreadPool& pool, const char* filter) {
     }
     if (l.stride == 1 && (l.kernel == 3 || l.kernel == 5))
       for (int64_t most : {14, 28, 56, 112}) {
-        double s = winograd_seconds(t, pool, l, Type::kF32, most);
-        std::printf("  wino%-3d %7.1f us %6.1f", int(most), s * 1e6, flops / s * 1e-9);
+        double s = winograd_seconds(t, pool, l, Type::kF32, most, std::min<int64_t>(l.depth, 4));
+        std::printf("  winograd/%-3d %7.1f us %6.1f", int(most), s * 1e6, flops / s * 1e-9);
       }
     std::printf("\n");
     std::fflush(stdout);
@@ -179,11 +193,14 @@ struct Product {
   const char* name;
   int64_t m, k, n;
 };
-const Product kProducts[] = {{"bert 128x768x768", 128, 768, 768},      {"bert 128x768x3072", 128, 768, 3072},
-                             {"bert 128x3072x768", 128, 3072, 768},    {"vit 197x768x2304", 197, 768, 2304},
-                             {"vit 197x3072x768", 197, 3072, 768},     {"head 128x64x128", 128, 64, 128},
-                             {"fc 1x2048x1000", 1, 2048, 1000},        {"fc 1x9216x4096", 1, 9216, 4096},
-                             {"fc 8x9216x4096", 8, 9216, 4096}};
+const Product kProducts[] = {
+    {"mb 12544x32x16", 12544, 32, 16},     {"mb 12544x16x96", 12544, 16, 96},     {"mb 3136x24x144", 3136, 24, 144},
+    {"mb 3136x144x24", 3136, 144, 24},     {"mb 784x32x192", 784, 32, 192},       {"mb 196x384x64", 196, 384, 64},
+    {"mb 196x64x384", 196, 64, 384},       {"mb 49x160x960", 49, 160, 960},       {"mb 49x960x320", 49, 960, 320},
+    {"rn 3136x64x64", 3136, 64, 64},       {"rn 3136x64x256", 3136, 64, 256},     {"bert 128x768x768", 128, 768, 768},
+    {"bert 128x768x3072", 128, 768, 3072}, {"bert 128x3072x768", 128, 3072, 768}, {"vit 197x768x2304", 197, 768, 2304},
+    {"vit 197x3072x768", 197, 3072, 768},  {"head 128x64x128", 128, 64, 128},     {"fc 1x2048x1000", 1, 2048, 1000},
+    {"fc 1x9216x4096", 1, 9216, 4096},     {"fc 8x9216x4096", 8, 9216, 4096}};
 
 void run_products(const IsaTable& t, ThreadPool& pool, const char* filter) {
   for (const Product& p : kProducts) {
@@ -193,9 +210,10 @@ void run_products(const IsaTable& t, ThreadPool& pool, const char* filter) {
     for (Type type : {Type::kF32, Type::kBf16}) {
       Buffer a(p.m * p.k * 4), b(t.packed_bytes(type, 1, p.k, p.n)), y(p.m * p.n * 4);
       Gemm g{a.data, p.k, b.data, y.data, p.n, p.m, p.n, p.k, type, type, {}};
-      const int64_t each = (t.gemm_scratch(g) + 63) / 64 * 64, panels = (p.n + t.panel - 1) / t.panel, parts = pool.size();
+      const int64_t each = (t.gemm_scratch(g) + 63) / 64 * 64, panels = (p.n + t.panel - 1) / t.panel,
+                    parts = pool.size();
       Buffer scratch(each * parts);
-      double s = time_of([&] {
+      double s = time_of(pool, [&] {
         pool.parallel_for(parts, [&](int64_t i, int w) {
           t.gemm(g, 0, p.m, panels * i / parts, panels * (i + 1) / parts, scratch.data + each * w);
         });
@@ -209,11 +227,18 @@ void run_products(const IsaTable& t, ThreadPool& pool, const char* filter) {
 }
 
 void run_depthwise(const IsaTable& t, ThreadPool& pool, const char* filter) {
-  for (auto [side, c, kernel, stride] : {std::array<int64_t, 4>{112, 32, 3, 1}, {112, 96, 3, 2}, {56, 144, 3, 1},
-                                         {28, 192, 3, 1}, {14, 576, 3, 1}, {7, 960, 3, 1}, {28, 240, 5, 1},
-                                         {14, 480, 5, 1}, {7, 1152, 5, 1}, {56, 96, 7, 1}}) {
-    const std::string name = "depthwise " + std::to_string(side) + " " + std::to_string(c) + " " + std::to_string(kernel) +
-                             "x" + std::to_string(kernel) + "/" + std::to_string(stride);
+  for (auto [side, c, kernel, stride] : {std::array<int64_t, 4>{112, 32, 3, 1},
+                                         {112, 96, 3, 2},
+                                         {56, 144, 3, 1},
+                                         {28, 192, 3, 1},
+                                         {14, 576, 3, 1},
+                                         {7, 960, 3, 1},
+                                         {28, 240, 5, 1},
+                                         {14, 480, 5, 1},
+                                         {7, 1152, 5, 1},
+                                         {56, 96, 7, 1}}) {
+    const std::string name = "depthwise " + std::to_string(side) + " " + std::to_string(c) + " " +
+                             std::to_string(kernel) + "x" + std::to_string(kernel) + "/" + std::to_string(stride);
     if (name.find(filter) == std::string::npos) continue;
     Layer l{"", 1, 1, side, c, c, kernel, stride, 1, 1};
     Depthwise a;
@@ -232,14 +257,14 @@ void run_depthwise(const IsaTable& t, ThreadPool& pool, const char* filter) {
       a.post.bias = reinterpret_cast<float*>(bias.data);
       a.post.act = Act::kClip;
       a.post.b = 6;
-      double s = time_of([&] {
+      double s = time_of(pool, [&] {
         pool.parallel_for(pool.size(), [&](int64_t i, int) {
           t.depthwise(a, rows * i / pool.size(), rows * (i + 1) / pool.size(), 0, c);
         });
       });
       const double flops = 2.0 * double(out * out * c * kernel * kernel);
-      std::printf("  %s %7.1f us %6.1f GFLOP/s %5.1f GB/s", type == Type::kF32 ? "f32" : "bf16", s * 1e6, flops / s * 1e-9,
-                  double((side * side + out * out) * c * (type == Type::kF32 ? 4 : 2)) / s * 1e-9);
+      std::printf("  %s %7.1f us %6.1f GFLOP/s %5.1f GB/s", type == Type::kF32 ? "f32" : "bf16", s * 1e6,
+                  flops / s * 1e-9, double((side * side + out * out) * c * (type == Type::kF32 ? 4 : 2)) / s * 1e-9);
     }
     std::printf("\n");
   }

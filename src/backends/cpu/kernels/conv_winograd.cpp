@@ -36,7 +36,8 @@ Blocks choose_blocks(const isa::IsaTable& t, const isa::Winograd& w, int threads
   b.panel_cuts = 1;
   const int64_t blocks = b.tile_blocks * b.plane_blocks;
   if (blocks < 4 * threads) {
-    if (b.plane_blocks == 1 && b.tiles >= 14 * threads)
+    // Weights from memory are read once: by panels. Others are shared by blocks of tiles.
+    if (b.plane_blocks == 1 && b.tiles >= 14 * threads && u_bytes < 24e6)
       b.tile_blocks = std::max<int64_t>(1, (b.tile_blocks + threads - 1) / threads) * threads;
     else if (blocks % threads != 0)
       b.panel_cuts = std::min<int64_t>(b.panels, threads);
