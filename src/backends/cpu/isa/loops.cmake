@@ -5,7 +5,7 @@ list(TRANSFORM loops_sources PREPEND ${loops_folder}/)
 list(TRANSFORM loops_sources APPEND .cpp)
 
 function(tenon_loops name)
-  set(target tenon_loops_${name})
+  set(target tenon_isa_loops_${name})
   add_library(${target} OBJECT ${loops_sources})
   target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE tenon_flags)

@@ -25,5 +25,5 @@ void fill_pointwise(PointwiseLoops& t);
 void fill_move(MoveLoops& t);
 void fill_rows(RowLoops& t);
 void fill_pool(PoolLoops& t);
-}
+}  // namespace tenon::isa::TENON_ISA
 #endif

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/data/depth_to_space.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/pad.h"
 #include "ops/shape/split.h"
@@ -68,6 +69,16 @@ TEST_CASE("strided copy: concat and split") {
   KernelCase c = copy_case("Concat", ops::AxisAttrs{0}, {pitched(f32({2, 30}), 40), f32({1, 30})});
   c.output_pitch = {31};
   check_kernel(c);
+}
+
+TEST_CASE("strided copy: short runs and blocks of space") {
+  check_kernel(copy_case("Concat", ops::AxisAttrs{2}, {f32({3, 640, 2}), f32({3, 640, 2}), f32({3, 640, 81})}));
+  check_kernel(
+      copy_case("Concat", ops::AxisAttrs{1}, {of_type(DType::kBF16, {900, 3}), of_type(DType::kBF16, {900, 6})}));
+  check_kernel(copy_case("Split", ops::SplitAttrs{-1, false}, {f32({2, 500, 7}), ints({3, 1, 3})}, 3));
+  for (bool column_row_depth : {false, true})
+    check_kernel(copy_case("DepthToSpace", ops::DepthToSpaceAttrs{2, column_row_depth}, {f32({2, 12, 5, 7})}));
+  check_kernel(copy_case("SpaceToDepth", ops::DepthToSpaceAttrs{3, false}, {f32({2, 4, 6, 9})}));
 }
 
 TEST_CASE("strided copy: slice") {

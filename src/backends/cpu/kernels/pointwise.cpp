@@ -215,18 +215,26 @@ class PointwiseStrips final : public Kernel {
     float* to = w.slots[i];
     if (o.row == 0 && w.filled[i] == from && w.filled_rows[i] >= rows) return;
     const auto load = loops_.load[size_t(o.type)];
-    const auto fill = loops_.loops[size_t(isa::PwOp::kCopy)][1];
-    for (int64_t r = 0; r < rows; ++r, to += l_.columns, from += o.row * o.element) {
-      if (o.column == 1) {
-        load(from, to, l_.columns);
-      } else {
-        float value;
-        load(from, &value, 1);
-        fill(to, &value, nullptr, nullptr, l_.columns);
-      }
+    const int64_t n = l_.columns, count = rows * n;
+    if (o.row == 0) {  // one row again and again
+      load(from, to, n);
+      for (int64_t have = n; have < count; have *= 2)
+        std::memcpy(to + have, to, size_t(std::min(have, count - have)) * 4);
+      w.filled[i] = from;
+      w.filled_rows[i] = rows;
+    } else if (o.column == 0) {
+      float values[kRowStrip];
+      if (o.row == 1) load(from, values, rows);
+      for (int64_t r = 0; r < rows && o.row != 1; ++r) load(from + r * o.row * o.element, values + r, 1);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < n; ++c) to[r * n + c] = values[r];
+    } else if (o.type == PwType::kF32 && n < 16) {
+      const float* x = reinterpret_cast<const float*>(from);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < n; ++c) to[r * n + c] = x[r * o.row + c];
+    } else {
+      for (int64_t r = 0; r < rows; ++r) load(from + r * o.row * o.element, to + r * n, n);
     }
-    w.filled[i] = from - rows * o.row * o.element;
-    w.filled_rows[i] = rows;
   }
   void set_inputs(Walk& w, const RunArgs& args, int64_t row, int64_t column, int64_t rows, int64_t count) const {
     for (size_t i = 0; i < l_.inputs.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "backends/cpu/isa/loops.h"
 
@@ -10,6 +11,25 @@ namespace {
 
 constexpr int64_t kRunBytes = 64 * 1024;  // a longer run is cut
 constexpr int64_t kSquareSide = 64;       // elements of a side of the square that is transposed at once
+
+/// `rows` runs of `bytes`; short ones inline.
+void copy_rows(const char* from, int64_t from_pitch, char* to, int64_t to_pitch, int64_t rows, int64_t bytes) {
+  auto fixed = [&](auto size) {
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * to_pitch, from + r * from_pitch, decltype(size)::value);
+  };
+  switch (bytes) {
+    case 4:
+      return fixed(std::integral_constant<size_t, 4>());
+    case 8:
+      return fixed(std::integral_constant<size_t, 8>());
+    case 12:
+      return fixed(std::integral_constant<size_t, 12>());
+    case 16:
+      return fixed(std::integral_constant<size_t, 16>());
+    default:
+      for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * to_pitch, from + r * from_pitch, size_t(bytes));
+  }
+}
 
 bool whole_element(int64_t bytes) { return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16; }
 
@@ -50,6 +70,12 @@ StridedCopy::StridedCopy(ir::Dims dims, ir::Dims from_strides, ir::Dims to_strid
   drop_inner();
   if (from_column_ == size_ && to_column_ == size_) {
     form_ = Form::kRun;
+    if (!dims.empty()) {
+      rows_ = dims.back();
+      from_row_ = from.back() * size_;
+      to_row_ = to.back() * size_;
+      drop_inner();
+    }
   } else {
     form_ = Form::kGather;
     size_t row = dims.size();
@@ -76,6 +102,8 @@ void StridedCopy::plan_blocks() {
   row_block_ = kSquareSide;
   if (form_ == Form::kSquare && columns_ < kSquareSide) row_block_ = kSquareSide * kSquareSide / columns_ / 16 * 16;
   if (form_ == Form::kSquare && rows_ < kSquareSide) column_block_ = kSquareSide * kSquareSide / rows_ / 16 * 16;
+  if (form_ == Form::kRun)
+    row_block_ = std::max<int64_t>(1, kRunBytes / 4 / (std::min(columns_, column_block_) * size_));
   row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
   column_blocks_ = (columns_ + column_block_ - 1) / column_block_;
   pieces_ = row_blocks_ * column_blocks_;
@@ -87,7 +115,7 @@ void StridedCopy::copy(const char* from, char* to, int64_t row, int64_t column) 
   from += row * from_row_ + column * from_column_;
   to += row * to_row_ + column * to_column_;
   if (form_ == Form::kRun) {
-    std::memcpy(to, from, size_t(columns * size_));
+    copy_rows(from, from_row_, to, to_row_, std::min(row_block_, rows_ - row), columns * size_);
   } else if (form_ == Form::kSquare) {
     loops_.transpose(from, from_column_, to, to_row_, columns, std::min(row_block_, rows_ - row), size_);
   } else if (to_column_ == size_) {

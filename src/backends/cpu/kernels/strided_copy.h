@@ -27,7 +27,7 @@ class StridedCopy {
   Form form_ = Form::kRun;
   ir::Dims outer_, outer_from_, outer_to_;  ///< outer strides in bytes
   int64_t size_, bytes_ = 0;
-  // Inner loops: `columns` along which `to` is contiguous, and for squares `rows` along which `from` is.
+  // Inner loops: `columns` along which `to` is contiguous, and `rows`: those of runs, or along which `from` is.
   int64_t rows_ = 1, columns_ = 1, from_row_ = 0, from_column_ = 0, to_row_ = 0, to_column_ = 0;
   int64_t row_block_ = 1, column_block_ = 1, row_blocks_ = 1, column_blocks_ = 1, pieces_ = 0;
 };
