@@ -93,7 +93,8 @@ def main():
     if result.returncode not in (0, 1):
         print(f"the runner ended with {result.returncode}: {result.stderr[-500:]}")
     total = sum(passed.values()) + sum(map(len, failed.values()))
-    print(f"{sum(passed.values())} of {total} cases pass; {sum(skipped.values())} are not run (sequences, optionals, maps, random numbers)")
+    print(f"{sum(passed.values())} of {total} cases pass; {sum(skipped.values())} are not run "
+          "(sequences, optionals, maps, random numbers)")
     if args.write:
         write_table(args.write, passed, failed, skipped)
     sys.exit(result.returncode)
@@ -102,13 +103,20 @@ def main():
 def write_table(path, passed, failed, skipped):
     total = sum(passed.values()) + sum(map(len, failed.values()))
     out = ["# Operators", "",
-           f"ONNX's backend node tests (onnx {onnx.__version__}, functions expanded and not), run through import and the",
-           f"reference on {datetime.date.today()}: {sum(passed.values())} of {total} pass, {sum(skipped.values())} are not run",
-           "because they take or give sequences, optionals or maps or expect one generator's random numbers. Written by", "",
+           f"ONNX's backend node tests (onnx {onnx.__version__}, functions expanded and not, operator sets above "
+           f"{MAX_OPSET} read as {MAX_OPSET}),",
+           f"run through import and the reference on {datetime.date.today()}:",
+           f"{sum(passed.values())} of {total} pass, {sum(skipped.values())} are not run because they take or give "
+           "sequences, optionals or maps",
+           "or expect one generator's random numbers. Written by", "",
            "    python tests/onnx_cases/node_tests.py build/bin/onnx_cases --write docs/operators.md", "",
            "| operator | pass | fail | not run |", "| --- | ---: | ---: | ---: |"]
     for op in sorted(set(passed) | set(failed) | set(skipped)):
         out.append(f"| {op} | {passed[op]} | {len(failed[op]) or ''} | {skipped[op] or ''} |")
+    out += ["", "## What fails", ""]
+    for op in sorted(op for op in failed if failed[op]):
+        text = failed[op][0][1].split(": ", 1)[-1][:100]
+        out.append(f"- {op}: {text}")
     pathlib.Path(path).write_text("\n".join(out) + "\n")
 
 

@@ -14,8 +14,7 @@ void infer_center_crop_pad(InferContext& c) {
   const size_t n = axes.empty() ? y.size() : axes.size();
   const auto sizes = c.contents(1);
   c.expect(!sizes || sizes->size() == n, "the sizes do not match ", n, " axes");
-  for (size_t i = 0; i < n; ++i)
-    y[axes.empty() ? i : c.axis(axes[i], y.size())] = sizes ? (*sizes)[i] : c.unknown();
+  for (size_t i = 0; i < n; ++i) y[axes.empty() ? i : c.axis(axes[i], y.size())] = sizes ? (*sizes)[i] : c.unknown();
   c.output(0, c.dtype(0), std::move(y));
 }
 
@@ -55,8 +54,12 @@ void import_center_crop_pad(ImportContext& c) {
 }  // namespace
 
 OpSet center_crop_pad() {
-  return {{{.name = "CenterCropPad", .attrs = ir::schema_of<AxesAttrs>(), .min_inputs = 2, .max_inputs = 2,
-            .infer = infer_center_crop_pad, .eval = eval_center_crop_pad}},
+  return {{{.name = "CenterCropPad",
+            .attrs = ir::schema_of<AxesAttrs>(),
+            .min_inputs = 2,
+            .max_inputs = 2,
+            .infer = infer_center_crop_pad,
+            .eval = eval_center_crop_pad}},
           {{"", "CenterCropPad", 18, import_center_crop_pad}}};
 }
 

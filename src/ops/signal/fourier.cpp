@@ -18,7 +18,8 @@ using Complex = std::complex<double>;
 std::vector<Complex> transform(const std::vector<Complex>& x, size_t bins, bool inverse) {
   const size_t n = x.size();
   std::vector<Complex> roots(n), y(bins);
-  for (size_t i = 0; i < n; ++i) roots[i] = std::polar(1.0, (inverse ? 2 : -2) * std::numbers::pi * double(i) / double(n));
+  for (size_t i = 0; i < n; ++i)
+    roots[i] = std::polar(1.0, (inverse ? 2 : -2) * std::numbers::pi * double(i) / double(n));
   for (size_t k = 0; k < bins; ++k) {
     for (size_t i = 0; i < n; ++i) y[k] += x[i] * roots[k * i % n];
     if (inverse) y[k] /= double(n);
