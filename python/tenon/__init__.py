@@ -13,12 +13,12 @@ from ._core import TenonError
 
 __all__ = ["compile", "load", "Engine", "IO", "TenonError"]
 
-_NUMPY = {"f32": "float32", "f64": "float64", "f16": "float16", "i8": "int8", "u8": "uint8", "i16": "int16", "u16": "uint16",
-          "i32": "int32", "u32": "uint32", "i64": "int64", "u64": "uint64", "bool": "bool", "c64": "complex64",
-          "c128": "complex128"}
+_NUMPY = {"f32": "float32", "f64": "float64", "f16": "float16", "i8": "int8", "u8": "uint8", "i16": "int16",
+          "u16": "uint16", "i32": "int32", "u32": "uint32", "i64": "int64", "u64": "uint64", "bool": "bool",
+          "c64": "complex64", "c128": "complex128"}
 _ML = {"bf16": "bfloat16", "f8e4m3fn": "float8_e4m3fn", "f8e5m2": "float8_e5m2", "f8e4m3fnuz": "float8_e4m3fnuz",
-       "f8e5m2fnuz": "float8_e5m2fnuz", "f8e8m0": "float8_e8m0fnu", "i4": "int4", "u4": "uint4", "f4e2m1": "float4_e2m1fn",
-       "i2": "int2", "u2": "uint2"}
+       "f8e5m2fnuz": "float8_e5m2fnuz", "f8e8m0": "float8_e8m0fnu", "i4": "int4", "u4": "uint4",
+       "f4e2m1": "float4_e2m1fn", "i2": "int2", "u2": "uint2"}
 _NAMES = {v: k for k, v in {**_NUMPY, **_ML}.items()}
 _PACKED = {"i4": 4, "u4": 4, "f4e2m1": 4, "i2": 2, "u2": 2}
 
@@ -163,7 +163,8 @@ def _ranges(shapes):
     return ranges
 
 
-def compile(model, device="cpu", precision="fp32", shapes=None, threads=None, level=3, timing_cache=None, base_directory=""):
+def compile(model, device="cpu", precision="fp32", shapes=None, threads=None, level=3, timing_cache=None,
+            base_directory=""):
     """Builds an engine from an ONNX file or its bytes.
 
     precision: "fp32", or "bf16"/"fp16", which layers may then use where it is faster.

@@ -2,9 +2,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -127,12 +127,13 @@ std::span<const std::byte> span_of(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
 }
 
-std::shared_ptr<PyEngine> compile(const std::string& path, std::optional<nb::bytes> bytes, const std::string& base_directory,
-                                  const CompileOptions& options) {
+std::shared_ptr<PyEngine> compile(const std::string& path, std::optional<nb::bytes> bytes,
+                                  const std::string& base_directory, const CompileOptions& options) {
   auto span = bytes ? span_of(*bytes) : std::span<const std::byte>();
   const bool from_file = !bytes;
   nb::gil_scoped_release release;
-  const ir::Graph network = importer::import_onnx(from_file ? onnx::load(path) : onnx::load_bytes(span, base_directory));
+  const ir::Graph network =
+      importer::import_onnx(from_file ? onnx::load(path) : onnx::load_bytes(span, base_directory));
   std::string report;
   plan::Plan plan = build(network, options, report);
   return std::make_shared<PyEngine>(std::move(plan), options.threads, std::move(report));
@@ -188,7 +189,9 @@ NB_MODULE(_core, m) {
       .def("bytes", &as_bytes_array)
       .def("strings", [](const ir::Tensor& t) { return t.strings(); });
   m.def("borrow", &borrow);
-  m.def("of_strings", [](ir::Dims dims, std::vector<std::string> values) { return ir::Tensor::of_strings(std::move(dims), std::move(values)); });
+  m.def("of_strings", [](ir::Dims dims, std::vector<std::string> values) {
+    return ir::Tensor::of_strings(std::move(dims), std::move(values));
+  });
   nb::class_<CompileOptions>(m, "CompileOptions")
       .def(nb::init<>())
       .def_rw("precision", &CompileOptions::precision)

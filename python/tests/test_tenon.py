@@ -7,7 +7,8 @@ import tenon
 
 
 def relu_model(dtype=T.FLOAT, dims=("n", 3)):
-    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"], name="r")], "g", [h.make_tensor_value_info("x", dtype, dims)],
+    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"], name="r")], "g",
+                         [h.make_tensor_value_info("x", dtype, dims)],
                          [h.make_tensor_value_info("y", dtype, dims)])
     return h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8).SerializeToString()
 

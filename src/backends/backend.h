@@ -10,7 +10,7 @@ namespace tenon {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;         ///< "cpu", "cuda"
+  virtual std::string_view name() const = 0;  ///< "cpu", "cuda"
   /// What a measured time depends on: processor model and instruction sets, or GPU and driver.
   virtual std::string fingerprint() const = 0;
   /// Every kernel, in order of preference.

@@ -35,10 +35,12 @@ struct Problem {
   std::vector<TensorDesc> inputs, outputs;  ///< dtype kUndefined where an optional operand is absent
   std::vector<const ir::Tensor*> constants;
   int threads = 1;
-  WeightCache* weights = nullptr;           ///< keeps packed weights for all contexts and shapes of an engine
+  WeightCache* weights = nullptr;  ///< keeps packed weights for all contexts and shapes of an engine
 
   template <class T>
-  const T& attrs() const { return node->attrs.as<T>(); }
+  const T& attrs() const {
+    return node->attrs.as<T>();
+  }
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i].dtype != ir::DType::kUndefined; }
   bool all_dense() const;
 };
@@ -62,9 +64,9 @@ class OutputSink {
 struct RunArgs {
   const void* const* inputs;  ///< one an input, null where absent
   void* const* outputs;
-  void* workspace;            ///< workspace_bytes(), 64-byte aligned
+  void* workspace;  ///< workspace_bytes(), 64-byte aligned
   ThreadPool& pool;
-  OutputSink* sink = nullptr; ///< set for operators with data-dependent shapes; outputs[] is then null
+  OutputSink* sink = nullptr;  ///< set for operators with data-dependent shapes; outputs[] is then null
 };
 
 /// A prepared problem. Immutable: run() may be called from several threads at once, each with its own workspace.
@@ -82,7 +84,9 @@ struct Support {
   std::string reason;
   static Support yes(double cost_us) { return {true, cost_us, {}}; }
   template <class... Parts>
-  static Support no(const Parts&... parts) { return {false, 0, cat(parts...)}; }
+  static Support no(const Parts&... parts) {
+    return {false, 0, cat(parts...)};
+  }
 };
 
 struct KernelDef {

@@ -47,8 +47,12 @@ plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildRep
     runtime::PrepareOptions prepare;
     prepare.backend = &backend;
     prepare.threads = pool.size();
-    select::SelectOptions select{options.level, options.max_candidates, 0, options.error_on_timing_cache_miss,
-                                 options.timing_cache, options.log,
+    select::SelectOptions select{options.level,
+                                 options.max_candidates,
+                                 0,
+                                 options.error_on_timing_cache_miss,
+                                 options.timing_cache,
+                                 options.log,
                                  [&](size_t done, size_t) { phase.step(int(done)); }};
     plan.choices.push_back(select_kernels(concrete, prepare, pool, select, &out.nodes.emplace_back()));
   }

@@ -25,17 +25,17 @@ class ProgressMonitor {
 };
 
 struct BuildOptions {
-  int level = 3;                 ///< 0 no timing … 5 exhaustive
+  int level = 3;  ///< 0 no timing … 5 exhaustive
   bool allow_bf16 = false, allow_fp16 = false;
   std::vector<plan::Profile> profiles;  ///< none: fixed sizes as they are, symbolic ones from 1 up, optimum 1
   const Backend* backend = nullptr;     ///< null: the CPU
-  int threads = 0;               ///< to time with; 0 as the engine's default
-  int max_candidates = 0;        ///< most kernels timed a node; 0: by level
+  int threads = 0;                      ///< to time with; 0 as the engine's default
+  int max_candidates = 0;               ///< most kernels timed a node; 0: by level
   bool error_on_timing_cache_miss = false;
   select::TimingCache* timing_cache = nullptr;
   ProgressMonitor* progress = nullptr;
   Logger* log = nullptr;
-  passes::PassOptions passes;    ///< precision fields are set from the above
+  passes::PassOptions passes;               ///< precision fields are set from the above
   std::map<std::string, std::string> info;  ///< kept in the plan
 };
 

@@ -10,8 +10,8 @@ namespace {
 
 using Times = std::map<std::string, float>;  // origin of a node → time in microseconds, its casts included
 
-Times measure(const ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims, const Backend& backend,
-              ThreadPool& pool) {
+Times measure(const ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims,
+              const Backend& backend, ThreadPool& pool) {
   const auto concrete = runtime::concretize(graph, dims);
   runtime::PrepareOptions prepare;
   prepare.backend = &backend;
@@ -30,8 +30,8 @@ Times measure(const ir::Graph& graph, const BuildOptions& options, const std::ve
 
 }  // namespace
 
-std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims,
-                                         const Backend& backend, ThreadPool& pool) {
+std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options,
+                                         const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool) {
   passes::PassOptions pass_options = options.passes;
   pass_options.allow_bf16 = options.allow_bf16;
   pass_options.allow_fp16 = options.allow_fp16;
@@ -43,9 +43,11 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
   run_passes(in_f32, wide);
   run_passes(in_narrow, pass_options);
-  const Times f32 = measure(in_f32, options, dims, backend, pool), fast = measure(in_narrow, options, dims, backend, pool);
+  const Times f32 = measure(in_f32, options, dims, backend, pool),
+              fast = measure(in_narrow, options, dims, backend, pool);
   for (const auto& [name, us] : fast)
-    if (auto it = f32.find(name); it != f32.end() && it->second > 0 && us > it->second) pass_options.keep_f32.insert(name);
+    if (auto it = f32.find(name); it != f32.end() && it->second > 0 && us > it->second)
+      pass_options.keep_f32.insert(name);
   return run_passes(graph, pass_options);
 }
 

@@ -8,9 +8,9 @@ class ThreadPool;
 
 namespace tenon::builder {
 
-/// Optimises `graph` in place. Where bf16 or f16 is allowed and level > 0, each compute-heavy node is timed at `dims` in
-/// both types, and those that gain nothing keep f32.
-std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims,
-                                         const Backend& backend, ThreadPool& pool);
+/// Optimises `graph` in place. Where bf16 or f16 is allowed and level > 0, each compute-heavy node is timed at `dims`
+/// in both types, and those that gain nothing keep f32.
+std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options,
+                                         const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool);
 
 }  // namespace tenon::builder

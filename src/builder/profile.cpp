@@ -18,8 +18,8 @@ plan::Profile default_profile(const ir::Graph& network) {
 }
 
 void check_profile(const ir::Graph& network, const plan::Profile& profile, size_t index) {
-  require(profile.inputs.size() == network.inputs.size(), ErrorCode::kShapeMismatch, "profile ", index, " has ranges for ",
-          profile.inputs.size(), " inputs, the network has ", network.inputs.size());
+  require(profile.inputs.size() == network.inputs.size(), ErrorCode::kShapeMismatch, "profile ", index,
+          " has ranges for ", profile.inputs.size(), " inputs, the network has ", network.inputs.size());
   for (size_t i = 0; i < profile.inputs.size(); ++i) {
     const ir::Value& v = network.value(network.inputs[i]);
     const plan::Range& r = profile.inputs[i];
@@ -31,8 +31,9 @@ void check_profile(const ir::Graph& network, const plan::Profile& profile, size_
       require(0 <= r.min[k] && r.min[k] <= r.opt[k] && r.opt[k] <= r.max[k], ErrorCode::kShapeMismatch, place,
               ": minimum ", r.min, " <= optimum ", r.opt, " <= maximum ", r.max, " does not hold on axis ", k);
       require(!v.shape[k].is_const() || (r.min[k] == v.shape[k].constant() && r.max[k] == v.shape[k].constant()),
-              ErrorCode::kShapeMismatch, place, ": axis ", k, " is fixed to ", v.shape[k].is_const() ? v.shape[k].constant() : 0,
-              " in the network, the profile gives ", r.min[k], " to ", r.max[k]);
+              ErrorCode::kShapeMismatch, place, ": axis ", k, " is fixed to ",
+              v.shape[k].is_const() ? v.shape[k].constant() : 0, " in the network, the profile gives ", r.min[k],
+              " to ", r.max[k]);
     }
   }
 }

@@ -20,7 +20,8 @@ class Phases {
       if (monitor_) monitor_->phase_finish(name_);
     }
     void step(int index) {
-      if (monitor_ && !monitor_->step_complete(name_, index)) fail(ErrorCode::kCancelled, "the build was cancelled in phase '", name_, "'");
+      if (monitor_ && !monitor_->step_complete(name_, index))
+        fail(ErrorCode::kCancelled, "the build was cancelled in phase '", name_, "'");
     }
 
    private:

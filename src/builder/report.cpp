@@ -26,9 +26,13 @@ std::string print(const BuildReport& report, bool candidates) {
   for (size_t p = 0; p < report.nodes.size(); ++p) {
     out += cat("profile ", p, ":\n");
     for (const select::NodeReport& node : report.nodes[p]) {
-      auto chosen = std::find_if(node.candidates.begin(), node.candidates.end(), [](const auto& c) { return c.chosen; });
+      auto chosen =
+          std::find_if(node.candidates.begin(), node.candidates.end(), [](const auto& c) { return c.chosen; });
       out += cat("  ", node.name, " (", node.op, "): ", chosen == node.candidates.end() ? "none" : chosen->kernel,
-                 chosen != node.candidates.end() && chosen->time_us > 0 ? cat(", ", fixed(double(chosen->time_us), 1), " us") : "", "\n");
+                 chosen != node.candidates.end() && chosen->time_us > 0
+                     ? cat(", ", fixed(double(chosen->time_us), 1), " us")
+                     : "",
+                 "\n");
       if (candidates)
         for (const auto& c : node.candidates) out += line(c);
     }

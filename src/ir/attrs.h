@@ -1,4 +1,5 @@
-// Attributes of an operator: a plain struct that lists its fields once; print, parse, compare, hash and serialize follow.
+// Attributes of an operator: a plain struct that lists its fields once; print, parse, compare, hash and serialize
+// follow.
 //
 //   struct ConvAttrs {
 //     std::vector<int64_t> strides, pads;
@@ -27,7 +28,19 @@ namespace tenon::ir {
 
 class Graph;
 
-enum class FieldKind : uint8_t { kInt, kFloat, kBool, kString, kDType, kEnum, kInts, kFloats, kStrings, kGraph, kTensor };
+enum class FieldKind : uint8_t {
+  kInt,
+  kFloat,
+  kBool,
+  kString,
+  kDType,
+  kEnum,
+  kInts,
+  kFloats,
+  kStrings,
+  kGraph,
+  kTensor
+};
 
 /// One field of an attribute struct: its name, kind and place. `names` holds an enum's texts, by value from 0.
 struct Field {
@@ -37,25 +50,62 @@ struct Field {
   std::span<const std::string_view> names;
 
   template <class T>
-  T& of(void* attrs) const { return *static_cast<T*>(get(attrs)); }
+  T& of(void* attrs) const {
+    return *static_cast<T*>(get(attrs));
+  }
   template <class T>
-  const T& of(const void* attrs) const { return *static_cast<const T*>(get(const_cast<void*>(attrs))); }
+  const T& of(const void* attrs) const {
+    return *static_cast<const T*>(get(const_cast<void*>(attrs)));
+  }
 };
 
 namespace detail {
-template <class T> struct KindOf;
-template <> struct KindOf<int64_t> { static constexpr auto value = FieldKind::kInt; };
-template <> struct KindOf<float> { static constexpr auto value = FieldKind::kFloat; };
-template <> struct KindOf<bool> { static constexpr auto value = FieldKind::kBool; };
-template <> struct KindOf<std::string> { static constexpr auto value = FieldKind::kString; };
-template <> struct KindOf<DType> { static constexpr auto value = FieldKind::kDType; };
-template <> struct KindOf<std::vector<int64_t>> { static constexpr auto value = FieldKind::kInts; };
-template <> struct KindOf<std::vector<float>> { static constexpr auto value = FieldKind::kFloats; };
-template <> struct KindOf<std::vector<std::string>> { static constexpr auto value = FieldKind::kStrings; };
-template <> struct KindOf<std::shared_ptr<Graph>> { static constexpr auto value = FieldKind::kGraph; };
-template <> struct KindOf<Tensor> { static constexpr auto value = FieldKind::kTensor; };
-template <class M> struct MemberOf;
-template <class C, class T> struct MemberOf<T C::*> {
+template <class T>
+struct KindOf;
+template <>
+struct KindOf<int64_t> {
+  static constexpr auto value = FieldKind::kInt;
+};
+template <>
+struct KindOf<float> {
+  static constexpr auto value = FieldKind::kFloat;
+};
+template <>
+struct KindOf<bool> {
+  static constexpr auto value = FieldKind::kBool;
+};
+template <>
+struct KindOf<std::string> {
+  static constexpr auto value = FieldKind::kString;
+};
+template <>
+struct KindOf<DType> {
+  static constexpr auto value = FieldKind::kDType;
+};
+template <>
+struct KindOf<std::vector<int64_t>> {
+  static constexpr auto value = FieldKind::kInts;
+};
+template <>
+struct KindOf<std::vector<float>> {
+  static constexpr auto value = FieldKind::kFloats;
+};
+template <>
+struct KindOf<std::vector<std::string>> {
+  static constexpr auto value = FieldKind::kStrings;
+};
+template <>
+struct KindOf<std::shared_ptr<Graph>> {
+  static constexpr auto value = FieldKind::kGraph;
+};
+template <>
+struct KindOf<Tensor> {
+  static constexpr auto value = FieldKind::kTensor;
+};
+template <class M>
+struct MemberOf;
+template <class C, class T>
+struct MemberOf<T C::*> {
   using Class = C;
   using Type = T;
 };
@@ -84,8 +134,9 @@ struct AttrSchema {
 
 template <class T>
 const AttrSchema* schema_of() {
-  static const AttrSchema schema{T::fields(), [] { return std::shared_ptr<void>(std::make_shared<T>()); },
-                                 [](const void* p) { return std::shared_ptr<void>(std::make_shared<T>(*static_cast<const T*>(p))); }};
+  static const AttrSchema schema{
+      T::fields(), [] { return std::shared_ptr<void>(std::make_shared<T>()); },
+      [](const void* p) { return std::shared_ptr<void>(std::make_shared<T>(*static_cast<const T*>(p))); }};
   return &schema;
 }
 
@@ -100,7 +151,7 @@ class Attrs {
   Attrs() : Attrs(schema_of<NoAttrs>()) {}
   explicit Attrs(const AttrSchema* schema) : schema_(schema), data_(schema->make()) {}
   template <class T>
-    requires requires { T::fields(); }
+  requires requires { T::fields(); }
   Attrs(T value) : schema_(schema_of<T>()), data_(std::make_shared<T>(std::move(value))) {}  // NOLINT: implicit
 
   template <class T>

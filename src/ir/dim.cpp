@@ -17,13 +17,20 @@ int64_t floor_div_const(int64_t a, int64_t b) {
 
 int64_t apply(DimOp op, int64_t a, int64_t b) {
   switch (op) {
-    case DimOp::kAdd: return checked_add(a, b);
-    case DimOp::kMul: return checked_mul(a, b);
-    case DimOp::kFloorDiv: return floor_div_const(a, b);
-    case DimOp::kMod: return checked_sub(a, checked_mul(floor_div_const(a, b), b));
-    case DimOp::kMin: return std::min(a, b);
-    case DimOp::kMax: return std::max(a, b);
-    case DimOp::kSymbol: break;
+    case DimOp::kAdd:
+      return checked_add(a, b);
+    case DimOp::kMul:
+      return checked_mul(a, b);
+    case DimOp::kFloorDiv:
+      return floor_div_const(a, b);
+    case DimOp::kMod:
+      return checked_sub(a, checked_mul(floor_div_const(a, b), b));
+    case DimOp::kMin:
+      return std::min(a, b);
+    case DimOp::kMax:
+      return std::max(a, b);
+    case DimOp::kSymbol:
+      break;
   }
   fail(ErrorCode::kInternal, "a symbol is not an operation");
 }
@@ -188,13 +195,20 @@ std::string SymbolTable::text(Dim d) const {
   if (d.is_const()) return cat(d.constant());
   const Expr& e = exprs_.at(size_t(d.symbol_id()));
   switch (e.op) {
-    case DimOp::kSymbol: return e.name;
-    case DimOp::kAdd: return cat("(", text(e.a), " + ", text(e.b), ")");
-    case DimOp::kMul: return cat("(", text(e.a), " * ", text(e.b), ")");
-    case DimOp::kFloorDiv: return cat("(", text(e.a), " // ", text(e.b), ")");
-    case DimOp::kMod: return cat("(", text(e.a), " % ", text(e.b), ")");
-    case DimOp::kMin: return cat("min(", text(e.a), ", ", text(e.b), ")");
-    case DimOp::kMax: return cat("max(", text(e.a), ", ", text(e.b), ")");
+    case DimOp::kSymbol:
+      return e.name;
+    case DimOp::kAdd:
+      return cat("(", text(e.a), " + ", text(e.b), ")");
+    case DimOp::kMul:
+      return cat("(", text(e.a), " * ", text(e.b), ")");
+    case DimOp::kFloorDiv:
+      return cat("(", text(e.a), " // ", text(e.b), ")");
+    case DimOp::kMod:
+      return cat("(", text(e.a), " % ", text(e.b), ")");
+    case DimOp::kMin:
+      return cat("min(", text(e.a), ", ", text(e.b), ")");
+    case DimOp::kMax:
+      return cat("max(", text(e.a), ", ", text(e.b), ")");
   }
   return "?";
 }
@@ -209,25 +223,34 @@ struct Parser {
   int depth = 0;
 
   [[noreturn]] void bad() const { fail(ErrorCode::kInvalidModel, "malformed dimension '", s, "' at character ", at); }
-  void skip() { while (at < s.size() && s[at] == ' ') ++at; }
+  void skip() {
+    while (at < s.size() && s[at] == ' ') ++at;
+  }
   bool eat(std::string_view token) {
     skip();
     if (s.substr(at, token.size()) != token) return false;
     at += token.size();
     return true;
   }
-  void expect(std::string_view token) { if (!eat(token)) bad(); }
+  void expect(std::string_view token) {
+    if (!eat(token)) bad();
+  }
   Dim term() {
     if (++depth > 200) bad();
     skip();
     Dim result;
     if (eat("(")) {
       Dim a = term();
-      if (eat("+")) result = table.add(a, term());
-      else if (eat("*")) result = table.mul(a, term());
-      else if (eat("//")) result = table.floor_div(a, term());
-      else if (eat("%")) result = table.mod(a, term());
-      else bad();
+      if (eat("+"))
+        result = table.add(a, term());
+      else if (eat("*"))
+        result = table.mul(a, term());
+      else if (eat("//"))
+        result = table.floor_div(a, term());
+      else if (eat("%"))
+        result = table.mod(a, term());
+      else
+        bad();
       expect(")");
     } else if (at < s.size() && (std::isdigit(static_cast<unsigned char>(s[at])) || s[at] == '-')) {
       int64_t v = 0;

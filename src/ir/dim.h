@@ -29,8 +29,8 @@ class Dim {
     return d;
   }
   constexpr bool is_const() const { return value_ > kSymbolBase + INT32_MAX || value_ < kSymbolBase; }
-  constexpr int64_t constant() const { return value_; }                                  ///< only if is_const()
-  constexpr int32_t symbol_id() const { return int32_t(value_ - kSymbolBase); }          ///< only if !is_const()
+  constexpr int64_t constant() const { return value_; }                          ///< only if is_const()
+  constexpr int32_t symbol_id() const { return int32_t(value_ - kSymbolBase); }  ///< only if !is_const()
   friend constexpr bool operator==(Dim, Dim) = default;
   friend constexpr bool operator==(Dim a, int64_t b) { return a.is_const() && a.value_ == b; }
 

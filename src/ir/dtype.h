@@ -8,9 +8,33 @@
 namespace tenon::ir {
 
 enum class DType : uint8_t {
-  kUndefined = 0, kF32 = 1, kF16 = 2, kBF16 = 3, kF64 = 4, kI8 = 5, kU8 = 6, kI16 = 7, kU16 = 8, kI32 = 9, kU32 = 10,
-  kI64 = 11, kU64 = 12, kBool = 13, kF8E4M3FN = 14, kF8E5M2 = 15, kF8E4M3FNUZ = 16, kF8E5M2FNUZ = 17, kF8E8M0 = 18,
-  kI4 = 19, kU4 = 20, kF4E2M1 = 21, kI2 = 22, kU2 = 23, kC64 = 24, kC128 = 25, kString = 26,
+  kUndefined = 0,
+  kF32 = 1,
+  kF16 = 2,
+  kBF16 = 3,
+  kF64 = 4,
+  kI8 = 5,
+  kU8 = 6,
+  kI16 = 7,
+  kU16 = 8,
+  kI32 = 9,
+  kU32 = 10,
+  kI64 = 11,
+  kU64 = 12,
+  kBool = 13,
+  kF8E4M3FN = 14,
+  kF8E5M2 = 15,
+  kF8E4M3FNUZ = 16,
+  kF8E5M2FNUZ = 17,
+  kF8E8M0 = 18,
+  kI4 = 19,
+  kU4 = 20,
+  kF4E2M1 = 21,
+  kI2 = 22,
+  kU2 = 23,
+  kC64 = 24,
+  kC128 = 25,
+  kString = 26,
 };
 inline constexpr int kDTypeCount = 27;
 

@@ -64,7 +64,9 @@ bool Graph::is_output(ValueId v) const { return std::find(outputs.begin(), outpu
 bool Graph::is_input(ValueId v) const { return std::find(inputs.begin(), inputs.end(), v) != inputs.end(); }
 
 namespace {
-void insert_sorted(std::vector<NodeId>& users, NodeId n) { users.insert(std::upper_bound(users.begin(), users.end(), n), n); }
+void insert_sorted(std::vector<NodeId>& users, NodeId n) {
+  users.insert(std::upper_bound(users.begin(), users.end(), n), n);
+}
 void erase_one(std::vector<NodeId>& users, NodeId n) {
   auto it = std::find(users.begin(), users.end(), n);
   require(it != users.end(), ErrorCode::kInternal, "use list lost a reader");
@@ -152,7 +154,8 @@ std::vector<NodeId> Graph::topological_order() const {
     std::string names;
     int shown = 0;
     for (NodeId n = 0; n < nodes_.size() && shown < 5; ++n)
-      if (nodes_[n].alive && waiting[n] > 0) names += cat(shown++ ? ", '" : "'", nodes_[n].name, "' (", nodes_[n].op, ")");
+      if (nodes_[n].alive && waiting[n] > 0)
+        names += cat(shown++ ? ", '" : "'", nodes_[n].name, "' (", nodes_[n].op, ")");
     fail(ErrorCode::kInvalidModel, "the graph has a cycle through ", names);
   }
   return order;

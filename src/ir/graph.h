@@ -36,13 +36,13 @@ struct Value {
 };
 
 struct Node {
-  std::string op;                 ///< name in ops.inc, e.g. "Conv"
-  std::string name;               ///< from the model; unique names are not required
-  std::vector<ValueId> inputs;    ///< kNone where an optional input is absent
-  std::vector<ValueId> outputs;   ///< kNone where an optional output is not wanted
+  std::string op;                ///< name in ops.inc, e.g. "Conv"
+  std::string name;              ///< from the model; unique names are not required
+  std::vector<ValueId> inputs;   ///< kNone where an optional input is absent
+  std::vector<ValueId> outputs;  ///< kNone where an optional output is not wanted
   Attrs attrs;
-  std::string origin;             ///< names of the model's nodes that this one stands for, separated by " + "
-  std::string metadata;           ///< the user's, e.g. ILayer::setMetadata
+  std::string origin;    ///< names of the model's nodes that this one stands for, separated by " + "
+  std::string metadata;  ///< the user's, e.g. ILayer::setMetadata
   bool alive = true;
 };
 
@@ -60,7 +60,8 @@ class Graph {
   ValueId add_input(std::string name, DType dtype, Shape shape);
   ValueId add_constant(Tensor tensor, std::string name = {});
   /// Adds a node with `output_count` new outputs, named after it. Types are filled in by ops::infer.
-  NodeId add_node(std::string op, std::vector<ValueId> inputs, Attrs attrs, size_t output_count = 1, std::string name = {});
+  NodeId add_node(std::string op, std::vector<ValueId> inputs, Attrs attrs, size_t output_count = 1,
+                  std::string name = {});
 
   const Value& value(ValueId v) const { return values_.at(v); }
   Value& value(ValueId v) { return values_.at(v); }
@@ -73,9 +74,7 @@ class Graph {
   const Node* producer(ValueId v) const {
     return v == kNone || value(v).producer == kNone ? nullptr : &nodes_[value(v).producer];
   }
-  const Tensor* constant(ValueId v) const {
-    return v != kNone && value(v).constant ? &*value(v).constant : nullptr;
-  }
+  const Tensor* constant(ValueId v) const { return v != kNone && value(v).constant ? &*value(v).constant : nullptr; }
   /// Nodes that read `v`, one entry for each reading input, in ascending order of id.
   const std::vector<NodeId>& users(ValueId v) const { return users_.at(v); }
   bool is_output(ValueId v) const;

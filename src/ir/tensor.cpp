@@ -18,12 +18,18 @@ struct Aligned {
 
 const SmallFloat* small_float(DType t) {
   switch (t) {
-    case DType::kF8E4M3FN: return &kF8E4M3FN;
-    case DType::kF8E5M2: return &kF8E5M2;
-    case DType::kF8E4M3FNUZ: return &kF8E4M3FNUZ;
-    case DType::kF8E5M2FNUZ: return &kF8E5M2FNUZ;
-    case DType::kF4E2M1: return &kF4E2M1;
-    default: return nullptr;
+    case DType::kF8E4M3FN:
+      return &kF8E4M3FN;
+    case DType::kF8E5M2:
+      return &kF8E5M2;
+    case DType::kF8E4M3FNUZ:
+      return &kF8E4M3FNUZ;
+    case DType::kF8E5M2FNUZ:
+      return &kF8E5M2FNUZ;
+    case DType::kF4E2M1:
+      return &kF4E2M1;
+    default:
+      return nullptr;
   }
 }
 
@@ -62,8 +68,12 @@ Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)), 
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
-    : dtype_(dtype), dims_(std::move(dims)), count_(checked_product(dims_)),
-      size_(size_t(storage_bytes(dtype, count_))), data_(bytes.data()), owner_(std::move(owner)) {
+    : dtype_(dtype),
+      dims_(std::move(dims)),
+      count_(checked_product(dims_)),
+      size_(size_t(storage_bytes(dtype, count_))),
+      data_(bytes.data()),
+      owner_(std::move(owner)) {
   require(bytes.size() == size_, ErrorCode::kInvalidModel, "tensor ", name(dtype), dims_, " needs ", size_,
           " bytes, got ", bytes.size());
 }
@@ -89,78 +99,157 @@ Tensor Tensor::vector_i64(std::span<const int64_t> v) { return of<int64_t>(DType
 
 double Tensor::get(int64_t i) const {
   switch (dtype_) {
-    case DType::kF32: return double(as<float>()[i]);
-    case DType::kF64: return as<double>()[i];
-    case DType::kF16: return double(f16::decode(as<uint16_t>()[i]));
-    case DType::kBF16: return double(std::bit_cast<float>(uint32_t(as<uint16_t>()[i]) << 16));
-    case DType::kF8E4M3FN: case DType::kF8E5M2: case DType::kF8E4M3FNUZ: case DType::kF8E5M2FNUZ:
+    case DType::kF32:
+      return double(as<float>()[i]);
+    case DType::kF64:
+      return as<double>()[i];
+    case DType::kF16:
+      return double(f16::decode(as<uint16_t>()[i]));
+    case DType::kBF16:
+      return double(std::bit_cast<float>(uint32_t(as<uint16_t>()[i]) << 16));
+    case DType::kF8E4M3FN:
+    case DType::kF8E5M2:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2FNUZ:
       return double(small_float(dtype_)->decode(as<uint8_t>()[i]));
-    case DType::kF4E2M1: return double(kF4E2M1.decode(packed(data_, i, 4)));
+    case DType::kF4E2M1:
+      return double(kF4E2M1.decode(packed(data_, i, 4)));
     case DType::kF8E8M0: {
       uint8_t e = as<uint8_t>()[i];
       return e == 255 ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, int(e) - 127);
     }
-    case DType::kC64: return double(as<float>()[2 * i]);
-    case DType::kC128: return as<double>()[2 * i];
-    case DType::kU64: return double(as<uint64_t>()[i]);
-    default: return double(get_int(i));
+    case DType::kC64:
+      return double(as<float>()[2 * i]);
+    case DType::kC128:
+      return as<double>()[2 * i];
+    case DType::kU64:
+      return double(as<uint64_t>()[i]);
+    default:
+      return double(get_int(i));
   }
 }
 
 int64_t Tensor::get_int(int64_t i) const {
   switch (dtype_) {
-    case DType::kI64: return as<int64_t>()[i];
-    case DType::kU64: return int64_t(as<uint64_t>()[i]);
-    case DType::kI32: return as<int32_t>()[i];
-    case DType::kU32: return as<uint32_t>()[i];
-    case DType::kI16: return as<int16_t>()[i];
-    case DType::kU16: return as<uint16_t>()[i];
-    case DType::kI8: return as<int8_t>()[i];
-    case DType::kU8: return as<uint8_t>()[i];
-    case DType::kBool: return as<uint8_t>()[i] != 0;
-    case DType::kI4: return sign_extend(packed(data_, i, 4), 4);
-    case DType::kU4: return packed(data_, i, 4);
-    case DType::kI2: return sign_extend(packed(data_, i, 2), 2);
-    case DType::kU2: return packed(data_, i, 2);
-    case DType::kString: case DType::kUndefined: fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
-    default: return to_int_saturated(get(i));
+    case DType::kI64:
+      return as<int64_t>()[i];
+    case DType::kU64:
+      return int64_t(as<uint64_t>()[i]);
+    case DType::kI32:
+      return as<int32_t>()[i];
+    case DType::kU32:
+      return as<uint32_t>()[i];
+    case DType::kI16:
+      return as<int16_t>()[i];
+    case DType::kU16:
+      return as<uint16_t>()[i];
+    case DType::kI8:
+      return as<int8_t>()[i];
+    case DType::kU8:
+      return as<uint8_t>()[i];
+    case DType::kBool:
+      return as<uint8_t>()[i] != 0;
+    case DType::kI4:
+      return sign_extend(packed(data_, i, 4), 4);
+    case DType::kU4:
+      return packed(data_, i, 4);
+    case DType::kI2:
+      return sign_extend(packed(data_, i, 2), 2);
+    case DType::kU2:
+      return packed(data_, i, 2);
+    case DType::kString:
+    case DType::kUndefined:
+      fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
+    default:
+      return to_int_saturated(get(i));
   }
 }
 
 void Tensor::set(int64_t i, double v) {
   switch (dtype_) {
-    case DType::kF32: mutable_as<float>()[i] = float(v); return;
-    case DType::kF64: mutable_as<double>()[i] = v; return;
-    case DType::kF16: mutable_as<uint16_t>()[i] = f16::encode(float(v)); return;
-    case DType::kBF16: mutable_as<uint16_t>()[i] = bf16::encode(float(v)); return;
-    case DType::kF8E4M3FN: case DType::kF8E5M2: case DType::kF8E4M3FNUZ: case DType::kF8E5M2FNUZ:
+    case DType::kF32:
+      mutable_as<float>()[i] = float(v);
+      return;
+    case DType::kF64:
+      mutable_as<double>()[i] = v;
+      return;
+    case DType::kF16:
+      mutable_as<uint16_t>()[i] = f16::encode(float(v));
+      return;
+    case DType::kBF16:
+      mutable_as<uint16_t>()[i] = bf16::encode(float(v));
+      return;
+    case DType::kF8E4M3FN:
+    case DType::kF8E5M2:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2FNUZ:
       mutable_as<uint8_t>()[i] = small_float(dtype_)->encode(float(v));
       return;
-    case DType::kF4E2M1: set_packed(mutable_data(), i, 4, kF4E2M1.encode(float(v))); return;
+    case DType::kF4E2M1:
+      set_packed(mutable_data(), i, 4, kF4E2M1.encode(float(v)));
+      return;
     case DType::kF8E8M0: {
-      double e = std::isnan(v) || v < 0 ? 255 : v == 0 ? 0 : std::min(254.0, std::max(0.0, std::ceil(std::log2(v)) + 127));
+      double e = std::isnan(v) || v < 0 ? 255
+                 : v == 0               ? 0
+                                        : std::min(254.0, std::max(0.0, std::ceil(std::log2(v)) + 127));
       mutable_as<uint8_t>()[i] = uint8_t(e);
       return;
     }
-    case DType::kC64: mutable_as<float>()[2 * i] = float(v); return;
-    case DType::kC128: mutable_as<double>()[2 * i] = v; return;
-    case DType::kBool: mutable_as<uint8_t>()[i] = v != 0; return;
-    case DType::kU64: mutable_as<uint64_t>()[i] = v < 0 ? uint64_t(to_int_saturated(v)) : v >= 18446744073709551616.0 ? UINT64_MAX : uint64_t(v); return;
-    default: set_int(i, to_int_saturated(v)); return;
+    case DType::kC64:
+      mutable_as<float>()[2 * i] = float(v);
+      return;
+    case DType::kC128:
+      mutable_as<double>()[2 * i] = v;
+      return;
+    case DType::kBool:
+      mutable_as<uint8_t>()[i] = v != 0;
+      return;
+    case DType::kU64:
+      mutable_as<uint64_t>()[i] = v < 0                         ? uint64_t(to_int_saturated(v))
+                                  : v >= 18446744073709551616.0 ? UINT64_MAX
+                                                                : uint64_t(v);
+      return;
+    default:
+      set_int(i, to_int_saturated(v));
+      return;
   }
 }
 
 void Tensor::set_int(int64_t i, int64_t v) {
   switch (dtype_) {
-    case DType::kI64: case DType::kU64: mutable_as<int64_t>()[i] = v; return;
-    case DType::kI32: case DType::kU32: mutable_as<uint32_t>()[i] = uint32_t(v); return;
-    case DType::kI16: case DType::kU16: mutable_as<uint16_t>()[i] = uint16_t(v); return;
-    case DType::kI8: case DType::kU8: mutable_as<uint8_t>()[i] = uint8_t(v); return;
-    case DType::kBool: mutable_as<uint8_t>()[i] = v != 0; return;
-    case DType::kI4: case DType::kU4: set_packed(mutable_data(), i, 4, uint8_t(v & 15)); return;
-    case DType::kI2: case DType::kU2: set_packed(mutable_data(), i, 2, uint8_t(v & 3)); return;
-    case DType::kString: case DType::kUndefined: fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
-    default: set(i, double(v)); return;
+    case DType::kI64:
+    case DType::kU64:
+      mutable_as<int64_t>()[i] = v;
+      return;
+    case DType::kI32:
+    case DType::kU32:
+      mutable_as<uint32_t>()[i] = uint32_t(v);
+      return;
+    case DType::kI16:
+    case DType::kU16:
+      mutable_as<uint16_t>()[i] = uint16_t(v);
+      return;
+    case DType::kI8:
+    case DType::kU8:
+      mutable_as<uint8_t>()[i] = uint8_t(v);
+      return;
+    case DType::kBool:
+      mutable_as<uint8_t>()[i] = v != 0;
+      return;
+    case DType::kI4:
+    case DType::kU4:
+      set_packed(mutable_data(), i, 4, uint8_t(v & 15));
+      return;
+    case DType::kI2:
+    case DType::kU2:
+      set_packed(mutable_data(), i, 2, uint8_t(v & 3));
+      return;
+    case DType::kString:
+    case DType::kUndefined:
+      fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
+    default:
+      set(i, double(v));
+      return;
   }
 }
 
@@ -206,7 +295,8 @@ uint64_t Tensor::hash() const {
 bool operator==(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
   if (a.dtype() == DType::kString) return a.strings() == b.strings();
-  return a.bytes() == b.bytes() && (a.bytes() == 0 || std::memcmp(a.data().data(), b.data().data(), size_t(a.bytes())) == 0);
+  return a.bytes() == b.bytes() &&
+         (a.bytes() == 0 || std::memcmp(a.data().data(), b.data().data(), size_t(a.bytes())) == 0);
 }
 
 Dims strides_of(std::span<const int64_t> dims) {

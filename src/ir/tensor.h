@@ -38,9 +38,13 @@ class Tensor {
   /// Only on a tensor that this process allocated and has not shared.
   std::byte* mutable_data() { return const_cast<std::byte*>(data_); }
   template <class T>
-  const T* as() const { return reinterpret_cast<const T*>(data_); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_);
+  }
   template <class T>
-  T* mutable_as() { return reinterpret_cast<T*>(mutable_data()); }
+  T* mutable_as() {
+    return reinterpret_cast<T*>(mutable_data());
+  }
   const std::vector<std::string>& strings() const { return *strings_; }
   std::vector<std::string>& mutable_strings() { return *strings_; }
   bool defined() const { return dtype_ != DType::kUndefined; }
@@ -79,8 +83,10 @@ Tensor Tensor::of(DType dtype, Dims dims, std::span<const T> values) {
   require(t.count() == int64_t(values.size()), ErrorCode::kInternal, "tensor of ", t.count(), " elements given ",
           values.size(), " values");
   for (int64_t i = 0; i < t.count(); ++i) {
-    if constexpr (std::is_integral_v<T>) t.set_int(i, int64_t(values[size_t(i)]));
-    else t.set(i, double(values[size_t(i)]));
+    if constexpr (std::is_integral_v<T>)
+      t.set_int(i, int64_t(values[size_t(i)]));
+    else
+      t.set(i, double(values[size_t(i)]));
   }
   return t;
 }

@@ -15,7 +15,7 @@ static_assert(std::endian::native == std::endian::little, "plans are little-endi
 class Writer {
  public:
   template <class T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   void put(const T& v) {
     const auto* p = reinterpret_cast<const std::byte*>(&v);
     out_.insert(out_.end(), p, p + sizeof v);
@@ -45,8 +45,7 @@ class Reader {
       : bytes_(bytes), section_(std::move(section)), base_(file_offset) {}
 
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T get() {
+  requires std::is_trivially_copyable_v<T> T get() {
     T v;
     std::memcpy(&v, take(sizeof v).data(), sizeof v);
     return v;

@@ -24,7 +24,8 @@ ir::Tensor read_tensor(Reader& in, const FindWeights& find) {
   if (dtype != ir::DType::kString) return find(dtype, std::move(dims), in.get<uint64_t>());
   int64_t count = 1;
   for (int64_t d : dims)
-    if (d < 0 || __builtin_mul_overflow(count, d, &count) || count > (1 << 28)) in.corrupt("bad dims of a string tensor");
+    if (d < 0 || __builtin_mul_overflow(count, d, &count) || count > (1 << 28))
+      in.corrupt("bad dims of a string tensor");
   std::vector<std::string> values;
   for (int64_t i = 0; i < count; ++i) values.push_back(in.text());
   return ir::Tensor::of_strings(std::move(dims), std::move(values));
@@ -34,20 +35,29 @@ void write_field(Writer& out, const ir::Field& f, const void* attrs, const Place
   out.text(f.name);
   out.put(uint8_t(f.kind));
   switch (f.kind) {
-    case FieldKind::kInt: case FieldKind::kEnum: return out.put(f.of<int64_t>(attrs));
-    case FieldKind::kFloat: return out.put(f.of<float>(attrs));
-    case FieldKind::kBool: return out.put(uint8_t(f.of<bool>(attrs)));
-    case FieldKind::kString: return out.text(f.of<std::string>(attrs));
-    case FieldKind::kDType: return out.put(uint8_t(f.of<ir::DType>(attrs)));
-    case FieldKind::kInts: return out.list(f.of<std::vector<int64_t>>(attrs));
-    case FieldKind::kFloats: return out.list(f.of<std::vector<float>>(attrs));
+    case FieldKind::kInt:
+    case FieldKind::kEnum:
+      return out.put(f.of<int64_t>(attrs));
+    case FieldKind::kFloat:
+      return out.put(f.of<float>(attrs));
+    case FieldKind::kBool:
+      return out.put(uint8_t(f.of<bool>(attrs)));
+    case FieldKind::kString:
+      return out.text(f.of<std::string>(attrs));
+    case FieldKind::kDType:
+      return out.put(uint8_t(f.of<ir::DType>(attrs)));
+    case FieldKind::kInts:
+      return out.list(f.of<std::vector<int64_t>>(attrs));
+    case FieldKind::kFloats:
+      return out.list(f.of<std::vector<float>>(attrs));
     case FieldKind::kStrings: {
       const auto& v = f.of<std::vector<std::string>>(attrs);
       out.put(uint32_t(v.size()));
       for (const auto& s : v) out.text(s);
       return;
     }
-    case FieldKind::kTensor: return write_tensor(out, f.of<ir::Tensor>(attrs), place);
+    case FieldKind::kTensor:
+      return write_tensor(out, f.of<ir::Tensor>(attrs), place);
     case FieldKind::kGraph: {
       const auto& g = f.of<std::shared_ptr<ir::Graph>>(attrs);
       out.put(uint8_t(g != nullptr));
@@ -66,33 +76,48 @@ struct GraphReader {
 
   void field(const ir::Field& f, void* attrs) {
     const auto kind = in.get<uint8_t>();
-    if (kind != uint8_t(f.kind)) in.corrupt("attribute '", f.name, "' has kind ", int(kind), ", ", int(f.kind), " is expected");
+    if (kind != uint8_t(f.kind))
+      in.corrupt("attribute '", f.name, "' has kind ", int(kind), ", ", int(f.kind), " is expected");
     switch (f.kind) {
-      case FieldKind::kInt: f.of<int64_t>(attrs) = in.get<int64_t>(); return;
+      case FieldKind::kInt:
+        f.of<int64_t>(attrs) = in.get<int64_t>();
+        return;
       case FieldKind::kEnum: {
         const auto v = in.get<int64_t>();
         if (v < 0 || size_t(v) >= f.names.size()) in.corrupt("attribute '", f.name, "' has the unknown value ", v);
         f.of<int64_t>(attrs) = v;
         return;
       }
-      case FieldKind::kFloat: f.of<float>(attrs) = in.get<float>(); return;
-      case FieldKind::kBool: f.of<bool>(attrs) = in.get<uint8_t>() != 0; return;
-      case FieldKind::kString: f.of<std::string>(attrs) = in.text(); return;
+      case FieldKind::kFloat:
+        f.of<float>(attrs) = in.get<float>();
+        return;
+      case FieldKind::kBool:
+        f.of<bool>(attrs) = in.get<uint8_t>() != 0;
+        return;
+      case FieldKind::kString:
+        f.of<std::string>(attrs) = in.text();
+        return;
       case FieldKind::kDType: {
         const auto v = in.get<uint8_t>();
         if (v >= ir::kDTypeCount) in.corrupt("data type ", int(v), " is unknown");
         f.of<ir::DType>(attrs) = ir::DType(v);
         return;
       }
-      case FieldKind::kInts: f.of<std::vector<int64_t>>(attrs) = in.list<int64_t>(); return;
-      case FieldKind::kFloats: f.of<std::vector<float>>(attrs) = in.list<float>(); return;
+      case FieldKind::kInts:
+        f.of<std::vector<int64_t>>(attrs) = in.list<int64_t>();
+        return;
+      case FieldKind::kFloats:
+        f.of<std::vector<float>>(attrs) = in.list<float>();
+        return;
       case FieldKind::kStrings: {
         auto& v = f.of<std::vector<std::string>>(attrs);
         v.clear();
         for (size_t n = in.count(4); n > 0; --n) v.push_back(in.text());
         return;
       }
-      case FieldKind::kTensor: f.of<ir::Tensor>(attrs) = read_tensor(in, find); return;
+      case FieldKind::kTensor:
+        f.of<ir::Tensor>(attrs) = read_tensor(in, find);
+        return;
       case FieldKind::kGraph:
         if (in.get<uint8_t>())
           f.of<std::shared_ptr<ir::Graph>>(attrs) =
@@ -103,7 +128,8 @@ struct GraphReader {
 
   ir::Attrs attrs(const std::string& op) {
     const ir::AttrSchema* s = schema(op);
-    if (!s) throw Error(ErrorCode::kUnsupported, cat("the plan uses operator '", op, "', which this version does not have"));
+    if (!s)
+      throw Error(ErrorCode::kUnsupported, cat("the plan uses operator '", op, "', which this version does not have"));
     ir::Attrs a(s);
     for (size_t n = in.count(5); n > 0; --n) {
       const std::string name = in.text();

@@ -16,7 +16,8 @@ struct Placed {
 };
 
 // Tries one order of placement; each buffer goes into the smallest gap between overlapping ones that holds it.
-MemoryPlan place(const std::vector<Lifetime>& items, const std::vector<int64_t>& sizes, const std::vector<size_t>& order) {
+MemoryPlan place(const std::vector<Lifetime>& items, const std::vector<int64_t>& sizes,
+                 const std::vector<size_t>& order) {
   MemoryPlan plan;
   plan.offsets.assign(items.size(), 0);
   std::vector<Placed> placed;  // by offset
@@ -35,7 +36,8 @@ MemoryPlan place(const std::vector<Lifetime>& items, const std::vector<int64_t>&
     Placed mine{best, checked_add(best, sizes[id]), id};
     plan.arena_bytes = std::max(plan.arena_bytes, mine.end);
     placed.insert(std::upper_bound(placed.begin(), placed.end(), mine,
-                                   [](const Placed& a, const Placed& b) { return a.offset < b.offset; }), mine);
+                                   [](const Placed& a, const Placed& b) { return a.offset < b.offset; }),
+                  mine);
   }
   return plan;
 }
@@ -63,7 +65,8 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& items) {
   std::stable_sort(by_size.begin(), by_size.end(), [&](size_t a, size_t b) { return sizes[a] > sizes[b]; });
   MemoryPlan best = place(items, sizes, by_size);
   if (best.arena_bytes > peak) {
-    std::stable_sort(by_start.begin(), by_start.end(), [&](size_t a, size_t b) { return items[a].first < items[b].first; });
+    std::stable_sort(by_start.begin(), by_start.end(),
+                     [&](size_t a, size_t b) { return items[a].first < items[b].first; });
     MemoryPlan other = place(items, sizes, by_start);
     if (other.arena_bytes < best.arena_bytes) best = std::move(other);
   }

@@ -28,15 +28,15 @@ struct Profile {
 
 /// The kernel of one node, as chosen by the builder.
 struct Choice {
-  std::string kernel;   ///< KernelDef::name; empty: the first that fits
-  float time_us = 0;    ///< as measured at the optimum shape of the profile; 0 if not measured
+  std::string kernel;  ///< KernelDef::name; empty: the first that fits
+  float time_us = 0;   ///< as measured at the optimum shape of the profile; 0 if not measured
 };
 
 struct Plan {
-  ir::Graph graph;                        ///< compacted: node ids are 0… in execution order
-  std::vector<Profile> profiles;          ///< at least one
+  ir::Graph graph;                           ///< compacted: node ids are 0… in execution order
+  std::vector<Profile> profiles;             ///< at least one
   std::vector<std::vector<Choice>> choices;  ///< [profile][node]
-  std::string device;                     ///< fingerprint of the device that the choices were timed on
+  std::string device;                        ///< fingerprint of the device that the choices were timed on
   std::map<std::string, std::string> info;   ///< builder version, options, model name: for the inspector
 };
 

@@ -30,7 +30,9 @@ Plan sample() {
   a.strides = {1, 1};
   a.dilations = {1, 1};
   a.pads = {1, 1, 1, 1};
-  const auto conv = g.add_node("Conv", {x, g.add_constant(w, "w"), g.add_constant(w.reshaped({4, 27}).reshaped({108}), "same bytes")}, a, 1, "c");
+  const auto conv =
+      g.add_node("Conv", {x, g.add_constant(w, "w"), g.add_constant(w.reshaped({4, 27}).reshaped({108}), "same bytes")},
+                 a, 1, "c");
   g.set_inputs(conv, {x, g.find("w")});
   g.outputs = {g.node(conv).outputs[0]};
   ops::infer(g);
@@ -70,7 +72,8 @@ TEST_CASE("a plan survives saving and loading") {
 
 TEST_CASE("a plan cut off anywhere is refused") {
   const auto bytes = plan::serialize(sample());
-  for (size_t n = 0; n < bytes.size(); n += n < 300 ? 1 : 37) CHECK(refusal(std::span(bytes).first(n)) == ErrorCode::kCorruptFile);
+  for (size_t n = 0; n < bytes.size(); n += n < 300 ? 1 : 37)
+    CHECK(refusal(std::span(bytes).first(n)) == ErrorCode::kCorruptFile);
 }
 
 TEST_CASE("10,000 random corruptions are all refused") {
@@ -156,8 +159,10 @@ TEST_CASE("memory: places of overlapping lifetimes are disjoint, the arena is cl
     CHECK(double(m.arena_bytes) <= 1.35 * double(m.peak_live_bytes) + 64);
     for (size_t i = 0; i < items.size(); ++i)
       for (size_t j = 0; j < i; ++j) {
-        if (items[i].last < items[j].first || items[j].last < items[i].first || !items[i].bytes || !items[j].bytes) continue;
-        const bool apart = m.offsets[i] + items[i].bytes <= m.offsets[j] || m.offsets[j] + items[j].bytes <= m.offsets[i];
+        if (items[i].last < items[j].first || items[j].last < items[i].first || !items[i].bytes || !items[j].bytes)
+          continue;
+        const bool apart =
+            m.offsets[i] + items[i].bytes <= m.offsets[j] || m.offsets[j] + items[j].bytes <= m.offsets[i];
         CHECK(apart);
       }
     for (size_t i = 0; i < items.size(); ++i) CHECK(m.offsets[i] % 64 == 0);

@@ -35,11 +35,16 @@ static_assert(sizeof(Section) == 24);
 
 std::string_view name(SectionId id) {
   switch (id) {
-    case SectionId::kInfo: return "info";
-    case SectionId::kGraph: return "graph";
-    case SectionId::kProfiles: return "profiles";
-    case SectionId::kChoices: return "choices";
-    case SectionId::kWeights: return "weights";
+    case SectionId::kInfo:
+      return "info";
+    case SectionId::kGraph:
+      return "graph";
+    case SectionId::kProfiles:
+      return "profiles";
+    case SectionId::kChoices:
+      return "choices";
+    case SectionId::kWeights:
+      return "weights";
   }
   return "unknown";
 }
@@ -126,7 +131,8 @@ Plan read_sections(const std::map<SectionId, Reader>& readers, const FindWeights
     for (size_t i = 0; i < p.inputs.size(); ++i) {
       const size_t rank = plan.graph.value(plan.graph.inputs[i]).shape.size();
       const Range& r = p.inputs[i];
-      if (r.min.size() != rank || r.opt.size() != rank || r.max.size() != rank) profiles.corrupt("a profile has a wrong rank");
+      if (r.min.size() != rank || r.opt.size() != rank || r.max.size() != rank)
+        profiles.corrupt("a profile has a wrong rank");
     }
     plan.profiles.push_back(std::move(p));
   }
@@ -153,16 +159,21 @@ Header check_header(std::span<const std::byte> bytes) {
   Header h{};
   if (bytes.size() >= 4 && std::memcmp(bytes.data(), "ftrt", 4) == 0)
     throw Error(ErrorCode::kUnsupported,
-                "this is a plan of NVIDIA TensorRT, which only its own version and GPU can read; build from the model", std::string(kPlace));
+                "this is a plan of NVIDIA TensorRT, which only its own version and GPU can read; build from the model",
+                std::string(kPlace));
   if (bytes.size() < sizeof h) corrupt(cat("the file has ", bytes.size(), " bytes, a plan has at least ", sizeof h));
   std::memcpy(&h, bytes.data(), sizeof h);
   if (std::memcmp(h.magic, kMagic, sizeof kMagic) != 0) corrupt("this is not a Tenon plan");
   if (crc32c(bytes.first(offsetof(Header, header_crc))) != h.header_crc) corrupt("the checksum does not match");
   if (h.format > kFormat)
-    throw Error(ErrorCode::kVersionMismatch, cat("the plan has format ", h.format, ", this version reads up to ", kFormat), std::string(kPlace));
-  if (h.file_size != bytes.size()) corrupt(cat("the plan is ", h.file_size, " bytes long, the file has ", bytes.size()));
-  if (h.section_count > 64 || sizeof h + h.section_count * sizeof(Section) > bytes.size()) corrupt("bad number of sections");
-  if (crc32c(bytes.subspan(sizeof h, h.section_count * sizeof(Section))) != h.table_crc) corrupt("the section table's checksum does not match");
+    throw Error(ErrorCode::kVersionMismatch,
+                cat("the plan has format ", h.format, ", this version reads up to ", kFormat), std::string(kPlace));
+  if (h.file_size != bytes.size())
+    corrupt(cat("the plan is ", h.file_size, " bytes long, the file has ", bytes.size()));
+  if (h.section_count > 64 || sizeof h + h.section_count * sizeof(Section) > bytes.size())
+    corrupt("bad number of sections");
+  if (crc32c(bytes.subspan(sizeof h, h.section_count * sizeof(Section))) != h.table_crc)
+    corrupt("the section table's checksum does not match");
   return h;
 }
 
@@ -208,7 +219,8 @@ std::vector<std::byte> serialize(const Plan& plan) {
   }
   const size_t weights_at = out.size();
   weights.write(out);
-  table.push_back({SectionId::kWeights, crc32c(std::span(out.bytes()).subspan(weights_at)), weights_at, out.size() - weights_at});
+  table.push_back(
+      {SectionId::kWeights, crc32c(std::span(out.bytes()).subspan(weights_at)), weights_at, out.size() - weights_at});
   Header h{};
   std::memcpy(h.magic, kMagic, sizeof kMagic);
   h.format = kFormat;
@@ -227,7 +239,8 @@ Plan deserialize(std::shared_ptr<const void> owner, std::span<const std::byte> b
   std::span<const std::byte> weights;
   size_t expected = (sizeof h + h.section_count * sizeof(Section) + kAlign - 1) / kAlign * kAlign;
   for (size_t i = sizeof h + h.section_count * sizeof(Section); i < std::min(expected, bytes.size()); ++i)
-    if (bytes[i] != std::byte{0}) throw Error(ErrorCode::kCorruptFile, "padding is not zero", cat("plan header at offset ", i));
+    if (bytes[i] != std::byte{0})
+      throw Error(ErrorCode::kCorruptFile, "padding is not zero", cat("plan header at offset ", i));
   for (size_t i = 0; i < h.section_count; ++i) {
     Section s;
     std::memcpy(&s, bytes.data() + sizeof h + i * sizeof s, sizeof s);
@@ -238,13 +251,16 @@ Plan deserialize(std::shared_ptr<const void> owner, std::span<const std::byte> b
     const auto body = bytes.subspan(s.offset, s.size);
     if (crc32c(body) != s.crc) corrupt("the checksum does not match");
     if (s.id == SectionId::kWeights) weights = body;
-    if (!readers.emplace(s.id, Reader(body, std::string(name(s.id)), s.offset)).second) corrupt("the section occurs twice");
+    if (!readers.emplace(s.id, Reader(body, std::string(name(s.id)), s.offset)).second)
+      corrupt("the section occurs twice");
   }
-  require(expected == bytes.size(), ErrorCode::kCorruptFile, "plan: ", bytes.size() - expected, " bytes after the last section");
+  require(expected == bytes.size(), ErrorCode::kCorruptFile, "plan: ", bytes.size() - expected,
+          " bytes after the last section");
   auto find = [&](ir::DType dtype, ir::Dims dims, uint64_t offset) {
     const uint64_t size = uint64_t(ir::storage_bytes(dtype, checked_product(dims)));
     if (offset > weights.size() || size > weights.size() - offset)
-      throw Error(ErrorCode::kCorruptFile, cat("a constant of ", size, " bytes at ", offset, " lies outside"), "plan section 'weights'");
+      throw Error(ErrorCode::kCorruptFile, cat("a constant of ", size, " bytes at ", offset, " lies outside"),
+                  "plan section 'weights'");
     return ir::Tensor(dtype, std::move(dims), owner, weights.subspan(offset, size));
   };
   try {

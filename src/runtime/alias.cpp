@@ -70,12 +70,14 @@ class Finder {
   }
   bool movable(ir::ValueId v) const {
     const ir::Node* producer = g_.producer(v);
-    return producer && runs_[g_.value(v).producer] && !view(*producer) && !g_.constant(v) && !g_.is_output(v) && alone(v) &&
-           !out_.resolved_node[g_.value(v).producer];
+    return producer && runs_[g_.value(v).producer] && !view(*producer) && !g_.constant(v) && !g_.is_output(v) &&
+           alone(v) && !out_.resolved_node[g_.value(v).producer];
   }
   bool kernels_accept(const std::vector<ir::ValueId>& parts) const {
     for (ir::ValueId v : parts) {
-      if (g_.producer(v) && runs_[g_.value(v).producer] && !out_.resolved_node[g_.value(v).producer] && !still_runs(g_.value(v).producer)) return false;
+      if (g_.producer(v) && runs_[g_.value(v).producer] && !out_.resolved_node[g_.value(v).producer] &&
+          !still_runs(g_.value(v).producer))
+        return false;
       for (ir::NodeId user : g_.users(v))
         if (runs_[user] && !out_.resolved_node[user] && !still_runs(user)) return false;
     }
@@ -115,12 +117,15 @@ class Finder {
     const int64_t axis = node.attrs.as<ops::AxisAttrs>().axis;
     const size_t at = size_t(axis < 0 ? axis + int64_t(d.size()) : axis);
     const Form how = form(d, at);
-    if (how == Form::kNone || g_.value(whole).dtype == ir::DType::kString || ir::bits(g_.value(whole).dtype) < 8) return;
+    if (how == Form::kNone || g_.value(whole).dtype == ir::DType::kString || ir::bits(g_.value(whole).dtype) < 8)
+      return;
     std::vector<ir::ValueId> parts;
     for (ir::ValueId v : node.inputs) {
       if (v == ir::kNone || !movable(v) || std::count(node.inputs.begin(), node.inputs.end(), v) != 1) return;
       const bool pitched = how == Form::kPitched || out_.values[whole].pitch;
-      if (pitched && (!takes_pitch(g_.value(v).producer, 16) || g_.value(v).output_index != 0 || !readers_take_pitch(v, n))) return;
+      if (pitched &&
+          (!takes_pitch(g_.value(v).producer, 16) || g_.value(v).output_index != 0 || !readers_take_pitch(v, n)))
+        return;
       parts.push_back(v);
     }
     place_parts(n, whole, parts, at, how);
@@ -155,6 +160,8 @@ class Finder {
 
 }  // namespace
 
-Aliases find_aliases(const ConcreteGraph& concrete, const PrepareOptions& options) { return Finder(concrete, options).run(); }
+Aliases find_aliases(const ConcreteGraph& concrete, const PrepareOptions& options) {
+  return Finder(concrete, options).run();
+}
 
 }  // namespace tenon::runtime

@@ -69,10 +69,11 @@ ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& i
   ir::Graph& g = result.graph;
   g.symbols = std::make_shared<ir::SymbolTable>(*source.symbols);
   for (size_t i = 0; i < input_dims.size(); ++i) g.value(g.inputs[i]).shape = ir::to_shape(input_dims[i]);
-  for (const auto& [v, tensor] : values) g.value(v).contents = [&] {
-    const auto ints = tensor.to_ints();
-    return std::vector<ir::Dim>(ints.begin(), ints.end());
-  }();
+  for (const auto& [v, tensor] : values)
+    g.value(v).contents = [&] {
+      const auto ints = tensor.to_ints();
+      return std::vector<ir::Dim>(ints.begin(), ints.end());
+    }();
   const auto order = g.topological_order();
   std::vector<bool> computed(g.node_count(), false);
   for (ir::NodeId n : order) {

@@ -15,8 +15,8 @@ int64_t tensor_bytes(ir::DType type, const ir::Dims& dims) { return ir::storage_
 void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dims, int profile) {
   bool ok = dims.size() == range.min.size();
   for (size_t i = 0; ok && i < dims.size(); ++i) ok = dims[i] >= range.min[i] && dims[i] <= range.max[i];
-  require(ok, ErrorCode::kShapeMismatch, "input '", io.name, "' is given dims ", dims, ", profile ", profile, " accepts ",
-          range.min, " to ", range.max);
+  require(ok, ErrorCode::kShapeMismatch, "input '", io.name, "' is given dims ", dims, ", profile ", profile,
+          " accepts ", range.min, " to ", range.max);
 }
 
 }  // namespace
@@ -24,7 +24,10 @@ void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dim
 void Context::Release::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(64)); }
 
 Context::Context(std::shared_ptr<Engine> engine, int profile)
-    : engine_(std::move(engine)), profile_(profile), dims_(engine_->input_count()), addresses_(engine_->io().size(), nullptr),
+    : engine_(std::move(engine)),
+      profile_(profile),
+      dims_(engine_->input_count()),
+      addresses_(engine_->io().size(), nullptr),
       allocators_(engine_->output_count()) {
   set_profile(profile);
 }
@@ -74,7 +77,8 @@ const Program& Context::prepare() {
   if (!stale_ && engine_->shape_inputs().empty()) return *program_;
   std::vector<ir::Dims> dims;
   for (size_t i = 0; i < dims_.size(); ++i) {
-    require(dims_[i].has_value(), ErrorCode::kInvalidArgument, "the dims of input '", engine_->io()[i].name, "' are not set");
+    require(dims_[i].has_value(), ErrorCode::kInvalidArgument, "the dims of input '", engine_->io()[i].name,
+            "' are not set");
     dims.push_back(*dims_[i]);
   }
   auto program = engine_->program(profile_, dims, shape_values());
@@ -95,7 +99,8 @@ ir::Dims Context::output_dims(size_t output) {
 }
 
 void Context::set_address(size_t io, void* address) {
-  require(io < addresses_.size(), ErrorCode::kInvalidArgument, "the engine has ", addresses_.size(), " inputs and outputs");
+  require(io < addresses_.size(), ErrorCode::kInvalidArgument, "the engine has ", addresses_.size(),
+          " inputs and outputs");
   addresses_[io] = address;
 }
 
@@ -118,10 +123,17 @@ void Context::bind(const Program& p) {
       for (const Place& place : *places) {
         const void* pointer = nullptr;
         switch (place.kind) {
-          case Place::Kind::kAbsent: break;
-          case Place::Kind::kArena: pointer = arena_.get() + place.offset; break;
-          case Place::Kind::kConstant: pointer = place.constant; break;
-          case Place::Kind::kInput: fixups_.push_back({pointers_.size(), place.index, place.offset}); break;
+          case Place::Kind::kAbsent:
+            break;
+          case Place::Kind::kArena:
+            pointer = arena_.get() + place.offset;
+            break;
+          case Place::Kind::kConstant:
+            pointer = place.constant;
+            break;
+          case Place::Kind::kInput:
+            fixups_.push_back({pointers_.size(), place.index, place.offset});
+            break;
           case Place::Kind::kOutput:
             fixups_.push_back({pointers_.size(), engine_->input_count() + place.index, place.offset});
             break;
@@ -145,10 +157,11 @@ void* Context::output_memory(const Program& p, size_t output) {
 void Context::run_static(const Program& p) {
   bind(p);
   for (size_t i = 0; i < engine_->input_count(); ++i)
-    require(addresses_[i] != nullptr || tensor_bytes(engine_->io()[i].dtype, p.input_dims[i]) == 0, ErrorCode::kInvalidArgument,
-            "the address of input '", engine_->io()[i].name, "' is not set");
+    require(addresses_[i] != nullptr || tensor_bytes(engine_->io()[i].dtype, p.input_dims[i]) == 0,
+            ErrorCode::kInvalidArgument, "the address of input '", engine_->io()[i].name, "' is not set");
   for (size_t i = 0; i < engine_->output_count(); ++i)
-    if (allocators_[i] || !addresses_[engine_->input_count() + i]) addresses_[engine_->input_count() + i] = output_memory(p, i);
+    if (allocators_[i] || !addresses_[engine_->input_count() + i])
+      addresses_[engine_->input_count() + i] = output_memory(p, i);
   for (const Fixup& f : fixups_) pointers_[f.slot] = static_cast<const std::byte*>(addresses_[f.io]) + f.offset;
   using Clock = std::chrono::steady_clock;
   for (size_t s = 0; s < p.steps.size(); ++s) {
@@ -156,9 +169,12 @@ void Context::run_static(const Program& p) {
     const void** in = pointers_.data() + first_pointer_[s];
     void* const* out = const_cast<void* const*>(in + step.inputs.size());
     const auto begin = profiler_ ? Clock::now() : Clock::time_point();
-    if (step.kernel) step.kernel->run({in, out, arena_.get() + step.workspace_offset, engine_->pool(), nullptr});
-    else std::memcpy(out[0], in[0], size_t(step.copy_bytes));
-    if (profiler_) profiler_(step.name, step.kernel_name, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    if (step.kernel)
+      step.kernel->run({in, out, arena_.get() + step.workspace_offset, engine_->pool(), nullptr});
+    else
+      std::memcpy(out[0], in[0], size_t(step.copy_bytes));
+    if (profiler_)
+      profiler_(step.name, step.kernel_name, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
   }
 }
 
@@ -169,23 +185,28 @@ void Context::run() {
   for (size_t i = 0; i < engine_->input_count(); ++i) {
     const IoInfo& io = engine_->io()[i];
     const size_t bytes = size_t(tensor_bytes(io.dtype, p.input_dims[i]));
-    require(io.dtype != ir::DType::kString, ErrorCode::kUnsupported, "input '", io.name, "' holds strings, which have no address");
-    require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name, "' is not set");
-    inputs.emplace_back(io.dtype, p.input_dims[i], nullptr, std::span(static_cast<const std::byte*>(addresses_[i]), bytes));
+    require(io.dtype != ir::DType::kString, ErrorCode::kUnsupported, "input '", io.name,
+            "' holds strings, which have no address");
+    require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name,
+            "' is not set");
+    inputs.emplace_back(io.dtype, p.input_dims[i], nullptr,
+                        std::span(static_cast<const std::byte*>(addresses_[i]), bytes));
   }
   auto outputs = run_stepwise(p, inputs);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const size_t io = engine_->input_count() + i;
-    require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name, "' holds strings, which have no address");
+    require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
+            "' holds strings, which have no address");
     void* to = allocators_[i] ? allocators_[i](outputs[i].dims(), outputs[i].bytes()) : addresses_[io];
-    require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '", engine_->io()[io].name, "' is not set");
+    require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
+            engine_->io()[io].name, "' is not set");
     if (outputs[i].bytes()) std::memcpy(to, outputs[i].data().data(), size_t(outputs[i].bytes()));
   }
 }
 
 std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
-  require(inputs.size() == engine_->input_count(), ErrorCode::kInvalidArgument, "the engine has ", engine_->input_count(),
-          " inputs, ", inputs.size(), " were given");
+  require(inputs.size() == engine_->input_count(), ErrorCode::kInvalidArgument, "the engine has ",
+          engine_->input_count(), " inputs, ", inputs.size(), " were given");
   for (size_t i = 0; i < inputs.size(); ++i) {
     const IoInfo& io = engine_->io()[i];
     require(inputs[i].dtype() == io.dtype, ErrorCode::kShapeMismatch, "input '", io.name, "' is given ",

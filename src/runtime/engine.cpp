@@ -58,9 +58,11 @@ std::shared_ptr<Engine> Engine::create(plan::Plan plan, const EngineOptions& opt
 }
 
 Engine::Engine(plan::Plan plan, const EngineOptions& options)
-    : plan_(std::move(plan)), backend_(options.backend ? options.backend : &cpu_backend()),
+    : plan_(std::move(plan)),
+      backend_(options.backend ? options.backend : &cpu_backend()),
       own_pool_(options.threads > 0 ? std::make_unique<ThreadPool>(options.threads) : nullptr),
-      pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()), weights_(std::make_unique<PackedWeights>()) {
+      pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()),
+      weights_(std::make_unique<PackedWeights>()) {
   for (ir::ValueId v : plan_.graph.inputs) io_.push_back(describe(plan_.graph, v, true));
   for (ir::ValueId v : plan_.graph.outputs) io_.push_back(describe(plan_.graph, v, false));
   find_shape_inputs();
@@ -74,7 +76,8 @@ void Engine::find_shape_inputs() {
   const ir::Graph& g = plan_.graph;
   for (size_t i = 0; i < g.inputs.size(); ++i) {
     const ir::Value& v = g.value(g.inputs[i]);
-    const bool small = v.shape.size() <= 1 && (v.shape.empty() || (v.shape[0].is_const() && v.shape[0].constant() <= 64));
+    const bool small =
+        v.shape.size() <= 1 && (v.shape.empty() || (v.shape[0].is_const() && v.shape[0].constant() <= 64));
     if (small && (v.dtype == ir::DType::kI64 || v.dtype == ir::DType::kI32 || v.dtype == ir::DType::kBool))
       shape_inputs_.push_back(i);
   }
@@ -110,7 +113,8 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
   auto made = prepare(plan_.graph, dims, options, values);
   if (cache_.size() >= kCachedPrograms)
-    cache_.erase(std::min_element(cache_.begin(), cache_.end(), [](const Cached& a, const Cached& b) { return a.used < b.used; }));
+    cache_.erase(std::min_element(cache_.begin(), cache_.end(),
+                                  [](const Cached& a, const Cached& b) { return a.used < b.used; }));
   cache_.push_back({profile, dims, std::move(elements), made, ++clock_});
   return made;
 }

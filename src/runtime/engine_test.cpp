@@ -68,8 +68,9 @@ TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded
     REQUIRE(got.size() == 2);
     for (size_t i = 0; i < 2; ++i) check_close(got[i], want[i]);
   }
-  CHECK_THROWS_WITH_AS(context->run({random_tensor({5, 3, 9, 7}, 0)}),
-                       doctest::Contains("input 'x' is given dims [5, 3, 9, 7], profile 0 accepts [1, 3, 9, 7] to [4, 3, 9, 7]"), Error);
+  CHECK_THROWS_WITH_AS(
+      context->run({random_tensor({5, 3, 9, 7}, 0)}),
+      doctest::Contains("input 'x' is given dims [5, 3, 9, 7], profile 0 accepts [1, 3, 9, 7] to [4, 3, 9, 7]"), Error);
 }
 
 TEST_CASE("rows do not depend on the batch, results not on the thread count") {

@@ -20,7 +20,11 @@ TensorDesc describe(const ir::Value& v) {
 class Placer {
  public:
   Placer(Program& program, const Aliases& aliases)
-      : p_(program), g_(program.concrete.graph), aliases_(aliases), place_(g_.value_count()), root_(g_.value_count()),
+      : p_(program),
+        g_(program.concrete.graph),
+        aliases_(aliases),
+        place_(g_.value_count()),
+        root_(g_.value_count()),
         offset_(g_.value_count(), 0) {}
 
   void run() {
@@ -66,7 +70,9 @@ class Placer {
   void claim_outputs() {
     for (size_t i = 0; i < g_.outputs.size(); ++i) {
       Place& place = place_[root_[g_.outputs[i]]];
-      if (place.kind == Place::Kind::kAbsent && offset_[g_.outputs[i]] == 0 && bytes(g_.outputs[i]) == bytes(root_[g_.outputs[i]])) place = {Place::Kind::kOutput, 0, uint32_t(i), nullptr};
+      if (place.kind == Place::Kind::kAbsent && offset_[g_.outputs[i]] == 0 &&
+          bytes(g_.outputs[i]) == bytes(root_[g_.outputs[i]]))
+        place = {Place::Kind::kOutput, 0, uint32_t(i), nullptr};
     }
   }
   void lay_out() {
@@ -93,7 +99,8 @@ class Placer {
       }
     const size_t tensors = lifetimes.size();
     step = 0;
-    for (const Step& s : p_.steps) lifetimes.push_back({s.kernel ? s.kernel->workspace_bytes() : 0, step, step}), ++step;
+    for (const Step& s : p_.steps)
+      lifetimes.push_back({s.kernel ? s.kernel->workspace_bytes() : 0, step, step}), ++step;
     p_.memory = plan::plan_memory(lifetimes);
     for (size_t i = 0; i < tensors; ++i) place_[owners[i]] = {Place::Kind::kArena, p_.memory.offsets[i], 0, nullptr};
     for (size_t i = 0; i < p_.steps.size(); ++i) p_.steps[i].workspace_offset = p_.memory.offsets[tensors + i];
@@ -109,7 +116,8 @@ class Placer {
 };
 
 bool empty_outputs(const Problem& p) {
-  return std::all_of(p.outputs.begin(), p.outputs.end(), [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
+  return std::all_of(p.outputs.begin(), p.outputs.end(),
+                     [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
 }
 
 void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases) {

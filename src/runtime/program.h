@@ -14,8 +14,8 @@ namespace tenon::runtime {
 /// Where an operand's bytes are.
 struct Place {
   enum class Kind : uint8_t { kAbsent, kArena, kInput, kOutput, kConstant } kind = Kind::kAbsent;
-  int64_t offset = 0;             ///< bytes into the arena, input, or output
-  uint32_t index = 0;             ///< which input or output of the graph
+  int64_t offset = 0;  ///< bytes into the arena, input, or output
+  uint32_t index = 0;  ///< which input or output of the graph
   const void* constant = nullptr;
 };
 
@@ -33,8 +33,8 @@ struct Program {
   std::vector<Step> steps;
   plan::MemoryPlan memory;
   std::vector<ir::Dims> input_dims, output_dims;
-  std::vector<ir::Tensor> keep_alive;    ///< constants that steps point into
-  bool stepwise = false;                 ///< shapes depend on data: run by Stepwise, `steps` is empty
+  std::vector<ir::Tensor> keep_alive;  ///< constants that steps point into
+  bool stepwise = false;               ///< shapes depend on data: run by Stepwise, `steps` is empty
 };
 
 /// Kernels come from `choices` where they fit, else the cheapest that accepts the problem.
@@ -47,12 +47,14 @@ struct PrepareOptions {
 };
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,
-                                       const PrepareOptions& options, const std::map<ir::ValueId, ir::Tensor>& values = {});
+                                       const PrepareOptions& options,
+                                       const std::map<ir::ValueId, ir::Tensor>& values = {});
 
 struct Aliases;
 
 /// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
-Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options, const Aliases* aliases = nullptr);
+Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options,
+                     const Aliases* aliases = nullptr);
 /// The kernel for a problem: `wanted` if it accepts, else the cheapest that does. Throws kUnsupported with every
 /// refusal if none does.
 const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted);

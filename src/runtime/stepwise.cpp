@@ -85,7 +85,8 @@ class Runner {
     }
     std::string name = "empty";
     if (any) {
-      const KernelDef& def = pick_kernel(*options_.backend, problem, options_.choices ? (*options_.choices)[n].kernel : std::string_view());
+      const KernelDef& def = pick_kernel(*options_.backend, problem,
+                                         options_.choices ? (*options_.choices)[n].kernel : std::string_view());
       auto kernel = def.prepare(problem);
       ir::Tensor workspace(ir::DType::kU8, {kernel->workspace_bytes()});
       kernel->run({in.data(), out.data(), workspace.mutable_data(), pool_, nullptr});
@@ -124,7 +125,8 @@ std::vector<ir::Tensor> stepwise(const ConcreteGraph& concrete, const std::vecto
   for (ir::NodeId n : concrete.order) {
     const auto begin = Clock::now();
     const std::string kernel = runner.run(n);
-    if (profiler) profiler(g.node(n).name, kernel, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    if (profiler)
+      profiler(g.node(n).name, kernel, std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
   }
   std::vector<ir::Tensor> outputs;
   for (ir::ValueId v : g.outputs) outputs.push_back(runner.value(v));

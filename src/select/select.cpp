@@ -94,16 +94,18 @@ class Selector {
     size_t chosen = accepted[0].second;
     size_t limit = options_.max_candidates > 0 ? size_t(options_.max_candidates) : candidates_at(options_.level);
     if (options_.level == 0) limit = 0;
-    if (accepted.size() > 1 && accepted.back().first->op == "*" && accepted.size() - 1 < limit) limit = accepted.size() - 1;
-    if (limit > 0 && (accepted.size() > 1 || options_.level >= 5)) measure(p, sig, accepted, limit, report, choice, chosen);
+    if (accepted.size() > 1 && accepted.back().first->op == "*" && accepted.size() - 1 < limit)
+      limit = accepted.size() - 1;
+    if (limit > 0 && (accepted.size() > 1 || options_.level >= 5))
+      measure(p, sig, accepted, limit, report, choice, chosen);
     report.candidates[chosen].chosen = true;
     done_[sig] = {choice, report.candidates};
     return choice;
   }
 
  private:
-  void measure(const Problem& p, uint64_t sig, const std::vector<std::pair<const KernelDef*, size_t>>& accepted, size_t limit,
-               NodeReport& report, plan::Choice& choice, size_t& chosen) {
+  void measure(const Problem& p, uint64_t sig, const std::vector<std::pair<const KernelDef*, size_t>>& accepted,
+               size_t limit, NodeReport& report, plan::Choice& choice, size_t& chosen) {
     float best = 0;
     for (size_t i = 0; i < std::min(limit, accepted.size()); ++i) {
       const auto& [kernel, at] = accepted[i];
@@ -113,8 +115,8 @@ class Selector {
         c.time_us = *known;
         c.from_cache = true;
       } else {
-        require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ", kernel->name,
-                " of node '", report.name, "'");
+        require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
+                kernel->name, " of node '", report.name, "'");
         c.time_us = time_kernel(*kernel->prepare(p), p, pool_, options_.level >= 4 ? 20 : 6);
         if (options_.cache) options_.cache->put(key, c.time_us);
       }
@@ -169,7 +171,8 @@ float time_kernel(const Kernel& kernel, const Problem& p, ThreadPool& pool, doub
 }
 
 std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,
-                                         ThreadPool& pool, const SelectOptions& options, std::vector<NodeReport>* report) {
+                                         ThreadPool& pool, const SelectOptions& options,
+                                         std::vector<NodeReport>* report) {
   const ir::Graph& g = concrete.graph;
   std::vector<plan::Choice> choices(g.node_count());
   Selector selector(prepare, pool, options);
@@ -177,11 +180,15 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
   for (ir::NodeId n : concrete.order) {
     if (options.step) options.step(done++, concrete.order.size());
     const ir::Node& node = g.node(n);
-    const bool known = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId v) {
-      return v == ir::kNone || (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
-    }) && std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-      return v == ir::kNone || (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
-    });
+    const bool known =
+        std::all_of(node.outputs.begin(), node.outputs.end(),
+                    [&](ir::ValueId v) {
+                      return v == ir::kNone ||
+                             (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
+                    }) &&
+        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
+          return v == ir::kNone || (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
+        });
     const ops::OpDef& op = ops::find_op(node.op);
     if (!known || op.form == ops::OpForm::kView || op.form == ops::OpForm::kControlFlow) continue;
     NodeReport entry{node.name.empty() ? node.op : node.name, node.op, {}};

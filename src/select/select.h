@@ -26,10 +26,10 @@ struct NodeReport {
 };
 
 struct SelectOptions {
-  int level = 3;              ///< 0: no timing; 1–2: the two cheapest; 3: four; 4: eight; 5: all
-  int max_candidates = 0;     ///< overrides the level's number if > 0
-  int average_of = 0;         ///< timing repetitions; 0: as many as the level asks
-  bool error_on_miss = false; ///< a time that the cache lacks is an error
+  int level = 3;               ///< 0: no timing; 1–2: the two cheapest; 3: four; 4: eight; 5: all
+  int max_candidates = 0;      ///< overrides the level's number if > 0
+  int average_of = 0;          ///< timing repetitions; 0: as many as the level asks
+  bool error_on_miss = false;  ///< a time that the cache lacks is an error
   TimingCache* cache = nullptr;
   Logger* log = nullptr;
   std::function<void(size_t done, size_t total)> step;  ///< may throw kCancelled
@@ -43,6 +43,7 @@ float time_kernel(const Kernel& kernel, const Problem& problem, ThreadPool& pool
 
 /// Kernels for every node of `graph` that has to run at these input sizes; other nodes get an empty choice.
 std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,
-                                         ThreadPool& pool, const SelectOptions& options, std::vector<NodeReport>* report);
+                                         ThreadPool& pool, const SelectOptions& options,
+                                         std::vector<NodeReport>* report);
 
 }  // namespace tenon::select

@@ -76,8 +76,10 @@ void TimingCache::clear() {
 
 std::vector<std::byte> TimingCache::serialize() const {
   std::string body;
-  for (const auto& [key, us] : entries()) body += cat(hex(key.problem), " ", hex(key.device), " ", us, " ", key.kernel, "\n");
-  std::string text = cat(kHeader, "crc32c ", hex(crc32c(std::as_bytes(std::span(body.data(), body.size())))), "\n", body);
+  for (const auto& [key, us] : entries())
+    body += cat(hex(key.problem), " ", hex(key.device), " ", us, " ", key.kernel, "\n");
+  std::string text =
+      cat(kHeader, "crc32c ", hex(crc32c(std::as_bytes(std::span(body.data(), body.size())))), "\n", body);
   auto bytes = std::as_bytes(std::span(text.data(), text.size()));
   return {bytes.begin(), bytes.end()};
 }
@@ -87,7 +89,8 @@ void TimingCache::parse(std::span<const std::byte> bytes, TimingCache& into) {
   constexpr std::string_view kName = "tenon-timing-cache ";
   if (!text.starts_with(kName)) corrupt("this is not a timing cache of Tenon", 1);
   if (!text.starts_with(kHeader))
-    throw Error(ErrorCode::kVersionMismatch, cat("the timing cache has the format '", text.substr(0, text.find('\n')), "', this version reads 1"));
+    throw Error(ErrorCode::kVersionMismatch,
+                cat("the timing cache has the format '", text.substr(0, text.find('\n')), "', this version reads 1"));
   text.remove_prefix(kHeader.size());
   const size_t end = text.find('\n');
   if (!text.starts_with("crc32c ") || end == std::string_view::npos) corrupt("the checksum is missing", 2);
@@ -103,7 +106,8 @@ void TimingCache::parse(std::span<const std::byte> bytes, TimingCache& into) {
     key.device = parse_hex(field(line, number), number);
     const std::string_view us = field(line, number);
     float value = 0;
-    if (std::from_chars(us.data(), us.data() + us.size(), value).ec != std::errc()) corrupt("a time is expected", number);
+    if (std::from_chars(us.data(), us.data() + us.size(), value).ec != std::errc())
+      corrupt("a time is expected", number);
     key.kernel = line;
     into.times_.emplace(std::move(key), value);
   }

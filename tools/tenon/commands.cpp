@@ -19,10 +19,13 @@ nlohmann::json describe(const runtime::Engine& engine) {
   const plan::Plan& plan = engine.plan();
   nlohmann::json out{{"device", plan.device}, {"info", plan.info}};
   for (const auto& io : engine.io())
-    out[io.is_input ? "inputs" : "outputs"].push_back({{"name", io.name}, {"type", ir::name(io.dtype)}, {"dims", io.dims}});
+    out[io.is_input ? "inputs" : "outputs"].push_back(
+        {{"name", io.name}, {"type", ir::name(io.dtype)}, {"dims", io.dims}});
   for (ir::NodeId n = 0; n < plan.graph.node_count(); ++n) {
     const ir::Node& node = plan.graph.node(n);
-    nlohmann::json layer{{"name", node.name}, {"op", node.op}, {"origin", node.origin},
+    nlohmann::json layer{{"name", node.name},
+                         {"op", node.op},
+                         {"origin", node.origin},
                          {"type", ir::name(plan.graph.value(node.outputs.at(0)).dtype)}};
     for (size_t p = 0; p < plan.choices.size(); ++p)
       layer["kernels"].push_back({{"kernel", plan.choices[p][n].kernel}, {"us", plan.choices[p][n].time_us}});
@@ -64,8 +67,10 @@ void add_opt(CLI::App& app) {
         show(g);
       };
     const auto reports = passes::run_passes(graph, o->passes);
-    if (o->report) std::printf("%s", passes::print(reports, true).c_str());
-    else if (!o->each) show(graph);
+    if (o->report)
+      std::printf("%s", passes::print(reports, true).c_str());
+    else if (!o->each)
+      show(graph);
   });
 }
 

@@ -22,7 +22,8 @@ std::map<std::string, ir::Dims> parse_shapes(std::string_view text) {
     std::string_view item = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), item.size() + 1));
     const size_t colon = item.rfind(':');
-    require(colon != std::string_view::npos, ErrorCode::kInvalidArgument, "shape '", item, "' is not of the form name:1x2x3");
+    require(colon != std::string_view::npos, ErrorCode::kInvalidArgument, "shape '", item,
+            "' is not of the form name:1x2x3");
     ir::Dims dims;
     for (std::string_view rest = item.substr(colon + 1); !rest.empty();) {
       int64_t d = 0;
@@ -41,7 +42,9 @@ std::map<std::string, ir::Dims> parse_shapes(std::string_view text) {
 /// A bar on the terminal while a plan is built.
 class Bar final : public builder::ProgressMonitor {
  public:
-  void phase_start(const std::string& phase, const std::string&, int steps) override { draw(phase, 0, steps_ = std::max(steps, 1)); }
+  void phase_start(const std::string& phase, const std::string&, int steps) override {
+    draw(phase, 0, steps_ = std::max(steps, 1));
+  }
   bool step_complete(const std::string& phase, int step) override {
     draw(phase, step + 1, steps_);
     return true;
@@ -51,7 +54,8 @@ class Bar final : public builder::ProgressMonitor {
  private:
   static void draw(const std::string& phase, int done, int steps) {
     const int width = 30, filled = done * width / steps;
-    std::fprintf(stderr, "\r%s [%.*s%*s] %d/%d", phase.c_str(), filled, "##############################", width - filled, "", done, steps);
+    std::fprintf(stderr, "\r%s [%.*s%*s] %d/%d", phase.c_str(), filled, "##############################",
+                 width - filled, "", done, steps);
   }
   int steps_ = 1;
 };
@@ -66,7 +70,8 @@ void ModelOptions::add_to(CLI::App& command, bool building) {
   command.add_option("--max-shapes", max_shapes, "largest dims of the profile");
   command.add_option("--threads", threads, "threads to run with (default: TENON_THREADS, else all processors)");
   if (!building) return;
-  command.add_option("--precision", precision, "types that layers may use")->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
+  command.add_option("--precision", precision, "types that layers may use")
+      ->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
   command.add_option("--level", level, "0 no timing … 5 time every kernel")->check(CLI::Range(0, 5));
   command.add_option("--timing-cache", timing_cache, "file of measured times, read and updated");
   command.add_flag("--verbose,-v", verbose, "print every candidate");
@@ -95,7 +100,8 @@ ir::Graph load_network(const std::string& path) {
 plan::Profile make_profile(const ir::Graph& network, const ModelOptions& o) {
   plan::Profile profile = builder::default_profile(network);
   const auto fixed = parse_shapes(o.shapes);
-  auto apply = [&](const std::map<std::string, ir::Dims>& shapes, std::initializer_list<ir::Dims plan::Range::*> which) {
+  auto apply = [&](const std::map<std::string, ir::Dims>& shapes,
+                   std::initializer_list<ir::Dims plan::Range::*> which) {
     for (const auto& [name, dims] : shapes) {
       bool found = false;
       for (size_t i = 0; i < network.inputs.size(); ++i) {

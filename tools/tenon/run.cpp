@@ -41,7 +41,8 @@ void run(const RunOptions& o) {
   auto outputs = context->run(make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed));
   for (size_t i = 0; i < outputs.size(); ++i) {
     const std::string& name = engine->io()[engine->input_count() + i].name;
-    std::printf("%s: %s%s", name.c_str(), std::string(ir::name(outputs[i].dtype())).c_str(), cat(outputs[i].dims()).c_str());
+    std::printf("%s: %s%s", name.c_str(), std::string(ir::name(outputs[i].dtype())).c_str(),
+                cat(outputs[i].dims()).c_str());
     for (int64_t k = 0; k < std::min<int64_t>(outputs[i].count(), 8) && outputs[i].dtype() != ir::DType::kString; ++k)
       std::printf(" %g", outputs[i].get(k));
     std::printf(outputs[i].count() > 8 ? " …\n" : "\n");

@@ -59,7 +59,8 @@ class Cuda final : public Device {
       attribute_(&v, what, index_);
       return v;
     };
-    return {"Selected Device ID: " + std::to_string(index_), "Compute Capability: " + std::to_string(get(75)) + "." + std::to_string(get(76)),
+    return {"Selected Device ID: " + std::to_string(index_),
+            "Compute Capability: " + std::to_string(get(75)) + "." + std::to_string(get(76)),
             "SMs: " + std::to_string(get(16)), "Memory Bus Width: " + std::to_string(get(37)) + " bits"};
   }
   bool is_gpu() const override { return true; }
@@ -76,8 +77,12 @@ class Cuda final : public Device {
   }
   void destroy_stream(CUstream_st* stream) override { stream_destroy_(stream); }
   void synchronize(CUstream_st* stream) override { check(stream_synchronize_(stream), "cudaStreamSynchronize"); }
-  void to_device(void* device, const void* host, size_t bytes, CUstream_st* s) override { check(copy_(device, host, bytes, 1, s), "cudaMemcpyAsync"); }
-  void to_host(void* host, const void* device, size_t bytes, CUstream_st* s) override { check(copy_(host, device, bytes, 2, s), "cudaMemcpyAsync"); }
+  void to_device(void* device, const void* host, size_t bytes, CUstream_st* s) override {
+    check(copy_(device, host, bytes, 1, s), "cudaMemcpyAsync");
+  }
+  void to_host(void* host, const void* device, size_t bytes, CUstream_st* s) override {
+    check(copy_(host, device, bytes, 2, s), "cudaMemcpyAsync");
+  }
 
  private:
   template <class F>
@@ -113,7 +118,9 @@ std::unique_ptr<Device> Device::open(int index) {
     auto count_devices = reinterpret_cast<int (*)(int*)>(dlsym(library, "cudaGetDeviceCount"));
     int count = 0;
     if (!count_devices || count_devices(&count) != 0 || count == 0) continue;
-    if (index >= count) throw std::runtime_error("--device=" + std::to_string(index) + ": the machine has " + std::to_string(count) + " GPUs");
+    if (index >= count)
+      throw std::runtime_error("--device=" + std::to_string(index) + ": the machine has " + std::to_string(count) +
+                               " GPUs");
     return std::make_unique<Cuda>(library, index);
   }
   return std::make_unique<Host>();

@@ -40,7 +40,9 @@ nvinfer1::Dims to_dims(const trtexec::Dims& d) {
 const trtexec::Dims* find(const Shapes& shapes, const std::string& name) {
   if (auto it = shapes.find(name); it != shapes.end()) return &it->second;
   for (const auto& [pattern, dims] : shapes)
-    if (!pattern.empty() && pattern.back() == '*' && name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0) return &dims;
+    if (!pattern.empty() && pattern.back() == '*' &&
+        name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0)
+      return &dims;
   return nullptr;
 }
 
@@ -69,13 +71,17 @@ void add_profile(const Options& o, IBuilder& builder, INetworkDefinition& networ
     const trtexec::Dims *fixed = find(o.shapes, name), *opt = find(o.opt_shapes, name);
     const trtexec::Dims *low = find(o.min_shapes, name), *high = find(o.max_shapes, name);
     const trtexec::Dims* any = opt ? opt : fixed ? fixed : high ? high : low;
-    if (!any) log.warning("Dynamic dimensions required for input: " + name + ", but no shapes were provided. Automatically overriding shape to 1.");
+    if (!any)
+      log.warning("Dynamic dimensions required for input: " + name +
+                  ", but no shapes were provided. Automatically overriding shape to 1.");
     auto pick = [&](const trtexec::Dims* given) { return given ? to_dims(*given) : any ? to_dims(*any) : fallback; };
-    if (!profile->setDimensions(name.c_str(), OptProfileSelector::kMIN, pick(low)) || !profile->setDimensions(name.c_str(), OptProfileSelector::kOPT, pick(opt ? opt : fixed)) ||
+    if (!profile->setDimensions(name.c_str(), OptProfileSelector::kMIN, pick(low)) ||
+        !profile->setDimensions(name.c_str(), OptProfileSelector::kOPT, pick(opt ? opt : fixed)) ||
         !profile->setDimensions(name.c_str(), OptProfileSelector::kMAX, pick(high)))
       throw std::runtime_error("the shapes of input '" + name + "' do not make a valid profile");
   }
-  if (dynamic && config.addOptimizationProfile(profile) < 0) throw std::runtime_error("the optimization profile is not valid");
+  if (dynamic && config.addOptimizationProfile(profile) < 0)
+    throw std::runtime_error("the optimization profile is not valid");
 }
 
 void set_precision(const Options& o, IBuilderConfig& config) {
@@ -103,15 +109,19 @@ void configure(const Options& o, IBuilderConfig& config) {
   if (o.average_timing > 0) config.setAvgTimingIterations(o.average_timing);
   if (o.max_tactics >= 0) config.setMaxNbTactics(o.max_tactics);
   if (o.max_aux_streams >= 0) config.setMaxAuxStreams(o.max_aux_streams);
-  if (auto it = o.pools.find("workspace"); it != o.pools.end()) config.setMemoryPoolLimit(MemoryPoolType::kWORKSPACE, size_t(it->second * (1 << 20)));
-  if (auto it = o.pools.find("tacticSharedMem"); it != o.pools.end()) config.setMemoryPoolLimit(MemoryPoolType::kTACTIC_SHARED_MEMORY, size_t(it->second * (1 << 20)));
-  if (o.profiling_verbosity == "detailed" || o.dump_layer_info || !o.export_layer_info.empty()) config.setProfilingVerbosity(ProfilingVerbosity::kDETAILED);
+  if (auto it = o.pools.find("workspace"); it != o.pools.end())
+    config.setMemoryPoolLimit(MemoryPoolType::kWORKSPACE, size_t(it->second * (1 << 20)));
+  if (auto it = o.pools.find("tacticSharedMem"); it != o.pools.end())
+    config.setMemoryPoolLimit(MemoryPoolType::kTACTIC_SHARED_MEMORY, size_t(it->second * (1 << 20)));
+  if (o.profiling_verbosity == "detailed" || o.dump_layer_info || !o.export_layer_info.empty())
+    config.setProfilingVerbosity(ProfilingVerbosity::kDETAILED);
   if (o.profiling_verbosity == "none") config.setProfilingVerbosity(ProfilingVerbosity::kNONE);
 }
 
 std::unique_ptr<ITimingCache> read_timing_cache(const Options& o, IBuilderConfig& config) {
   std::vector<char> bytes;
-  if (!o.timing_cache_file.empty() && std::filesystem::exists(o.timing_cache_file)) bytes = read_file(o.timing_cache_file);
+  if (!o.timing_cache_file.empty() && std::filesystem::exists(o.timing_cache_file))
+    bytes = read_file(o.timing_cache_file);
   std::unique_ptr<ITimingCache> cache(config.createTimingCache(bytes.data(), bytes.size()));
   if (cache) config.setTimingCache(*cache, false);
   return cache;
@@ -123,7 +133,8 @@ std::unique_ptr<IHostMemory> build(const Options& o, Log& log) {
   auto network = made(builder->createNetworkV2(flags), "the network");
   auto config = made(builder->createBuilderConfig(), "the builder configuration");
   for (const std::string& library : o.plugins)
-    if (!builder->getPluginRegistry().loadLibrary(library.c_str())) throw std::runtime_error("cannot load plugin library " + library);
+    if (!builder->getPluginRegistry().loadLibrary(library.c_str()))
+      throw std::runtime_error("cannot load plugin library " + library);
   auto parser = made(nvonnxparser::createParser(*network, log), "the parser");
 
   log.info("Start parsing network model.");
@@ -179,8 +190,10 @@ Loaded make_engine(const Options& o, Log& log) {
   Loaded loaded;
   std::vector<char> file;
   std::unique_ptr<IHostMemory> plan;
-  if (!o.load_engine.empty()) file = read_file(o.load_engine);
-  else plan = build(o, log);
+  if (!o.load_engine.empty())
+    file = read_file(o.load_engine);
+  else
+    plan = build(o, log);
   const void* data = plan ? plan->data() : file.data();
   const size_t size = plan ? plan->size() : file.size();
   if (o.skip_inference && o.load_engine.empty()) return loaded;

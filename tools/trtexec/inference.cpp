@@ -39,7 +39,8 @@ void fill_random(Binding& b, uint32_t seed) {
     case DataType::kBF16:
     case DataType::kHALF:
       for (size_t i = 0; i + 2 <= n; i += 2) {  // ±0.5 … ±1: the exponent's code is the type's own
-        const uint16_t bits = uint16_t((b.type == DataType::kBF16 ? 0x3f00 : 0x3800) | (random() & 0x7f) | (random() & 1) << 15);
+        const uint16_t bits =
+            uint16_t((b.type == DataType::kBF16 ? 0x3f00 : 0x3800) | (random() & 0x7f) | (random() & 1) << 15);
         std::memcpy(p + i, &bits, 2);
       }
       break;
@@ -103,7 +104,8 @@ class Stream {
       : options_(o), engine_(engine), device_(device), context_(engine.createExecutionContext()) {
     if (!context_) throw std::runtime_error("could not create an execution context");
     stream_ = device.create_stream();
-    if (o.profile > 0 && !context_->setOptimizationProfileAsync(o.profile, stream_)) throw std::runtime_error("--useProfile: there is no such profile");
+    if (o.profile > 0 && !context_->setOptimizationProfileAsync(o.profile, stream_))
+      throw std::runtime_error("--useProfile: there is no such profile");
     set_shapes(log, first);
     bind(log, first);
   }
@@ -163,7 +165,8 @@ class Stream {
         for (size_t k = 0; k < dims.size(); ++k) dims[k] = dims[k] < 0 ? (k < opt.size() ? opt[k] : 1) : dims[k];
       }
       if (first) log.info("Set shape of input tensor " + std::string(name) + " to: " + text(dims));
-      if (!context_->setInputShape(name, to_dims(dims))) throw std::runtime_error("shape " + text(dims) + " of input '" + name + "' is not accepted");
+      if (!context_->setInputShape(name, to_dims(dims)))
+        throw std::runtime_error("shape " + text(dims) + " of input '" + name + "' is not accepted");
     }
   }
   void bind(Log& log, bool first) {
@@ -184,10 +187,12 @@ class Stream {
         memory = device_.allocate(b.host.size());
         if (b.is_input) device_.to_device(memory, b.host.data(), b.host.size(), stream_);
         device_.synchronize(stream_);
-        if (!context_->setTensorAddress(name, memory)) throw std::runtime_error("the address of '" + b.name + "' is not accepted");
+        if (!context_->setTensorAddress(name, memory))
+          throw std::runtime_error("the address of '" + b.name + "' is not accepted");
       } else {
         allocator = std::make_unique<Allocator>(device_);
-        if (!context_->setOutputAllocator(name, allocator.get())) throw std::runtime_error("the allocator of output '" + b.name + "' is not accepted");
+        if (!context_->setOutputAllocator(name, allocator.get()))
+          throw std::runtime_error("the allocator of output '" + b.name + "' is not accepted");
       }
       memory_.push_back(memory);
       allocators_.push_back(std::move(allocator));
@@ -204,7 +209,8 @@ class Stream {
     if (first) log.info("Using values loaded from " + it->second + " for input " + b.name);
     const auto bytes = read_file(it->second);
     if (bytes.size() != b.host.size())
-      throw std::runtime_error(it->second + " has " + std::to_string(bytes.size()) + " bytes, input " + b.name + " " + text(b.dims) + " takes " + std::to_string(b.host.size()));
+      throw std::runtime_error(it->second + " has " + std::to_string(bytes.size()) + " bytes, input " + b.name + " " +
+                               text(b.dims) + " takes " + std::to_string(b.host.size()));
     b.host = bytes;
   }
   void copy(bool inputs) {
@@ -270,11 +276,19 @@ size_t bytes_of(DataType type, const trtexec::Dims& dims) {
   size_t n = 1;
   for (int64_t d : dims) n *= size_t(std::max<int64_t>(d, 0));
   switch (type) {
-    case DataType::kINT64: return n * 8;
-    case DataType::kFLOAT: case DataType::kINT32: return n * 4;
-    case DataType::kHALF: case DataType::kBF16: return n * 2;
-    case DataType::kINT4: case DataType::kFP4: return (n + 1) / 2;
-    default: return n;
+    case DataType::kINT64:
+      return n * 8;
+    case DataType::kFLOAT:
+    case DataType::kINT32:
+      return n * 4;
+    case DataType::kHALF:
+    case DataType::kBF16:
+      return n * 2;
+    case DataType::kINT4:
+    case DataType::kFP4:
+      return (n + 1) / 2;
+    default:
+      return n;
   }
 }
 

@@ -22,13 +22,15 @@ std::vector<std::string> split(std::string_view s, char at) {
 double number(const std::string& flag, std::string_view s) {
   double v = 0;
   auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v);
-  if (error != std::errc() || end != s.data() + s.size()) bad("--" + flag + " takes a number, found '" + std::string(s) + "'");
+  if (error != std::errc() || end != s.data() + s.size())
+    bad("--" + flag + " takes a number, found '" + std::string(s) + "'");
   return v;
 }
 
 int integer(const std::string& flag, std::string_view s, int least = INT32_MIN) {
   const double v = number(flag, s);
-  if (v != int(v) || v < least) bad("--" + flag + " takes a whole number from " + std::to_string(least) + ", found '" + std::string(s) + "'");
+  if (v != int(v) || v < least)
+    bad("--" + flag + " takes a whole number from " + std::to_string(least) + ", found '" + std::string(s) + "'");
   return int(v);
 }
 
@@ -56,11 +58,23 @@ double mebibytes(const std::string& flag, std::string s) {
   double scale = 1;
   if (!s.empty() && std::isalpha(static_cast<unsigned char>(s.back()))) {
     switch (s.back()) {
-      case 'B': case 'b': scale = 1.0 / (1 << 20); break;
-      case 'K': case 'k': scale = 1.0 / 1024; break;
-      case 'M': case 'm': break;
-      case 'G': case 'g': scale = 1024; break;
-      default: bad("--" + flag + " takes sizes with B, K, M or G, found '" + s + "'");
+      case 'B':
+      case 'b':
+        scale = 1.0 / (1 << 20);
+        break;
+      case 'K':
+      case 'k':
+        scale = 1.0 / 1024;
+        break;
+      case 'M':
+      case 'm':
+        break;
+      case 'G':
+      case 'g':
+        scale = 1024;
+        break;
+      default:
+        bad("--" + flag + " takes sizes with B, K, M or G, found '" + s + "'");
     }
     s.pop_back();
   }
@@ -93,131 +107,192 @@ Flag set_shapes(std::string_view name, std::string_view help) {
   return {name, "spec", help, [](Options& o, auto& f, auto& v) { o.*Member = shapes(f, v); }};
 }
 Flag ignored(std::string_view name, std::string_view takes, std::string_view why) {
-  return {name, takes, why, [why](Options& o, auto& f, auto&) { o.notes.push_back("--" + f + " has no effect here: " + std::string(why)); }};
+  return {name, takes, why, [why](Options& o, auto& f, auto&) {
+            o.notes.push_back("--" + f + " has no effect here: " + std::string(why));
+          }};
+}
+
+std::vector<Flag> model_flags() {
+  return {set_text<&Options::onnx>("onnx", "file", "ONNX model"),
+          set_shapes<&Options::shapes>("shapes", "dims of dynamic inputs, name:1x3x224x224[,…]"),
+          set_shapes<&Options::min_shapes>("minShapes", "smallest dims of the profile"),
+          set_shapes<&Options::opt_shapes>("optShapes", "dims to optimise for"),
+          set_shapes<&Options::max_shapes>("maxShapes", "largest dims of the profile"),
+          set_int<&Options::batch>("batch", "batch size of an implicit-batch network", 1),
+          ignored("maxBatch", "N", "a plan is not bound to a batch size"),
+          ignored("explicitBatch", "", "networks from ONNX always have an explicit batch")};
+}
+
+std::vector<Flag> precision_flags() {
+  return {on<&Options::fp16>("fp16", "let layers use f16"),
+          on<&Options::bf16>("bf16", "let layers use bf16"),
+          on<&Options::int8>("int8", "let layers use int8"),
+          on<&Options::fp8>("fp8", "let layers use fp8"),
+          on<&Options::int4>("int4", "let layers use int4"),
+          on<&Options::best>("best", "let layers use every type"),
+          on<&Options::tf32>("noTF32", "no TF32 in f32 layers", false),
+          on<&Options::strongly_typed>("stronglyTyped", "types come from the graph alone"),
+          set_text<&Options::calib>("calib", "file", "INT8 calibration cache"),
+          set_text<&Options::precision_constraints>("precisionConstraints", "obey|prefer|none",
+                                                    "how layer precisions bind"),
+          set_text<&Options::layer_precisions>("layerPrecisions", "layer:type[,…]", "precision of single layers"),
+          set_text<&Options::layer_output_types>("layerOutputTypes", "layer:type[,…]", "output types of single layers"),
+          set_text<&Options::input_formats>("inputIOFormats", "type:format[,…]", "types and formats of inputs"),
+          set_text<&Options::output_formats>("outputIOFormats", "type:format[,…]", "types and formats of outputs")};
+}
+
+std::vector<Flag> build_flags() {
+  return {{"memPoolSize", "pool:size[,…]", "memory limits, sizes in MiB or with B, K, M, G",
+           [](Options& o, auto& f, auto& v) {
+             for (const auto& item : split(v, ',')) {
+               const auto parts = split(item, ':');
+               if (parts.size() != 2) bad("--" + f + " takes pool:size, found '" + item + "'");
+               static const std::set<std::string> pools{"workspace",     "dlaSRAM",         "dlaLocalDRAM",
+                                                        "dlaGlobalDRAM", "tacticSharedMem", "tacticDram"};
+               if (!pools.count(parts[0]))
+                 bad("--" + f + ": unknown pool '" + parts[0] +
+                     "', accepted are workspace, dlaSRAM, dlaLocalDRAM, dlaGlobalDRAM, tacticSharedMem, tacticDram");
+               o.pools[parts[0]] = mebibytes(f, parts[1]);
+             }
+           }},
+          {"workspace", "MiB", "the workspace's memory limit",
+           [](Options& o, auto& f, auto& v) { o.pools["workspace"] = mebibytes(f, v); }},
+          set_int<&Options::optimization_level>("builderOptimizationLevel", "0 no timing … 5 exhaustive"),
+          set_int<&Options::max_tactics>("maxTactics", "most kernels timed for a layer", -1),
+          set_int<&Options::average_timing>("avgTiming", "repetitions a timing is averaged over", 1),
+          ignored("minTiming", "N", "timings repeat until they are stable"),
+          ignored("heuristic", "", "candidates are always ranked first"),
+          set_text<&Options::timing_cache_file>("timingCacheFile", "file", "measured times, read and updated"),
+          on<&Options::error_on_timing_cache_miss>("errorOnTimingCacheMiss",
+                                                   "a time that is not in the cache fails the build"),
+          ignored("noBuilderCache", "", "without --timingCacheFile no cache is kept"),
+          ignored("noCompilationCache", "", "nothing is compiled"),
+          ignored("tacticSources", "spec", "kernels come from one list"),
+          set_text<&Options::sparsity>("sparsity", "spec", "structured sparsity"),
+          {"profilingVerbosity", "layer_names_only|detailed|none", "what the engine tells of its layers",
+           [](Options& o, auto& f, auto& v) {
+             if (v != "layer_names_only" && v != "detailed" && v != "none" && v != "default" && v != "verbose")
+               bad("--" + f + " takes layer_names_only, detailed or none, found '" + v + "'");
+             o.profiling_verbosity = v == "default" ? "layer_names_only" : v == "verbose" ? "detailed" : v;
+           }},
+          ignored("preview", "spec", "preview features are on"),
+          set_int<&Options::max_aux_streams>("maxAuxStreams", "auxiliary streams"),
+          ignored("tilingOptimizationLevel", "N", "tiling follows the caches"),
+          ignored("l2LimitForTiling", "N", "tiling follows the caches"),
+          ignored("distributiveIndependence", "", "results never depend on the batch"),
+          ignored("monitorMemory", "", "--verbose reports memory")};
+}
+
+std::vector<Flag> plan_flags() {
+  return {on<&Options::refit>("refit", "weights may be replaced"),
+          on<&Options::strip_weights>("stripWeights", "leave weights out of the plan"),
+          on<&Options::strip_weights>("stripAllWeights", "leave weights out of the plan"),
+          on<&Options::time_refit>("timeRefit", "time refitting"),
+          on<&Options::dump_refit>("dumpRefit", "list refittable weights"),
+          on<&Options::version_compatible>("versionCompatible", "every later version loads the plan (always so)"),
+          on<&Options::version_compatible>("vc", "as --versionCompatible"),
+          ignored("excludeLeanRuntime", "", "plans hold no runtime"),
+          ignored("leanDLLPath", "file", "plans need no lean runtime"),
+          ignored("useRuntime", "full|lean|dispatch", "one runtime serves all plans"),
+          set_text<&Options::hardware_compatibility>("hardwareCompatibilityLevel", "none|ampere+|sameComputeCapability",
+                                                     "plans load everywhere"),
+          ignored("runtimePlatform", "name", "plans load everywhere"),
+          on<&Options::get_plan_version_only>("getPlanVersionOnly", "print the version that made --loadEngine's plan"),
+          on<&Options::allow_weight_streaming>("allowWeightStreaming", "weights may be streamed"),
+          ignored("weightStreamingBudget", "size", "weights are mapped from the plan"),
+          on<&Options::plugin_instance_norm>("pluginInstanceNorm", "instance normalization as a plugin"),
+          on<&Options::plugin_instance_norm>("pi", "as --pluginInstanceNorm"),
+          ignored("enablePluginOverride", "", "plugins are looked up by name"),
+          ignored("uint8AsymmetricQuantizationDLA", "", "there is no DLA"),
+          ignored("reportCapabilityDLA", "", "there is no DLA"),
+          ignored("adjustForDLA", "", "there is no DLA"),
+          {"plugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+          {"staticPlugins", "library", "plugin library to load",
+           [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+          {"dynamicPlugins", "library", "plugin library to load",
+           [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+          ignored("setPluginsToSerialize", "library", "plans hold no code"),
+          ignored("ignoreParsedPluginLibs", "", "plans hold no code"),
+          set_text<&Options::save_engine>("saveEngine", "file", "write the plan"),
+          set_text<&Options::load_engine>("loadEngine", "file", "run a plan"),
+          ignored("asyncFileReader", "", "plans are mapped"),
+          on<&Options::skip_inference>("skipInference", "stop after building"),
+          on<&Options::skip_inference>("buildOnly", "as --skipInference")};
+}
+
+std::vector<Flag> inference_flags() {
+  return {set_int<&Options::iterations>("iterations", "fewest inferences"),
+          set_number<&Options::duration>("duration", "seconds to measure for"),
+          set_number<&Options::warm_up_ms>("warmUp", "milliseconds before measuring"),
+          set_number<&Options::sleep_ms>("sleepTime", "pause before the first inference, ms"),
+          set_number<&Options::idle_ms>("idleTime", "pause between inferences, ms"),
+          set_int<&Options::streams>("infStreams", "contexts that run side by side", 1),
+          set_int<&Options::streams>("streams", "as --infStreams", 1),
+          on<&Options::threads>("threads", "a thread for each stream"),
+          {"loadInputs", "name:file[,…]", "raw input files",
+           [](Options& o, auto& f, auto& v) {
+             for (const auto& item : split(v, ',')) {
+               const size_t colon = item.rfind(':');
+               if (colon == std::string::npos) bad("--" + f + " takes name:file, found '" + item + "'");
+               o.load_inputs[unquoted(item.substr(0, colon))] = item.substr(colon + 1);
+             }
+           }},
+          set_int<&Options::profile>("useProfile", "optimization profile to run"),
+          ignored("profile", "N", "shape options describe one profile"),
+          on<&Options::data_transfers>("noDataTransfers", "leave out copies to and from the device", false),
+          on<&Options::data_transfers>("includeDataTransfers", "count copies to and from the device"),
+          on<&Options::spin_wait>("useSpinWait", "wait by polling"),
+          on<&Options::spin_wait>("noSpinWait", "wait without polling", false),
+          on<&Options::cuda_graph>("useCudaGraph", "replay a captured graph"),
+          on<&Options::cuda_graph>("noCudaGraph", "no captured graph", false),
+          on<&Options::separate_profile_run>("separateProfileRun", "profile layers in a run of its own"),
+          ignored("useManagedMemory", "", "buffers are plain"),
+          ignored("exposeDMA", "", "copies run in order"),
+          ignored("persistentCacheRatio", "N", "the cache is not partitioned"),
+          ignored("allocationStrategy", "static|profile|runtime", "memory follows the shapes in use"),
+          on<&Options::time_deserialize>("timeDeserialize", "time loading the plan"),
+          on<&Options::verbose>("verbose", "log everything"),
+          set_int<&Options::average_runs>("avgRuns", "runs a printed average covers", 1)};
+}
+
+std::vector<Flag> report_flags() {
+  return {{"percentile", "P[,…]", "latency percentiles",
+           [](Options& o, auto& f, auto& v) {
+             o.percentiles.clear();
+             for (const auto& p : split(v, ',')) {
+               o.percentiles.push_back(number(f, p));
+               if (o.percentiles.back() < 0 || o.percentiles.back() > 100)
+                 bad("--percentile takes numbers from 0 to 100, found '" + p + "'");
+             }
+           }},
+          on<&Options::dump_output>("dumpOutput", "print outputs"),
+          on<&Options::dump_raw_bindings>("dumpRawBindingsToFile", "write inputs and outputs to raw files"),
+          on<&Options::dump_profile>("dumpProfile", "print each layer's time"),
+          on<&Options::dump_layer_info>("dumpLayerInfo", "print layers"),
+          on<&Options::dump_optimization_profile>("dumpOptimizationProfile", "print profiles"),
+          set_text<&Options::export_times>("exportTimes", "file", "times as JSON"),
+          set_text<&Options::export_output>("exportOutput", "file", "outputs as JSON"),
+          set_text<&Options::export_profile>("exportProfile", "file", "layer times as JSON"),
+          set_text<&Options::export_layer_info>("exportLayerInfo", "file", "layers as JSON"),
+          set_text<&Options::mark_debug>("markDebug", "tensors", "tensors to watch"),
+          set_int<&Options::device>("device", "GPU to use"),
+          set_int<&Options::dla_core>("useDLACore", "DLA core to use"),
+          on<&Options::allow_gpu_fallback>("allowGPUFallback", "layers may leave the DLA"),
+          ignored("tempdir", "folder", "no temporary files are made"),
+          ignored("tempfileControls", "spec", "no temporary files are made"),
+          ignored("cpuOnly", "", "without a GPU engines run on the CPU"),
+          on<&Options::help>("help", "print this"),
+          on<&Options::help>("h", "print this")};
 }
 
 const std::vector<Flag>& flags() {
-  static const std::vector<Flag> table{
-      set_text<&Options::onnx>("onnx", "file", "ONNX model"),
-      set_shapes<&Options::shapes>("shapes", "dims of dynamic inputs, name:1x3x224x224[,…]"),
-      set_shapes<&Options::min_shapes>("minShapes", "smallest dims of the profile"),
-      set_shapes<&Options::opt_shapes>("optShapes", "dims to optimise for"),
-      set_shapes<&Options::max_shapes>("maxShapes", "largest dims of the profile"),
-      set_int<&Options::batch>("batch", "batch size of an implicit-batch network", 1),
-      ignored("maxBatch", "N", "a plan is not bound to a batch size"),
-      ignored("explicitBatch", "", "networks from ONNX always have an explicit batch"),
-      on<&Options::fp16>("fp16", "let layers use f16"), on<&Options::bf16>("bf16", "let layers use bf16"),
-      on<&Options::int8>("int8", "let layers use int8"), on<&Options::fp8>("fp8", "let layers use fp8"),
-      on<&Options::int4>("int4", "let layers use int4"), on<&Options::best>("best", "let layers use every type"),
-      on<&Options::tf32>("noTF32", "no TF32 in f32 layers", false),
-      on<&Options::strongly_typed>("stronglyTyped", "types come from the graph alone"),
-      set_text<&Options::calib>("calib", "file", "INT8 calibration cache"),
-      set_text<&Options::precision_constraints>("precisionConstraints", "obey|prefer|none", "how layer precisions bind"),
-      set_text<&Options::layer_precisions>("layerPrecisions", "layer:type[,…]", "precision of single layers"),
-      set_text<&Options::layer_output_types>("layerOutputTypes", "layer:type[,…]", "output types of single layers"),
-      set_text<&Options::input_formats>("inputIOFormats", "type:format[,…]", "types and formats of inputs"),
-      set_text<&Options::output_formats>("outputIOFormats", "type:format[,…]", "types and formats of outputs"),
-      {"memPoolSize", "pool:size[,…]", "memory limits, sizes in MiB or with B, K, M, G",
-       [](Options& o, auto& f, auto& v) {
-         for (const auto& item : split(v, ',')) {
-           const auto parts = split(item, ':');
-           if (parts.size() != 2) bad("--" + f + " takes pool:size, found '" + item + "'");
-           static const std::set<std::string> pools{"workspace", "dlaSRAM", "dlaLocalDRAM", "dlaGlobalDRAM", "tacticSharedMem", "tacticDram"};
-           if (!pools.count(parts[0])) bad("--" + f + ": unknown pool '" + parts[0] + "', accepted are workspace, dlaSRAM, dlaLocalDRAM, dlaGlobalDRAM, tacticSharedMem, tacticDram");
-           o.pools[parts[0]] = mebibytes(f, parts[1]);
-         }
-       }},
-      {"workspace", "MiB", "the workspace's memory limit", [](Options& o, auto& f, auto& v) { o.pools["workspace"] = mebibytes(f, v); }},
-      set_int<&Options::optimization_level>("builderOptimizationLevel", "0 no timing … 5 exhaustive"),
-      set_int<&Options::max_tactics>("maxTactics", "most kernels timed for a layer", -1),
-      set_int<&Options::average_timing>("avgTiming", "repetitions a timing is averaged over", 1),
-      ignored("minTiming", "N", "timings repeat until they are stable"), ignored("heuristic", "", "candidates are always ranked first"),
-      set_text<&Options::timing_cache_file>("timingCacheFile", "file", "measured times, read and updated"),
-      on<&Options::error_on_timing_cache_miss>("errorOnTimingCacheMiss", "a time that is not in the cache fails the build"),
-      ignored("noBuilderCache", "", "without --timingCacheFile no cache is kept"), ignored("noCompilationCache", "", "nothing is compiled"),
-      ignored("tacticSources", "spec", "kernels come from one list"), set_text<&Options::sparsity>("sparsity", "spec", "structured sparsity"),
-      {"profilingVerbosity", "layer_names_only|detailed|none", "what the engine tells of its layers",
-       [](Options& o, auto& f, auto& v) {
-         if (v != "layer_names_only" && v != "detailed" && v != "none" && v != "default" && v != "verbose") bad("--" + f + " takes layer_names_only, detailed or none, found '" + v + "'");
-         o.profiling_verbosity = v == "default" ? "layer_names_only" : v == "verbose" ? "detailed" : v;
-       }},
-      ignored("preview", "spec", "preview features are on"), set_int<&Options::max_aux_streams>("maxAuxStreams", "auxiliary streams"),
-      ignored("tilingOptimizationLevel", "N", "tiling follows the caches"), ignored("l2LimitForTiling", "N", "tiling follows the caches"),
-      ignored("distributiveIndependence", "", "results never depend on the batch"), ignored("monitorMemory", "", "--verbose reports memory"),
-      on<&Options::refit>("refit", "weights may be replaced"), on<&Options::strip_weights>("stripWeights", "leave weights out of the plan"),
-      on<&Options::strip_weights>("stripAllWeights", "leave weights out of the plan"), on<&Options::time_refit>("timeRefit", "time refitting"),
-      on<&Options::dump_refit>("dumpRefit", "list refittable weights"),
-      on<&Options::version_compatible>("versionCompatible", "every later version loads the plan (always so)"),
-      on<&Options::version_compatible>("vc", "as --versionCompatible"), ignored("excludeLeanRuntime", "", "plans hold no runtime"),
-      ignored("leanDLLPath", "file", "plans need no lean runtime"), ignored("useRuntime", "full|lean|dispatch", "one runtime serves all plans"),
-      set_text<&Options::hardware_compatibility>("hardwareCompatibilityLevel", "none|ampere+|sameComputeCapability", "plans load everywhere"),
-      ignored("runtimePlatform", "name", "plans load everywhere"),
-      on<&Options::get_plan_version_only>("getPlanVersionOnly", "print the version that made --loadEngine's plan"),
-      on<&Options::allow_weight_streaming>("allowWeightStreaming", "weights may be streamed"), ignored("weightStreamingBudget", "size", "weights are mapped from the plan"),
-      on<&Options::plugin_instance_norm>("pluginInstanceNorm", "instance normalization as a plugin"), on<&Options::plugin_instance_norm>("pi", "as --pluginInstanceNorm"),
-      ignored("enablePluginOverride", "", "plugins are looked up by name"), ignored("uint8AsymmetricQuantizationDLA", "", "there is no DLA"),
-      ignored("reportCapabilityDLA", "", "there is no DLA"), ignored("adjustForDLA", "", "there is no DLA"),
-      {"plugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-      {"staticPlugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-      {"dynamicPlugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-      ignored("setPluginsToSerialize", "library", "plans hold no code"), ignored("ignoreParsedPluginLibs", "", "plans hold no code"),
-      set_text<&Options::save_engine>("saveEngine", "file", "write the plan"), set_text<&Options::load_engine>("loadEngine", "file", "run a plan"),
-      ignored("asyncFileReader", "", "plans are mapped"), on<&Options::skip_inference>("skipInference", "stop after building"),
-      on<&Options::skip_inference>("buildOnly", "as --skipInference"),
-      set_int<&Options::iterations>("iterations", "fewest inferences"), set_number<&Options::duration>("duration", "seconds to measure for"),
-      set_number<&Options::warm_up_ms>("warmUp", "milliseconds before measuring"), set_number<&Options::sleep_ms>("sleepTime", "pause before the first inference, ms"),
-      set_number<&Options::idle_ms>("idleTime", "pause between inferences, ms"),
-      set_int<&Options::streams>("infStreams", "contexts that run side by side", 1), set_int<&Options::streams>("streams", "as --infStreams", 1),
-      on<&Options::threads>("threads", "a thread for each stream"),
-      {"loadInputs", "name:file[,…]", "raw input files", [](Options& o, auto& f, auto& v) {
-         for (const auto& item : split(v, ',')) {
-           const size_t colon = item.rfind(':');
-           if (colon == std::string::npos) bad("--" + f + " takes name:file, found '" + item + "'");
-           o.load_inputs[unquoted(item.substr(0, colon))] = item.substr(colon + 1);
-         }
-       }},
-      set_int<&Options::profile>("useProfile", "optimization profile to run"), ignored("profile", "N", "shape options describe one profile"),
-      on<&Options::data_transfers>("noDataTransfers", "leave out copies to and from the device", false),
-      on<&Options::data_transfers>("includeDataTransfers", "count copies to and from the device"),
-      on<&Options::spin_wait>("useSpinWait", "wait by polling"), on<&Options::spin_wait>("noSpinWait", "wait without polling", false),
-      on<&Options::cuda_graph>("useCudaGraph", "replay a captured graph"), on<&Options::cuda_graph>("noCudaGraph", "no captured graph", false),
-      on<&Options::separate_profile_run>("separateProfileRun", "profile layers in a run of its own"),
-      ignored("useManagedMemory", "", "buffers are plain"), ignored("exposeDMA", "", "copies run in order"), ignored("persistentCacheRatio", "N", "the cache is not partitioned"),
-      ignored("allocationStrategy", "static|profile|runtime", "memory follows the shapes in use"), on<&Options::time_deserialize>("timeDeserialize", "time loading the plan"),
-      on<&Options::verbose>("verbose", "log everything"), set_int<&Options::average_runs>("avgRuns", "runs a printed average covers", 1),
-      {"percentile", "P[,…]", "latency percentiles", [](Options& o, auto& f, auto& v) {
-         o.percentiles.clear();
-         for (const auto& p : split(v, ',')) {
-           o.percentiles.push_back(number(f, p));
-           if (o.percentiles.back() < 0 || o.percentiles.back() > 100) bad("--percentile takes numbers from 0 to 100, found '" + p + "'");
-         }
-       }},
-      on<&Options::dump_output>("dumpOutput", "print outputs"), on<&Options::dump_raw_bindings>("dumpRawBindingsToFile", "write inputs and outputs to raw files"),
-      on<&Options::dump_profile>("dumpProfile", "print each layer's time"), on<&Options::dump_layer_info>("dumpLayerInfo", "print layers"),
-      on<&Options::dump_optimization_profile>("dumpOptimizationProfile", "print profiles"),
-      set_text<&Options::export_times>("exportTimes", "file", "times as JSON"), set_text<&Options::export_output>("exportOutput", "file", "outputs as JSON"),
-      set_text<&Options::export_profile>("exportProfile", "file", "layer times as JSON"), set_text<&Options::export_layer_info>("exportLayerInfo", "file", "layers as JSON"),
-      set_text<&Options::mark_debug>("markDebug", "tensors", "tensors to watch"),
-      set_int<&Options::device>("device", "GPU to use"), set_int<&Options::dla_core>("useDLACore", "DLA core to use"), on<&Options::allow_gpu_fallback>("allowGPUFallback", "layers may leave the DLA"),
-      ignored("tempdir", "folder", "no temporary files are made"), ignored("tempfileControls", "spec", "no temporary files are made"), ignored("cpuOnly", "", "without a GPU engines run on the CPU"),
-      on<&Options::help>("help", "print this"), on<&Options::help>("h", "print this")};
+  static const std::vector<Flag> table = [] {
+    std::vector<Flag> all;
+    for (auto group : {model_flags, precision_flags, build_flags, plan_flags, inference_flags, report_flags})
+      for (Flag& f : group()) all.push_back(std::move(f));
+    return all;
+  }();
   return table;
-}
-
-std::string join(const Shapes& s) {
-  std::string out;
-  for (const auto& [name, dims] : s) out += (out.empty() ? "" : ", ") + name + "=" + text(dims);
-  return out.empty() ? "model" : out;
-}
-
-std::string precision(const Options& o) {
-  std::string p = "FP32";
-  if (o.fp16 || o.best) p += "+FP16";
-  if (o.bf16 || o.best) p += "+BF16";
-  if (o.int8 || o.best) p += "+INT8";
-  if (o.fp8) p += "+FP8";
-  if (o.int4) p += "+INT4";
-  return o.strongly_typed ? "Strongly Typed" : p;
 }
 
 }  // namespace
@@ -239,37 +314,13 @@ Options parse(const std::vector<std::string>& arguments) {
     for (const Flag& f : flags())
       if (f.name == name) found = &f;
     if (!found) bad("unknown option --" + name + "; --help lists the accepted ones");
-    if (!found->value.empty() && equals == std::string::npos) bad("--" + name + " takes a value: --" + name + "=" + std::string(found->value));
+    if (!found->value.empty() && equals == std::string::npos)
+      bad("--" + name + " takes a value: --" + name + "=" + std::string(found->value));
     found->apply(o, name, value);
   }
   if (o.optimization_level > 5) bad("--builderOptimizationLevel takes 0 to 5");
   if (!o.help && o.onnx.empty() == o.load_engine.empty()) bad("give one of --onnx=file and --loadEngine=file");
   return o;
-}
-
-std::vector<std::string> describe(const Options& o) {
-  auto yes = [](bool b) { return b ? "Enabled" : "Disabled"; };
-  auto number_text = [](double v) {
-    char buffer[40];
-    return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, v).ptr);
-  };
-  std::string percentiles;
-  for (double p : o.percentiles) percentiles += (percentiles.empty() ? "" : ",") + number_text(p);
-  std::string pools;
-  for (const auto& [pool, size] : o.pools) pools += (pools.empty() ? "" : ", ") + pool + ": " + number_text(size) + " MiB";
-  return {"=== Model Options ===", "Format: " + std::string(o.onnx.empty() ? "*" : "ONNX"), "Model: " + o.onnx, "",
-          "=== Build Options ===", "Memory Pools: " + (pools.empty() ? "workspace: default" : pools), "avgTiming: " + std::to_string(std::max(o.average_timing, 8)),
-          "Precision: " + precision(o), "Layer precisions: " + o.layer_precisions, "Calibration: " + o.calib, std::string("Refit: ") + yes(o.refit), std::string("Strip weights: ") + yes(o.strip_weights),
-          std::string("Version Compatible: ") + yes(o.version_compatible), "Sparsity: " + o.sparsity, "Builder optimization level: " + std::to_string(o.optimization_level),
-          "Timing cache file: " + o.timing_cache_file, "Save engine: " + o.save_engine, "Load engine: " + o.load_engine, "Profiling verbosity: " + o.profiling_verbosity,
-          "Input build shapes: min " + join(o.min_shapes.empty() ? o.shapes : o.min_shapes) + "; opt " + join(o.opt_shapes.empty() ? o.shapes : o.opt_shapes) + "; max " + join(o.max_shapes.empty() ? o.shapes : o.max_shapes), "",
-          "=== System Options ===", "Device: " + std::to_string(o.device), "DLACore: " + (o.dla_core < 0 ? std::string() : std::to_string(o.dla_core)), "",
-          "=== Inference Options ===", "Batch: Explicit", "Input inference shapes: " + join(o.shapes), "Iterations: " + std::to_string(o.iterations),
-          "Duration: " + number_text(o.duration) + "s (+ " + number_text(o.warm_up_ms) + "ms warm up)", "Sleep time: " + number_text(o.sleep_ms) + "ms", "Idle time: " + number_text(o.idle_ms) + "ms",
-          "Inference Streams: " + std::to_string(o.streams), std::string("Data transfers: ") + yes(o.data_transfers), std::string("Multithreading: ") + yes(o.threads), std::string("CUDA Graph: ") + yes(o.cuda_graph), "",
-          "=== Reporting Options ===", std::string("Verbose: ") + yes(o.verbose), "Averages: " + std::to_string(o.average_runs) + " inferences", "Percentiles: " + percentiles,
-          std::string("Dump output: ") + yes(o.dump_output), std::string("Profile: ") + yes(o.dump_profile), "Export timing to JSON file: " + o.export_times, "Export output to JSON file: " + o.export_output,
-          "Export profile to JSON file: " + o.export_profile, ""};
 }
 
 std::string usage() {

@@ -17,7 +17,8 @@ struct Options {
   std::string onnx;
   // Build
   Shapes min_shapes, opt_shapes, max_shapes, shapes;
-  bool fp16 = false, bf16 = false, int8 = false, fp8 = false, int4 = false, best = false, tf32 = true, strongly_typed = false;
+  bool fp16 = false, bf16 = false, int8 = false, fp8 = false, int4 = false, best = false, tf32 = true,
+       strongly_typed = false;
   std::string calib, precision_constraints = "none", layer_precisions, layer_output_types;
   std::map<std::string, double> pools;  ///< MiB by pool name
   int optimization_level = 3, average_timing = -1, max_tactics = -1, max_aux_streams = -1;
@@ -43,7 +44,7 @@ struct Options {
   std::string export_times, export_output, export_profile, export_layer_info;
   bool help = false;
 
-  std::vector<std::string> notes;      ///< about options accepted without effect
+  std::vector<std::string> notes;  ///< about options accepted without effect
 };
 
 /// Throws std::invalid_argument naming the option and what is accepted.

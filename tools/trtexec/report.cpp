@@ -46,8 +46,10 @@ Statistics summarise(std::vector<double> v, const std::vector<double>& percentil
 }
 
 std::string line(const Statistics& s, const std::vector<double>& percentiles) {
-  std::string out = "min = " + number(s.min) + " ms, max = " + number(s.max) + " ms, mean = " + number(s.mean) + " ms, median = " + number(s.median) + " ms";
-  for (size_t i = 0; i < percentiles.size(); ++i) out += ", percentile(" + number(percentiles[i]) + "%) = " + number(s.percentiles[i]) + " ms";
+  std::string out = "min = " + number(s.min) + " ms, max = " + number(s.max) + " ms, mean = " + number(s.mean) +
+                    " ms, median = " + number(s.median) + " ms";
+  for (size_t i = 0; i < percentiles.size(); ++i)
+    out += ", percentile(" + number(percentiles[i]) + "%) = " + number(s.percentiles[i]) + " ms";
   return out;
 }
 
@@ -70,7 +72,8 @@ void trace(const Options& o, const Results& r, Log& log) {
       enqueue += r.queries[i].enqueue();
     }
     const double n = double(step);
-    log.info("Average on " + std::to_string(step) + " runs - GPU latency: " + number(compute / n) + " ms - Host latency: " + number(latency / n) + " ms (enqueue " + number(enqueue / n) + " ms)");
+    log.info("Average on " + std::to_string(step) + " runs - GPU latency: " + number(compute / n) +
+             " ms - Host latency: " + number(latency / n) + " ms (enqueue " + number(enqueue / n) + " ms)");
   }
   log.info("");
 }
@@ -78,7 +81,8 @@ void trace(const Options& o, const Results& r, Log& log) {
 void summary(const Options& o, const Results& r, Log& log) {
   const auto compute = summarise(collect(r.queries, &Query::compute), o.percentiles);
   const auto enqueue = summarise(collect(r.queries, &Query::enqueue), o.percentiles);
-  const auto h2d = summarise(collect(r.queries, &Query::h2d), o.percentiles), d2h = summarise(collect(r.queries, &Query::d2h), o.percentiles);
+  const auto h2d = summarise(collect(r.queries, &Query::h2d), o.percentiles),
+             d2h = summarise(collect(r.queries, &Query::d2h), o.percentiles);
   log.info("=== Performance summary ===");
   log.info("Throughput: " + number(r.wall_seconds > 0 ? double(r.queries.size()) / r.wall_seconds : 0) + " qps");
   log.info("Latency: " + line(summarise(collect(r.queries, &Query::latency), o.percentiles), o.percentiles));
@@ -88,9 +92,16 @@ void summary(const Options& o, const Results& r, Log& log) {
   log.info("D2H Latency: " + line(d2h, o.percentiles));
   log.info("Total Host Walltime: " + number(r.wall_seconds) + " s");
   log.info("Total GPU Compute Time: " + number(compute.mean * double(r.queries.size()) / 1000) + " s");
-  if (h2d.median > compute.median) log.warning("* Throughput may be bound by host-to-device transfers for the inputs rather than GPU Compute and the GPU may be under-utilized.");
-  if (d2h.median > compute.median) log.warning("* Throughput may be bound by device-to-host transfers for the outputs rather than GPU Compute and the GPU may be under-utilized.");
-  if (compute.variance > 2.5) log.warning("* GPU compute time is unstable, with coefficient of variance = " + number(compute.variance) + "%.");
+  if (h2d.median > compute.median)
+    log.warning(
+        "* Throughput may be bound by host-to-device transfers for the inputs rather than GPU Compute and the GPU may "
+        "be under-utilized.");
+  if (d2h.median > compute.median)
+    log.warning(
+        "* Throughput may be bound by device-to-host transfers for the outputs rather than GPU Compute and the GPU may "
+        "be under-utilized.");
+  if (compute.variance > 2.5)
+    log.warning("* GPU compute time is unstable, with coefficient of variance = " + number(compute.variance) + "%.");
   log.info("Explanations of the performance metrics are printed in the verbose logs.");
   log.info("");
 }
@@ -106,17 +117,23 @@ double element(const Binding& b, size_t i) {
     return double(f);
   };
   switch (b.type) {
-    case DataType::kFLOAT: return read(float());
-    case DataType::kINT32: return read(int32_t());
-    case DataType::kINT64: return read(int64_t());
-    case DataType::kINT8: return read(int8_t());
-    case DataType::kBF16: return from_bits(uint32_t(read(uint16_t())) << 16);
+    case DataType::kFLOAT:
+      return read(float());
+    case DataType::kINT32:
+      return read(int32_t());
+    case DataType::kINT64:
+      return read(int64_t());
+    case DataType::kINT8:
+      return read(int8_t());
+    case DataType::kBF16:
+      return from_bits(uint32_t(read(uint16_t())) << 16);
     case DataType::kHALF: {
       const uint32_t h = uint32_t(read(uint16_t())), sign = (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 1023;
       if (e == 0) return (sign ? -1 : 1) * std::ldexp(double(m), -24);
       return from_bits(sign | (e == 31 ? 0x7f800000 : (e + 112) << 23) | m << 13);
     }
-    default: return read(uint8_t());
+    default:
+      return read(uint8_t());
   }
 }
 
@@ -145,9 +162,18 @@ json output_json(const Results& r) {
 json times_json(const Results& r) {
   json all = json::array();
   for (const Query& q : r.queries)
-    all.push_back({{"startEnqMs", q.enqueue_start}, {"endEnqMs", q.enqueue_end}, {"startH2dMs", q.h2d_start}, {"endH2dMs", q.h2d_end},
-                   {"startComputeMs", q.compute_start}, {"endComputeMs", q.compute_end}, {"startD2hMs", q.d2h_start}, {"endD2hMs", q.d2h_end},
-                   {"h2dMs", q.h2d()}, {"computeMs", q.compute()}, {"d2hMs", q.d2h()}, {"latencyMs", q.latency()}});
+    all.push_back({{"startEnqMs", q.enqueue_start},
+                   {"endEnqMs", q.enqueue_end},
+                   {"startH2dMs", q.h2d_start},
+                   {"endH2dMs", q.h2d_end},
+                   {"startComputeMs", q.compute_start},
+                   {"endComputeMs", q.compute_end},
+                   {"startD2hMs", q.d2h_start},
+                   {"endD2hMs", q.d2h_end},
+                   {"h2dMs", q.h2d()},
+                   {"computeMs", q.compute()},
+                   {"d2hMs", q.d2h()},
+                   {"latencyMs", q.latency()}});
   return all;
 }
 
@@ -178,19 +204,25 @@ void profile(const Options& o, const Results& r, Log& log) {
     double total = 0;
     for (const LayerRow& row : rows) {
       char text[128];
-      std::snprintf(text, sizeof text, "%11.2f  %11.4f  %11.4f  %8.1f   ", row.total, row.average, row.median, row.percent);
+      std::snprintf(text, sizeof text, "%11.2f  %11.4f  %11.4f  %8.1f   ", row.total, row.average, row.median,
+                    row.percent);
       log.info(text + row.name);
       total += row.total;
     }
     char text[128];
-    std::snprintf(text, sizeof text, "%11.2f  %11.4f  %11s  %8.1f   Total", total, total / std::max(r.profile_runs, 1), "", 100.0);
+    std::snprintf(text, sizeof text, "%11.2f  %11.4f  %11s  %8.1f   Total", total, total / std::max(r.profile_runs, 1),
+                  "", 100.0);
     log.info(text);
     log.info("");
   }
   if (o.export_profile.empty()) return;
   json all = json::array({{{"count", r.profile_runs}}});
   for (const LayerRow& row : rows)
-    all.push_back({{"name", row.name}, {"timeMs", row.total}, {"averageMs", row.average}, {"medianMs", row.median}, {"percentage", row.percent}});
+    all.push_back({{"name", row.name},
+                   {"timeMs", row.total},
+                   {"averageMs", row.average},
+                   {"medianMs", row.median},
+                   {"percentage", row.percent}});
   save(o.export_profile, all);
 }
 
@@ -216,7 +248,8 @@ void report(const Options& o, nvinfer1::ICudaEngine&, const Results& r, Log& log
     for (const Binding& b : r.bindings) {
       std::string name = b.name;
       std::replace(name.begin(), name.end(), '/', '_');
-      write_file(name + "." + (b.is_input ? "input" : "output") + "." + text(b.dims) + ".raw", b.host.data(), b.host.size());
+      write_file(name + "." + (b.is_input ? "input" : "output") + "." + text(b.dims) + ".raw", b.host.data(),
+                 b.host.size());
     }
   if (!o.export_output.empty()) save(o.export_output, output_json(r));
   if (!o.export_times.empty()) save(o.export_times, times_json(r));

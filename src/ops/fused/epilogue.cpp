@@ -6,15 +6,16 @@
 
 namespace tenon::ops {
 
-void store_with_epilogue(EvalContext& c, const std::string& program, size_t first_extra, const std::vector<double>& sums,
-                         const Dims& dims) {
+void store_with_epilogue(EvalContext& c, const std::string& program, size_t first_extra,
+                         const std::vector<double>& sums, const Dims& dims) {
   Tensor& y = c.output(0, dims);
   if (program.empty()) {
     for (int64_t i = 0; i < y.count(); ++i) y.set(i, sums[size_t(i)]);
     return;
   }
   const PointwiseProgram p = parse_pointwise(program);
-  require(p.results.size() == 1, ErrorCode::kInvalidModel, "an epilogue has one result, this one has ", p.results.size());
+  require(p.results.size() == 1, ErrorCode::kInvalidModel, "an epilogue has one result, this one has ",
+          p.results.size());
   std::vector<std::vector<double>> extras;
   std::vector<BroadcastIndex> at;
   for (int k = 1; k < p.input_count; ++k) {

@@ -9,20 +9,70 @@
 
 namespace tenon::ops {
 
+namespace {
+
+double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
+double softplus(double v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); }
+double nan_aware(double (*pick)(double, double), double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? std::nan("") : pick(a, b);
+}
+
+using F = PointwiseFn;
+using A = const double*;
+const PointwiseFnInfo kFunctions[] = {
+    {"add", F::kAdd, 2, [](A a) { return a[0] + a[1]; }},
+    {"sub", F::kSub, 2, [](A a) { return a[0] - a[1]; }},
+    {"mul", F::kMul, 2, [](A a) { return a[0] * a[1]; }},
+    {"div", F::kDiv, 2, [](A a) { return a[0] / a[1]; }},
+    {"min", F::kMin, 2, [](A a) { return nan_aware(std::fmin, a[0], a[1]); }},
+    {"max", F::kMax, 2, [](A a) { return nan_aware(std::fmax, a[0], a[1]); }},
+    {"pow", F::kPow, 2, [](A a) { return std::pow(a[0], a[1]); }},
+    {"relu", F::kRelu, 1, [](A a) { return std::isnan(a[0]) ? a[0] : std::fmax(a[0], 0.0); }},
+    {"sigmoid", F::kSigmoid, 1, [](A a) { return sigmoid(a[0]); }},
+    {"tanh", F::kTanh, 1, [](A a) { return std::tanh(a[0]); }},
+    {"exp", F::kExp, 1, [](A a) { return std::exp(a[0]); }},
+    {"log", F::kLog, 1, [](A a) { return std::log(a[0]); }},
+    {"sqrt", F::kSqrt, 1, [](A a) { return std::sqrt(a[0]); }},
+    {"reciprocal", F::kReciprocal, 1, [](A a) { return 1 / a[0]; }},
+    {"abs", F::kAbs, 1, [](A a) { return std::fabs(a[0]); }},
+    {"neg", F::kNeg, 1, [](A a) { return -a[0]; }},
+    {"floor", F::kFloor, 1, [](A a) { return std::floor(a[0]); }},
+    {"ceil", F::kCeil, 1, [](A a) { return std::ceil(a[0]); }},
+    {"round", F::kRound, 1, [](A a) { return std::nearbyint(a[0]); }},
+    {"erf", F::kErf, 1, [](A a) { return std::erf(a[0]); }},
+    {"silu", F::kSilu, 1, [](A a) { return a[0] * sigmoid(a[0]); }},
+    {"gelu_erf", F::kGeluErf, 1, [](A a) { return 0.5 * a[0] * (1 + std::erf(a[0] * 0.70710678118654752440)); }},
+    {"gelu_tanh", F::kGeluTanh, 1,
+     [](A a) { return 0.5 * a[0] * (1 + std::tanh(0.79788456080286535588 * (a[0] + 0.044715 * a[0] * a[0] * a[0]))); }},
+    {"hard_swish", F::kHardSwish, 1, [](A a) { return a[0] * std::fmin(std::fmax(a[0] / 6 + 0.5, 0.0), 1.0); }},
+    {"hard_sigmoid", F::kHardSigmoid, 3, [](A a) { return std::fmin(std::fmax(a[0] * a[1] + a[2], 0.0), 1.0); }},
+    {"clip", F::kClip, 3, [](A a) { return std::isnan(a[0]) ? a[0] : std::fmin(std::fmax(a[0], a[1]), a[2]); }},
+    {"leaky_relu", F::kLeakyRelu, 2, [](A a) { return a[0] < 0 ? a[0] * a[1] : a[0]; }},
+    {"elu", F::kElu, 2, [](A a) { return a[0] < 0 ? a[1] * std::expm1(a[0]) : a[0]; }},
+    {"softplus", F::kSoftplus, 1, [](A a) { return softplus(a[0]); }},
+    {"mish", F::kMish, 1, [](A a) { return a[0] * std::tanh(softplus(a[0])); }},
+    {"select", F::kSelect, 3, [](A a) { return a[0] != 0 ? a[1] : a[2]; }},
+    {"less", F::kLess, 2, [](A a) { return double(a[0] < a[1]); }},
+    {"less_equal", F::kLessEqual, 2, [](A a) { return double(a[0] <= a[1]); }},
+    {"greater", F::kGreater, 2, [](A a) { return double(a[0] > a[1]); }},
+    {"greater_equal", F::kGreaterEqual, 2, [](A a) { return double(a[0] >= a[1]); }},
+    {"equal", F::kEqual, 2, [](A a) { return double(a[0] == a[1]); }},
+    {"not", F::kNot, 1, [](A a) { return double(a[0] == 0); }},
+    {"and", F::kAnd, 2, [](A a) { return double(a[0] != 0 && a[1] != 0); }},
+    {"or", F::kOr, 2, [](A a) { return double(a[0] != 0 || a[1] != 0); }},
+    {"sin", F::kSin, 1, [](A a) { return std::sin(a[0]); }},
+    {"cos", F::kCos, 1, [](A a) { return std::cos(a[0]); }},
+    {"sign", F::kSign, 1, [](A a) { return a[0] > 0   ? 1.0
+                                           : a[0] < 0 ? -1.0
+                                                      : a[0]; }},
+    {"rsqrt", F::kRsqrt, 1, [](A a) { return 1 / std::sqrt(a[0]); }},
+    {"square", F::kSquare, 1, [](A a) { return a[0] * a[0]; }},
+};
+
+}  // namespace
+
 const std::vector<PointwiseFnInfo>& pointwise_functions() {
-  using F = PointwiseFn;
-  static const std::vector<PointwiseFnInfo> table{
-      {"add", F::kAdd, 2}, {"sub", F::kSub, 2}, {"mul", F::kMul, 2}, {"div", F::kDiv, 2}, {"min", F::kMin, 2},
-      {"max", F::kMax, 2}, {"pow", F::kPow, 2}, {"relu", F::kRelu, 1}, {"sigmoid", F::kSigmoid, 1},
-      {"tanh", F::kTanh, 1}, {"exp", F::kExp, 1}, {"log", F::kLog, 1}, {"sqrt", F::kSqrt, 1},
-      {"reciprocal", F::kReciprocal, 1}, {"abs", F::kAbs, 1}, {"neg", F::kNeg, 1}, {"floor", F::kFloor, 1},
-      {"ceil", F::kCeil, 1}, {"round", F::kRound, 1}, {"erf", F::kErf, 1}, {"silu", F::kSilu, 1},
-      {"gelu_erf", F::kGeluErf, 1}, {"gelu_tanh", F::kGeluTanh, 1}, {"hard_swish", F::kHardSwish, 1},
-      {"hard_sigmoid", F::kHardSigmoid, 3}, {"clip", F::kClip, 3}, {"leaky_relu", F::kLeakyRelu, 2}, {"elu", F::kElu, 2},
-      {"softplus", F::kSoftplus, 1}, {"mish", F::kMish, 1}, {"select", F::kSelect, 3}, {"less", F::kLess, 2},
-      {"less_equal", F::kLessEqual, 2}, {"greater", F::kGreater, 2}, {"greater_equal", F::kGreaterEqual, 2},
-      {"equal", F::kEqual, 2}, {"not", F::kNot, 1}, {"and", F::kAnd, 2}, {"or", F::kOr, 2}, {"sin", F::kSin, 1},
-      {"cos", F::kCos, 1}, {"sign", F::kSign, 1}, {"rsqrt", F::kRsqrt, 1}, {"square", F::kSquare, 1}};
+  static const std::vector<PointwiseFnInfo> table(std::begin(kFunctions), std::end(kFunctions));
   return table;
 }
 
@@ -41,7 +91,9 @@ struct Parser {
   [[noreturn]] void bad(std::string_view what) const {
     fail(ErrorCode::kInvalidModel, "pointwise program '", s, "': ", what, " at character ", at);
   }
-  void skip() { while (at < s.size() && s[at] == ' ') ++at; }
+  void skip() {
+    while (at < s.size() && s[at] == ' ') ++at;
+  }
   bool eat(char c) {
     skip();
     if (at >= s.size() || s[at] != c) return false;
@@ -75,7 +127,8 @@ struct Parser {
         result = call(w);
       } else if (auto it = names.find(w); it != names.end()) {
         result = it->second;
-      } else if (int k = 0; w[0] == 'i' && std::from_chars(w.data() + 1, w.data() + w.size(), k).ptr == w.data() + w.size() &&
+      } else if (int k = 0; w[0] == 'i' &&
+                            std::from_chars(w.data() + 1, w.data() + w.size(), k).ptr == w.data() + w.size() &&
                             w.size() > 1 && k >= 0 && k < kMaxInputs) {
         program.input_count = std::max(program.input_count, k + 1);
         result = {PointwiseArg::Kind::kInput, k, 0};
@@ -131,8 +184,11 @@ PointwiseProgram parse_pointwise(std::string_view text) { return Parser{text, {}
 
 std::string print_pointwise(const PointwiseProgram& p) {
   std::vector<int> uses(p.instrs.size(), 0);
-  auto count = [&](const PointwiseArg& a) { if (a.kind == PointwiseArg::Kind::kTemp) ++uses[size_t(a.index)]; };
-  for (const auto& i : p.instrs) for (const auto& a : i.args) count(a);
+  auto count = [&](const PointwiseArg& a) {
+    if (a.kind == PointwiseArg::Kind::kTemp) ++uses[size_t(a.index)];
+  };
+  for (const auto& i : p.instrs)
+    for (const auto& a : i.args) count(a);
   for (const auto& a : p.results) count(a);
   std::vector<std::string> texts(p.instrs.size());
   auto arg = [&](const PointwiseArg& a) {
@@ -151,62 +207,13 @@ std::string print_pointwise(const PointwiseProgram& p) {
   return out;
 }
 
-double apply_pointwise(PointwiseFn fn, const double* a) {
-  const double x = a[0];
-  auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
-  auto softplus = [](double v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); };
-  switch (fn) {
-    case PointwiseFn::kAdd: return x + a[1];
-    case PointwiseFn::kSub: return x - a[1];
-    case PointwiseFn::kMul: return x * a[1];
-    case PointwiseFn::kDiv: return x / a[1];
-    case PointwiseFn::kMin: return std::isnan(x) || std::isnan(a[1]) ? std::nan("") : std::fmin(x, a[1]);
-    case PointwiseFn::kMax: return std::isnan(x) || std::isnan(a[1]) ? std::nan("") : std::fmax(x, a[1]);
-    case PointwiseFn::kPow: return std::pow(x, a[1]);
-    case PointwiseFn::kRelu: return std::isnan(x) ? x : std::fmax(x, 0.0);
-    case PointwiseFn::kSigmoid: return sigmoid(x);
-    case PointwiseFn::kTanh: return std::tanh(x);
-    case PointwiseFn::kExp: return std::exp(x);
-    case PointwiseFn::kLog: return std::log(x);
-    case PointwiseFn::kSqrt: return std::sqrt(x);
-    case PointwiseFn::kReciprocal: return 1 / x;
-    case PointwiseFn::kAbs: return std::fabs(x);
-    case PointwiseFn::kNeg: return -x;
-    case PointwiseFn::kFloor: return std::floor(x);
-    case PointwiseFn::kCeil: return std::ceil(x);
-    case PointwiseFn::kRound: return std::nearbyint(x);
-    case PointwiseFn::kErf: return std::erf(x);
-    case PointwiseFn::kSilu: return x * sigmoid(x);
-    case PointwiseFn::kGeluErf: return 0.5 * x * (1 + std::erf(x * 0.70710678118654752440));
-    case PointwiseFn::kGeluTanh: return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
-    case PointwiseFn::kHardSwish: return x * std::fmin(std::fmax(x / 6 + 0.5, 0.0), 1.0);
-    case PointwiseFn::kHardSigmoid: return std::fmin(std::fmax(x * a[1] + a[2], 0.0), 1.0);
-    case PointwiseFn::kClip: return std::isnan(x) ? x : std::fmin(std::fmax(x, a[1]), a[2]);
-    case PointwiseFn::kLeakyRelu: return x < 0 ? x * a[1] : x;
-    case PointwiseFn::kElu: return x < 0 ? a[1] * std::expm1(x) : x;
-    case PointwiseFn::kSoftplus: return softplus(x);
-    case PointwiseFn::kMish: return x * std::tanh(softplus(x));
-    case PointwiseFn::kSelect: return x != 0 ? a[1] : a[2];
-    case PointwiseFn::kLess: return x < a[1];
-    case PointwiseFn::kLessEqual: return x <= a[1];
-    case PointwiseFn::kGreater: return x > a[1];
-    case PointwiseFn::kGreaterEqual: return x >= a[1];
-    case PointwiseFn::kEqual: return x == a[1];
-    case PointwiseFn::kNot: return x == 0;
-    case PointwiseFn::kAnd: return x != 0 && a[1] != 0;
-    case PointwiseFn::kOr: return x != 0 || a[1] != 0;
-    case PointwiseFn::kSin: return std::sin(x);
-    case PointwiseFn::kCos: return std::cos(x);
-    case PointwiseFn::kSign: return x > 0 ? 1 : x < 0 ? -1 : x;
-    case PointwiseFn::kRsqrt: return 1 / std::sqrt(x);
-    case PointwiseFn::kSquare: return x * x;
-  }
-  return 0;
-}
+double apply_pointwise(PointwiseFn fn, const double* args) { return kFunctions[size_t(fn)].eval(args); }
 
 void eval_pointwise(const PointwiseProgram& p, const double* inputs, double* temps, double* results) {
   auto get = [&](const PointwiseArg& a) {
-    return a.kind == PointwiseArg::Kind::kInput ? inputs[a.index] : a.kind == PointwiseArg::Kind::kTemp ? temps[a.index] : double(a.value);
+    return a.kind == PointwiseArg::Kind::kInput  ? inputs[a.index]
+           : a.kind == PointwiseArg::Kind::kTemp ? temps[a.index]
+                                                 : double(a.value);
   };
   for (size_t k = 0; k < p.instrs.size(); ++k) {
     double args[3];

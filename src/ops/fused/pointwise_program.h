@@ -15,15 +15,58 @@
 namespace tenon::ops {
 
 enum class PointwiseFn : uint8_t {
-  kAdd, kSub, kMul, kDiv, kMin, kMax, kPow, kRelu, kSigmoid, kTanh, kExp, kLog, kSqrt, kReciprocal, kAbs, kNeg, kFloor,
-  kCeil, kRound, kErf, kSilu, kGeluErf, kGeluTanh, kHardSwish, kHardSigmoid, kClip, kLeakyRelu, kElu, kSoftplus, kMish,
-  kSelect, kLess, kLessEqual, kGreater, kGreaterEqual, kEqual, kNot, kAnd, kOr, kSin, kCos, kSign, kRsqrt, kSquare,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMin,
+  kMax,
+  kPow,
+  kRelu,
+  kSigmoid,
+  kTanh,
+  kExp,
+  kLog,
+  kSqrt,
+  kReciprocal,
+  kAbs,
+  kNeg,
+  kFloor,
+  kCeil,
+  kRound,
+  kErf,
+  kSilu,
+  kGeluErf,
+  kGeluTanh,
+  kHardSwish,
+  kHardSigmoid,
+  kClip,
+  kLeakyRelu,
+  kElu,
+  kSoftplus,
+  kMish,
+  kSelect,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kEqual,
+  kNot,
+  kAnd,
+  kOr,
+  kSin,
+  kCos,
+  kSign,
+  kRsqrt,
+  kSquare,
 };
 
 struct PointwiseFnInfo {
   std::string_view name;  ///< in the text form, e.g. "leaky_relu"
   PointwiseFn fn;
-  int arity;              ///< clip(x, low, high), hard_sigmoid(x, alpha, beta), leaky_relu(x, alpha), elu(x, alpha), select(c, a, b)
+  int arity;  ///< clip(x, low, high), hard_sigmoid(x, alpha, beta), leaky_relu(x, alpha), elu(x, alpha), select(c, a,
+              ///< b)
+  double (*eval)(const double* args);
 };
 /// In the order of the enumeration.
 const std::vector<PointwiseFnInfo>& pointwise_functions();
@@ -44,7 +87,8 @@ struct PointwiseProgram {
   int input_count = 0;  ///< 1 + the highest operand index used
 };
 
-/// Throws kInvalidModel with the position of the first thing that cannot be read. Limits: 256 instructions, 64 operands.
+/// Throws kInvalidModel with the position of the first thing that cannot be read. Limits: 256 instructions, 64
+/// operands.
 PointwiseProgram parse_pointwise(std::string_view text);
 /// Canonical text; parse(print(p)) gives p.
 std::string print_pointwise(const PointwiseProgram& program);

@@ -53,7 +53,9 @@ class Conv final : public Kernel {
     args.pool.parallel_for(batch_ * pieces, [&](int64_t task, int) {
       const int64_t n = task / pieces;
       const Slice& s = slices_[size_t(task % pieces)];
-      auto at = [](const void* base, int64_t offset) { return const_cast<char*>(static_cast<const char*>(base)) + offset; };
+      auto at = [](const void* base, int64_t offset) {
+        return const_cast<char*>(static_cast<const char*>(base)) + offset;
+      };
       const int64_t out = n * image_out_ + s.output_offset;
       std::unordered_map<int, dnnl::memory> operands{
           {DNNL_ARG_SRC, {s.desc.src_desc(), engine(), at(args.inputs[0], n * image_in_ + s.input_offset)}},
@@ -64,7 +66,8 @@ class Conv final : public Kernel {
       for (const auto& o : post_.operands) {
         const auto arg = DNNL_ARG_ATTR_MULTIPLE_POST_OP(o.post_op) | DNNL_ARG_SRC_1;
         const int64_t scaled = o.full ? out / out_bytes_ * extra_bytes_[size_t(o.k - 1)] : 0;
-        operands.emplace(arg, dnnl::memory(s.desc.query_md(dnnl::query::exec_arg_md, arg), engine(), at(args.inputs[2 + o.k], scaled)));
+        operands.emplace(arg, dnnl::memory(s.desc.query_md(dnnl::query::exec_arg_md, arg), engine(),
+                                           at(args.inputs[2 + o.k], scaled)));
       }
       s.primitive.execute(stream(), operands);
       stream().wait();
@@ -78,8 +81,10 @@ class Conv final : public Kernel {
     const Geometry g = geometry(spatial, a.group > 1);
     const int64_t window = (w.dims[2] - 1) * a.dilations[0] + 1;
     const int64_t from = first * a.strides[0] - a.pads[0], to = (end - 1) * a.strides[0] - a.pads[0] + window;
-    const int64_t in_first = std::clamp<int64_t>(from, 0, x.dims[1]), in_end = std::clamp<int64_t>(to, in_first, x.dims[1]);
-    dnnl::memory::dims src{1, x.dims.back(), in_end - in_first}, dst{1, y.dims.back(), end - first}, weights, strides, dilates, before, after;
+    const int64_t in_first = std::clamp<int64_t>(from, 0, x.dims[1]),
+                  in_end = std::clamp<int64_t>(to, in_first, x.dims[1]);
+    dnnl::memory::dims src{1, x.dims.back(), in_end - in_first}, dst{1, y.dims.back(), end - first}, weights, strides,
+        dilates, before, after;
     for (size_t i = 0; i < spatial; ++i) {
       if (i > 0) src.push_back(x.dims[1 + i]), dst.push_back(y.dims[1 + i]);
       strides.push_back(a.strides[i]);
@@ -88,25 +93,31 @@ class Conv final : public Kernel {
       before.push_back(i == 0 ? in_first - from : a.pads[i]);
       after.push_back(std::max<int64_t>(reach - src[2 + i] - before.back(), 0));
     }
-    if (a.group > 1) weights = {a.group, w.dims[0] / a.group};
-    else weights = {w.dims[0]};
+    if (a.group > 1)
+      weights = {a.group, w.dims[0] / a.group};
+    else
+      weights = {w.dims[0]};
     weights.insert(weights.end(), w.dims.begin() + 1, w.dims.end());
 
     const auto type = *to_type(x.dtype), out_type = *to_type(y.dtype), w_type = *to_type(w.dtype);
     std::vector<TensorDesc> extras(p.inputs.begin() + std::min<int64_t>(3, int64_t(p.inputs.size())), p.inputs.end());
     auto post = to_post_ops(a.epilogue, dst, g.io, extras, y);
     require(post.has_value(), ErrorCode::kInternal, "the epilogue is not a chain of post-ops");
-    const dnnl::memory::desc bias = p.has_input(2) ? dnnl::memory::desc({y.dims.back()}, dnnl::memory::data_type::f32, Tag::a) : dnnl::memory::desc();
+    const dnnl::memory::desc bias = p.has_input(2)
+                                        ? dnnl::memory::desc({y.dims.back()}, dnnl::memory::data_type::f32, Tag::a)
+                                        : dnnl::memory::desc();
     Slice s;
-    s.desc = dnnl::convolution_forward::primitive_desc(
-        engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {src, type, g.io}, {weights, w_type, Tag::any},
-        bias, {dst, out_type, g.io}, strides, dilates, before, after, attributes(post->ops));
+    s.desc = dnnl::convolution_forward::primitive_desc(engine(), dnnl::prop_kind::forward_inference,
+                                                       dnnl::algorithm::convolution_direct, {src, type, g.io},
+                                                       {weights, w_type, Tag::any}, bias, {dst, out_type, g.io},
+                                                       strides, dilates, before, after, attributes(post->ops));
     const auto packed = s.desc.weights_desc();
     const dnnl::memory::desc given(weights, w_type, g.weights);
     if (slices_.empty()) {
       weights_desc_ = packed;
-      weights_ = pack(p, 1, given, packed,
-                      cat("onednn/", int(w_type), a.group, packed.get_strides(), packed.get_inner_blks(), packed.get_inner_idxs()));
+      weights_ = pack(
+          p, 1, given, packed,
+          cat("onednn/", int(w_type), a.group, packed.get_strides(), packed.get_inner_blks(), packed.get_inner_idxs()));
       post_ = *post;
       out_bytes_ = ir::bits(y.dtype) / 8;
       for (const auto& e : extras) extra_bytes_.push_back(ir::bits(e.dtype) / 8);
@@ -114,7 +125,8 @@ class Conv final : public Kernel {
       require(packed == weights_desc_, ErrorCode::kUnsupported, "slices want different weights");
     }
     s.primitive = dnnl::convolution_forward(s.desc);
-    const int64_t row_in = image_in_ / std::max<int64_t>(x.dims[1], 1), row_out = image_out_ / std::max<int64_t>(y.dims[1], 1);
+    const int64_t row_in = image_in_ / std::max<int64_t>(x.dims[1], 1),
+                  row_out = image_out_ / std::max<int64_t>(y.dims[1], 1);
     s.input_offset = in_first * row_in;
     s.output_offset = first * row_out;
     scratch_ = std::max<int64_t>(scratch_, int64_t(s.desc.scratchpad_desc().get_size() + 63) / 64 * 64);
@@ -137,7 +149,8 @@ Support supports(const Problem& p) {
   const size_t spatial = p.inputs[0].dims.size() - 2;
   if (spatial > 3) return Support::no(spatial, " spatial axes, accepted are 1 to 3");
   if (!p.constants[1]) return Support::no("the weights must be constant");
-  const auto type = to_type(p.inputs[0].dtype), w_type = to_type(p.inputs[1].dtype), out_type = to_type(p.outputs[0].dtype);
+  const auto type = to_type(p.inputs[0].dtype), w_type = to_type(p.inputs[1].dtype),
+             out_type = to_type(p.outputs[0].dtype);
   if (!type || !w_type || !out_type || *type != *w_type) return Support::no("types must be f32 or bf16");
   if (p.has_input(2) && p.inputs[2].dtype != ir::DType::kF32) return Support::no("the bias must be f32");
   std::vector<TensorDesc> extras(p.inputs.begin() + std::min<int64_t>(3, int64_t(p.inputs.size())), p.inputs.end());

@@ -21,27 +21,43 @@ struct Eltwise {
 std::optional<Eltwise> to_eltwise(const ops::PointwiseInstr& instr) {
   auto constant = [&](size_t i) { return instr.args.at(i).value; };
   switch (instr.fn) {
-    case PointwiseFn::kRelu: return Eltwise{A::eltwise_relu, 0, 0};
-    case PointwiseFn::kLeakyRelu: return Eltwise{A::eltwise_relu, constant(1), 0};
-    case PointwiseFn::kSigmoid: return Eltwise{A::eltwise_logistic, 0, 0};
-    case PointwiseFn::kTanh: return Eltwise{A::eltwise_tanh, 0, 0};
-    case PointwiseFn::kSilu: return Eltwise{A::eltwise_swish, 1, 0};
-    case PointwiseFn::kGeluErf: return Eltwise{A::eltwise_gelu_erf, 0, 0};
-    case PointwiseFn::kGeluTanh: return Eltwise{A::eltwise_gelu_tanh, 0, 0};
-    case PointwiseFn::kHardSwish: return Eltwise{A::eltwise_hardswish, 1.f / 6, 0.5f};
-    case PointwiseFn::kHardSigmoid: return Eltwise{A::eltwise_hardsigmoid, constant(1), constant(2)};
-    case PointwiseFn::kClip: return Eltwise{A::eltwise_clip, constant(1), constant(2)};
-    case PointwiseFn::kElu: return Eltwise{A::eltwise_elu, constant(1), 0};
-    case PointwiseFn::kMish: return Eltwise{A::eltwise_mish, 0, 0};
-    default: return std::nullopt;
+    case PointwiseFn::kRelu:
+      return Eltwise{A::eltwise_relu, 0, 0};
+    case PointwiseFn::kLeakyRelu:
+      return Eltwise{A::eltwise_relu, constant(1), 0};
+    case PointwiseFn::kSigmoid:
+      return Eltwise{A::eltwise_logistic, 0, 0};
+    case PointwiseFn::kTanh:
+      return Eltwise{A::eltwise_tanh, 0, 0};
+    case PointwiseFn::kSilu:
+      return Eltwise{A::eltwise_swish, 1, 0};
+    case PointwiseFn::kGeluErf:
+      return Eltwise{A::eltwise_gelu_erf, 0, 0};
+    case PointwiseFn::kGeluTanh:
+      return Eltwise{A::eltwise_gelu_tanh, 0, 0};
+    case PointwiseFn::kHardSwish:
+      return Eltwise{A::eltwise_hardswish, 1.f / 6, 0.5f};
+    case PointwiseFn::kHardSigmoid:
+      return Eltwise{A::eltwise_hardsigmoid, constant(1), constant(2)};
+    case PointwiseFn::kClip:
+      return Eltwise{A::eltwise_clip, constant(1), constant(2)};
+    case PointwiseFn::kElu:
+      return Eltwise{A::eltwise_elu, constant(1), 0};
+    case PointwiseFn::kMish:
+      return Eltwise{A::eltwise_mish, 0, 0};
+    default:
+      return std::nullopt;
   }
 }
 
 std::optional<A> to_binary(PointwiseFn fn) {
   switch (fn) {
-    case PointwiseFn::kAdd: return A::binary_add;
-    case PointwiseFn::kMul: return A::binary_mul;
-    default: return std::nullopt;
+    case PointwiseFn::kAdd:
+      return A::binary_add;
+    case PointwiseFn::kMul:
+      return A::binary_mul;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -62,9 +78,12 @@ dnnl::stream& stream() {
 
 std::optional<dnnl::memory::data_type> to_type(ir::DType type) {
   switch (type) {
-    case ir::DType::kF32: return dnnl::memory::data_type::f32;
-    case ir::DType::kBF16: return dnnl::memory::data_type::bf16;
-    default: return std::nullopt;
+    case ir::DType::kF32:
+      return dnnl::memory::data_type::f32;
+    case ir::DType::kBF16:
+      return dnnl::memory::data_type::bf16;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -96,11 +115,14 @@ std::optional<PostOps> to_post_ops(const std::string& program, const dnnl::memor
     if (other.kind != PointwiseArg::Kind::kInput || other.index == 0) return std::nullopt;
     const TensorDesc& d = extras.at(size_t(other.index) - 1);
     const auto type = to_type(d.dtype);
-    const bool full = d.dims == output.dims, per_channel = d.count() == output.dims.back() && !d.dims.empty() && d.dims.back() == output.dims.back();
+    const bool full = d.dims == output.dims,
+               per_channel = d.count() == output.dims.back() && !d.dims.empty() && d.dims.back() == output.dims.back();
     if (!type || !d.dense() || (!full && !per_channel)) return std::nullopt;
     dnnl::memory::dims dims(slice.size(), 1);
-    if (full) dims = slice;
-    else dims[1] = output.dims.back();
+    if (full)
+      dims = slice;
+    else
+      dims[1] = output.dims.back();
     out.operands.push_back({out.ops.len(), other.index, full});
     out.ops.append_binary(*binary, dnnl::memory::desc(dims, *type, channels_last));
   }

@@ -9,8 +9,8 @@ using namespace tenon::cpu::testing;
 
 namespace {
 
-ops::ConvAttrs attrs(std::vector<int64_t> strides, std::vector<int64_t> pads, std::vector<int64_t> dilations, int64_t group = 1,
-                     std::string epilogue = {}) {
+ops::ConvAttrs attrs(std::vector<int64_t> strides, std::vector<int64_t> pads, std::vector<int64_t> dilations,
+                     int64_t group = 1, std::string epilogue = {}) {
   ops::ConvAttrs a;
   a.strides = std::move(strides);
   a.pads = std::move(pads);
@@ -39,9 +39,11 @@ TEST_CASE("oneDNN convolutions equal the reference") {
   check(attrs({2, 2}, {3, 3, 3, 3}, {1, 1}, 1, "relu(i0)"), {2, 23, 20, 3}, {24, 3, 7, 7}, {constant(f32({24}))});
   check(attrs({2, 1}, {0, 2, 1, 0}, {2, 1}), {1, 14, 9, 5}, {7, 5, 3, 2});
   check(attrs({1, 1}, {1, 1, 1, 1}, {1, 1}, 4), {2, 8, 8, 32}, {64, 8, 3, 3});
-  check(attrs({1, 1}, {0, 0, 0, 0}, {1, 1}, 1, "relu(add(i0, i1))"), {2, 5, 6, 24}, {40, 24, 1, 1}, {constant(f32({40})), f32({2, 5, 6, 40})});
+  check(attrs({1, 1}, {0, 0, 0, 0}, {1, 1}, 1, "relu(add(i0, i1))"), {2, 5, 6, 24}, {40, 24, 1, 1},
+        {constant(f32({40})), f32({2, 5, 6, 40})});
   check(attrs({1, 2, 2}, {1, 1, 1, 1, 1, 1}, {1, 1, 1}), {2, 4, 8, 7, 16}, {16, 16, 3, 3, 3});
-  check(attrs({1, 1}, {1, 1, 1, 1}, {1, 1}, 1, "silu(i0)"), {2, 6, 6, 32}, {32, 32, 3, 3}, {constant(f32({32}))}, ir::DType::kBF16);
+  check(attrs({1, 1}, {1, 1, 1, 1}, {1, 1}, 1, "silu(i0)"), {2, 6, 6, 32}, {32, 32, 3, 3}, {constant(f32({32}))},
+        ir::DType::kBF16);
 }
 
 TEST_CASE("oneDNN refuses what it cannot do, with the reason") {
