@@ -53,6 +53,56 @@ TENON_INLINE void copy_one(const char* from, char* to) {
   std::memcpy(to, &v, sizeof(T));
 }
 
+/// Two to four rows whose elements alternate in a dense result: to[c * kRows + r] = from[r][c].
+template <class T, int kRows>
+struct Interleave {
+  static constexpr int kN = kLanes * 4 / int(sizeof(T));
+  typedef T Row __attribute__((vector_size(kLanes * 4)));
+  /// Lane e of result k comes from lane (k * kN + e) / kRows of row (k * kN + e) % kRows. Rows join one by one: those
+  /// before `row` are in their lanes already.
+  TENON_INLINE static Row mask(int k, int row) {
+    Row m{};
+    for (int e = 0; e < kN; ++e) {
+      const int from = (k * kN + e) % kRows, lane = (k * kN + e) / kRows;
+      if (row == 1)
+        m[e] = T(from == 0 ? lane : from == 1 ? kN + lane : e);
+      else
+        m[e] = T(from == row ? kN + lane : e);
+    }
+    return m;
+  }
+  static void move(const char* from, int64_t from_pitch, char* to, int64_t columns) {
+    int64_t c = 0;
+    for (; c + kN <= columns; c += kN) {
+      Row v[kRows];
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) std::memcpy(&v[r], from + r * from_pitch + c * int64_t(sizeof(T)), sizeof(Row));
+#pragma GCC unroll 4
+      for (int k = 0; k < kRows; ++k) {
+        Row y = __builtin_shuffle(v[0], v[1], mask(k, 1));
+#pragma GCC unroll 4
+        for (int r = 2; r < kRows; ++r) y = __builtin_shuffle(y, v[r], mask(k, r));
+        std::memcpy(to + (c * kRows + k * kN) * int64_t(sizeof(T)), &y, sizeof(Row));
+      }
+    }
+    for (; c < columns; ++c)
+      for (int64_t r = 0; r < kRows; ++r)
+        copy_one<T>(from + r * from_pitch + c * int64_t(sizeof(T)), to + (c * kRows + r) * int64_t(sizeof(T)));
+  }
+};
+template <class T>
+TENON_INLINE bool interleave(const char* from, int64_t from_pitch, char* to, int64_t to_pitch, int64_t rows,
+                             int64_t columns) {
+  if (rows < 2 || rows > 4 || to_pitch != rows * int64_t(sizeof(T))) return false;
+  if (rows == 2)
+    Interleave<T, 2>::move(from, from_pitch, to, columns);
+  else if (rows == 3)
+    Interleave<T, 3>::move(from, from_pitch, to, columns);
+  else
+    Interleave<T, 4>::move(from, from_pitch, to, columns);
+  return true;
+}
+
 template <class T, int kN>
 void transpose_of(const char* from, int64_t from_pitch, char* to, int64_t to_pitch, int64_t rows, int64_t columns) {
   constexpr int64_t kSize = sizeof(T);
@@ -73,6 +123,8 @@ void transpose(const void* from, int64_t from_pitch, void* to, int64_t to_pitch,
                int64_t size) {
   const char* f = static_cast<const char*>(from);
   char* t = static_cast<char*>(to);
+  if (size == 4 && interleave<uint32_t>(f, from_pitch, t, to_pitch, rows, columns)) return;
+  if (size == 2 && interleave<uint16_t>(f, from_pitch, t, to_pitch, rows, columns)) return;
   switch (size) {
     case 1:
       return transpose_of<uint8_t, 16>(f, from_pitch, t, to_pitch, rows, columns);

@@ -47,7 +47,9 @@ TEST_CASE("strided copy: transpose") {
                         {{2, 3, 2}, {1, 0, 2}},
                         {{130, 3, 70}, {2, 1, 0}},
                         {{4, 200, 3}, {0, 2, 1}},
-                        {{4, 3, 200}, {0, 2, 1}}};
+                        {{4, 3, 200}, {0, 2, 1}},
+                        {{5, 2, 58}, {0, 2, 1}},
+                        {{2, 4, 77}, {0, 2, 1}}};
   for (const Case& k : cases)
     for (DType t : kTypes) {
       CAPTURE(cat(k.dims, k.perm, t));
@@ -121,7 +123,8 @@ TEST_CASE("strided copy: measurements" * doctest::skip()) {
   const Case cases[] = {{{1, 64, 3136}, {0, 2, 1}, DType::kF32},       {{1, 3136, 64}, {0, 2, 1}, DType::kF32},
                         {{1, 3, 50176}, {0, 2, 1}, DType::kF32},       {{2048, 2048}, {1, 0}, DType::kF32},
                         {{1, 197, 12, 64}, {0, 2, 1, 3}, DType::kF32}, {{512, 512}, {1, 0}, DType::kBF16},
-                        {{1, 197, 12, 64}, {0, 2, 3, 1}, DType::kF32}, {{1, 2048, 49}, {0, 2, 1}, DType::kF32}};
+                        {{1, 197, 12, 64}, {0, 2, 3, 1}, DType::kF32}, {{1, 2048, 49}, {0, 2, 1}, DType::kF32},
+                        {{784, 2, 58}, {0, 2, 1}, DType::kF32},        {{784, 2, 58}, {0, 2, 1}, DType::kBF16}};
   for (const Case& k : cases) {
     const double us =
         time_kernel(copy_case("Transpose", ops::TransposeAttrs{k.perm}, {of_type(k.type, k.dims)}), "strided_copy", 1);
