@@ -43,6 +43,13 @@ Dim constant_dim(int64_t v) {
   return v;
 }
 
+/// The expression behind a symbolic `d`. A number from outside that lies where symbols do is refused.
+const SymbolTable::Expr& known(const std::vector<SymbolTable::Expr>& exprs, Dim d) {
+  const size_t id = size_t(d.symbol_id());
+  require(id < exprs.size(), ErrorCode::kInvalidArgument, "size overflow: ", d.constant(), " is not a dimension");
+  return exprs[id];
+}
+
 }  // namespace
 
 Dim SymbolTable::named(const std::string& name) {
@@ -74,7 +81,7 @@ Dim SymbolTable::add(Dim a, Dim b) {
       constant = checked_add(constant, checked_mul(k, d.constant()));
       return;
     }
-    const Expr e = exprs_[size_t(d.symbol_id())];
+    const Expr e = known(exprs_, d);
     if (e.op == DimOp::kAdd) {
       self(self, e.a, k);
       self(self, e.b, k);
@@ -105,17 +112,17 @@ Dim SymbolTable::mul(Dim a, Dim b) {
   if (b.is_const()) {
     if (b.constant() == 0) return 0;
     if (b.constant() == 1) return a;
-    const Expr e = exprs_[size_t(a.symbol_id())];
+    const Expr e = known(exprs_, a);
     if (e.op == DimOp::kAdd) return add(mul(e.a, b), mul(e.b, b));
     if (e.op == DimOp::kMul && e.b.is_const()) return mul(e.a, constant_dim(checked_mul(e.b.constant(), b.constant())));
     return intern(DimOp::kMul, a, b);
   }
-  const Expr ea = exprs_[size_t(a.symbol_id())], eb = exprs_[size_t(b.symbol_id())];
+  const Expr ea = known(exprs_, a), eb = known(exprs_, b);
   if (ea.op == DimOp::kMul && ea.b.is_const()) return mul(mul(ea.a, b), ea.b);
   if (eb.op == DimOp::kMul && eb.b.is_const()) return mul(mul(a, eb.a), eb.b);
   std::vector<Dim> factors;
   auto collect = [&](auto&& self, Dim d) -> void {
-    const Expr e = exprs_[size_t(d.symbol_id())];
+    const Expr e = known(exprs_, d);
     if (e.op == DimOp::kMul) {
       self(self, e.a);
       self(self, e.b);
@@ -136,13 +143,13 @@ Dim SymbolTable::floor_div(Dim a, Dim b) {
     require(b.constant() != 0, ErrorCode::kInvalidArgument, "dimension expression divides by zero");
     if (a.is_const()) return constant_dim(floor_div_const(a.constant(), b.constant()));
     if (b.constant() == 1) return a;
-    const Expr e = exprs_[size_t(a.symbol_id())];
+    const Expr e = known(exprs_, a);
     if (e.op == DimOp::kMul && e.b.is_const() && e.b.constant() % b.constant() == 0)
       return mul(e.a, e.b.constant() / b.constant());
     if (e.op == DimOp::kAdd) {  // (k*d*x + rest) / d = k*x + rest / d
       auto divisible = [&](Dim d) {
         if (d.is_const()) return d.constant() % b.constant() == 0;
-        const Expr& m = exprs_[size_t(d.symbol_id())];
+        const Expr& m = known(exprs_, d);
         return m.op == DimOp::kMul && m.b.is_const() && m.b.constant() % b.constant() == 0;
       };
       if (divisible(e.b)) return add(floor_div(e.a, b), floor_div(e.b, b));
@@ -151,11 +158,11 @@ Dim SymbolTable::floor_div(Dim a, Dim b) {
   }
   if (a == b) return 1;
   if (!a.is_const() && !b.is_const()) {  // cancel a common symbol: (x*y) / y
-    const Expr e = exprs_[size_t(a.symbol_id())];
+    const Expr e = known(exprs_, a);
     if (e.op == DimOp::kMul && e.b == b) return e.a;
     if (e.op == DimOp::kMul && e.a == b) return e.b;
     if (e.op == DimOp::kMul && e.b.is_const() && !e.a.is_const()) {
-      const Expr inner = exprs_[size_t(e.a.symbol_id())];
+      const Expr inner = known(exprs_, e.a);
       if (inner.op == DimOp::kMul && inner.b == b) return mul(inner.a, e.b);
       if (inner.op == DimOp::kMul && inner.a == b) return mul(inner.b, e.b);
     }

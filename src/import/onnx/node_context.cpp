@@ -48,6 +48,10 @@ std::vector<ir::ValueId> NodeContext::add_n(std::string_view op, std::vector<ir:
     throw Error(e.code(), e.message(),
                 e.place().size() > own.size() + 2 ? e.place().substr(own.size() + 2) : std::string());
   }
+  const std::vector<ir::ValueId>& made = scope_.graph.node(n).outputs;
+  for (size_t i = 0; i < made.size(); ++i)
+    require(scope_.graph.value(made[i]).dtype != ir::DType::kUndefined, ErrorCode::kInvalidModel, op, " has no output ",
+            i);
   return fold_small(scope_.graph, n);
 }
 

@@ -158,7 +158,11 @@ ir::ValueId dim_of(ImportContext& c, ir::ValueId v, size_t axis) {
 }
 
 void import_attention(ImportContext& c) {
-  const bool flat = c.shape(c.required(0)).size() == 3;
+  const size_t rank = c.shape(c.required(0)).size();
+  const bool flat = rank == 3;
+  for (size_t i = 0; i < 3; ++i)
+    if (const size_t r = c.shape(c.required(i)).size(); r != rank || (r != 3 && r != 4))
+      c.fail("input ", i, " has rank ", r, "; query, key and value of one rank, 3 or 4, are accepted");
   AttentionAttrs a;
   a.scale = c.attr_float("scale", 0);
   a.softcap = c.attr_float("softcap", 0);
