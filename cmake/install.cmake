@@ -1,15 +1,22 @@
 # What `cmake --install` lays out, as TensorRT does: lib, include, bin, samples, data. In a Python build (SKBUILD) the
-# same lib and bin go inside the package.
-foreach(library tenon nvinfer nvinfer_plugin nvinfer_lean nvinfer_dispatch nvonnxparser nvparsers nvcaffe_parser)
-  if(NOT TARGET ${library})
-    continue()
-  endif()
-  if(SKBUILD)  # a wheel holds no links: one file under the name that programs load
-    get_target_property(soversion ${library} SOVERSION)
-    set_target_properties(${library} PROPERTIES VERSION ${soversion})
-    install(TARGETS ${library} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
-  else()
-    install(TARGETS ${library} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# same lib and bin go inside the package, without links, which a wheel can't hold. Headers and the names that programs
+# link (libnvinfer.so) are those of level 10; the libraries of every level are there.
+if(SKBUILD)
+  get_target_property(soversion tenon SOVERSION)
+  set_target_properties(tenon PROPERTIES VERSION ${soversion})
+  install(TARGETS tenon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+else()
+  install(TARGETS tenon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
+foreach(name nvinfer nvinfer_plugin nvonnxparser)
+  foreach(level 7 8 10 11)
+    if(TARGET ${name}_${level})
+      install(TARGETS ${name}_${level} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    endif()
+  endforeach()
+  if(TARGET ${name}_10 AND NOT SKBUILD)
+    install(CODE "file(CREATE_LINK lib${name}.so.10
+                  \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/lib${name}.so\" SYMBOLIC)")
   endif()
 endforeach()
 if(TARGET dnnl::dnnl)
