@@ -20,8 +20,8 @@ enum class ErrorCode : uint8_t {
   kVersionMismatch,  ///< a file is from a newer format
   kIo,               ///< the operating system refused a file operation
   kOutOfMemory,
-  kCancelled,        ///< the user's progress monitor asked to stop
-  kInternal,         ///< a broken invariant of ours
+  kCancelled,  ///< the user's progress monitor asked to stop
+  kInternal,   ///< a broken invariant of ours
 };
 std::string_view name(ErrorCode code);
 
@@ -29,13 +29,17 @@ std::string_view name(ErrorCode code);
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string message, std::string place = {})
-      : std::runtime_error(place.empty() ? message : place + ": " + message), code_(code), message_(std::move(message)),
+      : std::runtime_error(place.empty() ? message : place + ": " + message),
+        code_(code),
+        message_(std::move(message)),
         place_(std::move(place)) {}
   ErrorCode code() const noexcept { return code_; }
   const std::string& message() const noexcept { return message_; }
   const std::string& place() const noexcept { return place_; }
   /// The same error with an outer place put in front, e.g. the node around a failing attribute.
-  Error at(std::string_view outer) const { return {code_, message_, place_.empty() ? std::string(outer) : cat(outer, ": ", place_)}; }
+  Error at(std::string_view outer) const {
+    return {code_, message_, place_.empty() ? std::string(outer) : cat(outer, ": ", place_)};
+  }
 
  private:
   ErrorCode code_;

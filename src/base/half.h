@@ -1,7 +1,7 @@
 // Narrow floating-point types as storage: conversion to and from float, round to nearest even.
 #pragma once
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -53,10 +53,10 @@ struct bf16 {
 /// micro-scaling formats; the FNUZ variants have one NaN, 0x80, and no negative zero).
 struct SmallFloat {
   int exponent_bits, mantissa_bits, bias;
-  float max;       ///< largest finite magnitude
-  bool has_inf;    ///< all-ones exponent means infinity or NaN (E5M2); otherwise only the all-ones code is NaN (E4M3FN)
-  bool fnuz;       ///< NaN is the negative-zero code
-  bool has_nan;    ///< false for 4-bit floats
+  float max;     ///< largest finite magnitude
+  bool has_inf;  ///< all-ones exponent means infinity or NaN (E5M2); otherwise only the all-ones code is NaN (E4M3FN)
+  bool fnuz;     ///< NaN is the negative-zero code
+  bool has_nan;  ///< false for 4-bit floats
   float decode(uint8_t code) const;
   /// Round to nearest even; values beyond `max` saturate when `saturate`, else become infinity or NaN.
   uint8_t encode(float v, bool saturate = true) const;

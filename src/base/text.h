@@ -13,7 +13,7 @@ inline void append(std::string& out, const char* s) { out += s; }
 inline void append(std::string& out, char c) { out += c; }
 inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void append(std::string& out, T v) {
   char buffer[40];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;

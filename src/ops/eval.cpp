@@ -35,7 +35,8 @@ std::vector<Tensor> eval_graph(const ir::Graph& graph, const std::vector<Tensor>
     std::vector<Tensor> args;
     std::vector<DType> types;
     for (ir::ValueId v : node.inputs) args.push_back(v == ir::kNone ? Tensor() : values[v]);
-    for (ir::ValueId v : node.outputs) types.push_back(v == ir::kNone ? DType::kUndefined : widened(graph.value(v).dtype));
+    for (ir::ValueId v : node.outputs)
+      types.push_back(v == ir::kNone ? DType::kUndefined : widened(graph.value(v).dtype));
     auto results = eval_node(node, std::move(args), std::move(types));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == ir::kNone) continue;

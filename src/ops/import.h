@@ -35,7 +35,7 @@ class ImportContext {
   bool has(size_t i) const { return i < input_count() && input(i) != ir::kNone; }
   ir::ValueId required(size_t i) const;  ///< throws if left out
   const Tensor* constant(ir::ValueId v) { return graph().constant(v); }
-  const Shape& shape(ir::ValueId v);     ///< throws if the rank is not known
+  const Shape& shape(ir::ValueId v);  ///< throws if the rank is not known
   DType dtype(ir::ValueId v) { return graph().value(v).dtype; }
   /// All integers of a constant input; nullopt if the input is not constant.
   std::optional<std::vector<int64_t>> constant_ints(size_t i);
@@ -66,7 +66,9 @@ class ImportContext {
   /// Binds the node's output `i`.
   virtual void output(size_t i, ir::ValueId v) = 0;
   template <class... Parts>
-  [[noreturn]] void fail(const Parts&... parts) const { tenon::fail(ErrorCode::kUnsupported, parts...); }
+  [[noreturn]] void fail(const Parts&... parts) const {
+    tenon::fail(ErrorCode::kUnsupported, parts...);
+  }
 };
 
 }  // namespace tenon::ops

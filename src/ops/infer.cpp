@@ -38,7 +38,8 @@ std::optional<std::vector<Dim>> InferContext::elements(size_t i) const {
   for (int64_t k = 0; k < v.constant->count(); ++k) {
     const int64_t value = v.constant->get_int(k);
     // Whole numbers only; a few of the lowest 64-bit numbers stand for symbols.
-    if (ir::is_float(v.dtype) && (double(value) != v.constant->get(k) || std::abs(double(value)) > 0x1p24)) return std::nullopt;
+    if (ir::is_float(v.dtype) && (double(value) != v.constant->get(k) || std::abs(double(value)) > 0x1p24))
+      return std::nullopt;
     if (!Dim(value).is_const()) return std::nullopt;
     elements.emplace_back(value);
   }
@@ -105,9 +106,12 @@ Shape InferContext::broadcast(const Shape& a, const Shape& b) {
   for (size_t i = 0; i < shorter.size(); ++i) {
     Dim x = longer[offset + i], y = shorter[i];
     if (x == y || y == 1) continue;
-    if (x == 1) out[offset + i] = y;
-    else if (x.is_const() && y.is_const()) fail("shapes ", text(a), " and ", text(b), " do not broadcast");
-    else out[offset + i] = x.is_const() ? x : y.is_const() ? y : dims().max(x, y);
+    if (x == 1)
+      out[offset + i] = y;
+    else if (x.is_const() && y.is_const())
+      fail("shapes ", text(a), " and ", text(b), " do not broadcast");
+    else
+      out[offset + i] = x.is_const() ? x : y.is_const() ? y : dims().max(x, y);
   }
   return out;
 }

@@ -30,7 +30,9 @@ class InferContext {
   InferContext(ir::Graph& graph, ir::NodeId node) : graph_(graph), node_(node) {}
   const ir::Node& node() const { return graph_.node(node_); }
   template <class T>
-  const T& attrs() const { return node().attrs.as<T>(); }
+  const T& attrs() const {
+    return node().attrs.as<T>();
+  }
   ir::Graph& graph() { return graph_; }
   ir::SymbolTable& dims() { return *graph_.symbols; }
 
@@ -38,7 +40,7 @@ class InferContext {
   bool has(size_t i) const { return i < node().inputs.size() && node().inputs[i] != ir::kNone; }
   const ir::Value& input(size_t i) const;  ///< throws if absent
   DType dtype(size_t i) const { return input(i).dtype; }
-  const Shape& shape(size_t i) const;      ///< throws if the rank is not known
+  const Shape& shape(size_t i) const;  ///< throws if the rank is not known
   size_t rank(size_t i) const { return shape(i).size(); }
   /// The value of a constant input, or null.
   const Tensor* constant(size_t i) const;
@@ -66,9 +68,13 @@ class InferContext {
   /// Numpy broadcasting of two or more shapes; a mismatch names both shapes.
   Shape broadcast(const Shape& a, const Shape& b);
   template <class... Parts>
-  [[noreturn]] void fail(const Parts&... parts) const { tenon::fail(ErrorCode::kShapeMismatch, parts...); }
+  [[noreturn]] void fail(const Parts&... parts) const {
+    tenon::fail(ErrorCode::kShapeMismatch, parts...);
+  }
   template <class... Parts>
-  void expect(bool ok, const Parts&... parts) const { require(ok, ErrorCode::kShapeMismatch, parts...); }
+  void expect(bool ok, const Parts&... parts) const {
+    require(ok, ErrorCode::kShapeMismatch, parts...);
+  }
   std::string text(const Shape& shape);
 
  private:
@@ -84,7 +90,9 @@ class EvalContext {
       : outputs(node.outputs.size()), node_(node), inputs_(std::move(inputs)), types_(std::move(output_types)) {}
   const ir::Node& node() const { return node_; }
   template <class T>
-  const T& attrs() const { return node_.attrs.as<T>(); }
+  const T& attrs() const {
+    return node_.attrs.as<T>();
+  }
   size_t input_count() const { return inputs_.size(); }
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].defined(); }
   const Tensor& input(size_t i) const {
@@ -106,9 +114,9 @@ class EvalContext {
 /// The form of an operator's arithmetic, for passes that treat operators of a form alike.
 enum class OpForm : uint8_t {
   kGeneral,
-  kUnary,       ///< y[i] = f(x[i]); one input of any shape
-  kBinary,      ///< y = f(a, b) with numpy broadcasting
-  kView,        ///< same bytes under other dims (Reshape, Squeeze, Flatten, Identity)
+  kUnary,   ///< y[i] = f(x[i]); one input of any shape
+  kBinary,  ///< y = f(a, b) with numpy broadcasting
+  kView,    ///< same bytes under other dims (Reshape, Squeeze, Flatten, Identity)
   kControlFlow,
 };
 

@@ -26,9 +26,11 @@ struct Registry {
 #include "ops/ops.inc"
 #undef TENON_OPS
     for (size_t i = 0; i < ops.size(); ++i)
-      require(by_name.emplace(ops[i].name, i).second, ErrorCode::kInternal, "operator ", ops[i].name, " is listed twice");
+      require(by_name.emplace(ops[i].name, i).second, ErrorCode::kInternal, "operator ", ops[i].name,
+              " is listed twice");
     for (auto& [key, versions] : rules)
-      std::sort(versions.begin(), versions.end(), [](const OnnxRule& a, const OnnxRule& b) { return a.since < b.since; });
+      std::sort(versions.begin(), versions.end(),
+                [](const OnnxRule& a, const OnnxRule& b) { return a.since < b.since; });
   }
 };
 

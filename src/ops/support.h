@@ -12,7 +12,8 @@ class BroadcastIndex {
     const Dims s = ir::strides_of(from);
     const size_t offset = to.size() - from.size();
     for (size_t i = 0; i < from.size(); ++i) {
-      require(from[i] == 1 || from[i] == to[offset + i], ErrorCode::kShapeMismatch, "cannot broadcast ", from, " to ", to);
+      require(from[i] == 1 || from[i] == to[offset + i], ErrorCode::kShapeMismatch, "cannot broadcast ", from, " to ",
+              to);
       strides_[offset + i] = from[i] == 1 ? 0 : s[i];
     }
   }

@@ -49,7 +49,8 @@ Support supports(const Problem& p) {
 }  // namespace
 
 std::vector<KernelDef> reference() {
-  return {{"reference", "*", supports, [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<Reference>(p); }}};
+  return {{"reference", "*", supports,
+           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<Reference>(p); }}};
 }
 
 }  // namespace tenon::cpu
