@@ -109,27 +109,42 @@ class PoolChannelsLast final : public Kernel {
     const int64_t c0 = c_.g.channels * part / parts_, c1 = c_.g.channels * (part + 1) / parts_;
     const char* x = static_cast<const char*>(args.inputs[0]) + (n * c_.g.positions_in() * x_pitch_ + c0) * c_.type.size;
     char* y = static_cast<char*>(args.outputs[0]) + (r * w.out * y_pitch_ + c0) * c_.type.size;
+    const double lines = double(d.counted(od, c_.with_pads) * h.counted(oh, c_.with_pads));
+    int64_t count = 0, from = 0;  // the taps in hand are those of output column `from`
+    bool whole = false;           // and none of them is cut off along the width
     for (int64_t ow = 0; ow < w.out; ++ow, y += y_pitch_ * c_.type.size) {
-      int64_t count = 0;
-      for (int64_t a = d.first_tap(od); a < d.last_tap(od); ++a)
-        for (int64_t b = h.first_tap(oh); b < h.last_tap(oh); ++b) {
-          const int64_t line =
-              ((od * d.stride - d.begin + a * d.dilation) * h.in + oh * h.stride - h.begin + b * h.dilation) * w.in;
-          for (int64_t k = w.first_tap(ow), end = w.last_tap(ow); k < end; ++k)
-            taps[count++] = (line + ow * w.stride - w.begin + k * w.dilation) * x_pitch_;
-        }
-      if (c_.max && count > 0) {
-        c_.loops.pool.max[c_.type_index](x, taps, count, y, c1 - c0);
-      } else {
-        const double counted =
-            double(d.counted(od, c_.with_pads) * h.counted(oh, c_.with_pads) * w.counted(ow, c_.with_pads));
-        const float scale = c_.max ? -std::numeric_limits<float>::infinity() : float(1 / counted);
-        if (count == 0)
-          empty(y, scale, c1 - c0);
-        else
-          c_.loops.pool.sum[c_.type_index](x, taps, count, scale, y, c1 - c0);
+      const int64_t at = ow * w.stride - w.begin;
+      const bool inside = at >= 0 && at + (w.kernel - 1) * w.dilation < w.in;
+      if (!inside || !whole) {
+        count = find_taps(od, oh, ow, taps);
+        from = ow;
+        whole = inside;
       }
+      const char* window = x + (ow - from) * w.stride * x_pitch_ * c_.type.size;
+      if (c_.max && count > 0) {
+        c_.loops.pool.max[c_.type_index](window, taps, count, y, c1 - c0);
+        continue;
+      }
+      const double counted = lines * double(inside ? w.kernel : w.counted(ow, c_.with_pads));
+      const float scale = c_.max ? -std::numeric_limits<float>::infinity() : float(1 / counted);
+      if (count == 0)
+        empty(y, scale, c1 - c0);
+      else
+        c_.loops.pool.sum[c_.type_index](window, taps, count, scale, y, c1 - c0);
     }
+  }
+  /// Offsets of the elements in one window; returns how many there are.
+  int64_t find_taps(int64_t od, int64_t oh, int64_t ow, int64_t* taps) const {
+    const auto& [d, h, w] = c_.g.axes;
+    const int64_t b0 = h.first_tap(oh), b1 = h.last_tap(oh), k0 = w.first_tap(ow), k1 = w.last_tap(ow);
+    int64_t count = 0;
+    for (int64_t a = d.first_tap(od), a1 = d.last_tap(od); a < a1; ++a)
+      for (int64_t b = b0; b < b1; ++b) {
+        const int64_t line =
+            ((od * d.stride - d.begin + a * d.dilation) * h.in + oh * h.stride - h.begin + b * h.dilation) * w.in;
+        for (int64_t k = k0; k < k1; ++k) taps[count++] = (line + ow * w.stride - w.begin + k * w.dilation) * x_pitch_;
+      }
+    return count;
   }
   /// A window that covers padding alone: -infinity, or 0 / counted.
   void empty(char* y, float scale, int64_t n) const {
