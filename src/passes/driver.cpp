@@ -53,7 +53,8 @@ const Pass& find_pass(std::string_view name) {
 PassReport run_pass(ir::Graph& graph, const Pass& pass, const PassOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   PassContext context(options);
-  PassReport report{pass.name, 0, 0, {}};
+  PassReport report;
+  report.pass = pass.name;
   try {
     const auto types = types_of(graph, graph.outputs);
     report.changes = run_with_bodies(graph, pass, context);
@@ -69,6 +70,8 @@ PassReport run_pass(ir::Graph& graph, const Pass& pass, const PassOptions& optio
     throw e.at(cat("pass ", pass.name));
   }
   report.details = std::move(context.changes);
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n)
+    report.transposes += graph.node(n).alive && graph.node(n).op == "Transpose";
   report.microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
@@ -96,7 +99,8 @@ std::string print(const std::vector<PassReport>& reports, bool details) {
   std::string out;
   for (const PassReport& r : reports) {
     if (r.changes == 0) continue;
-    out += cat(r.pass, ": ", r.changes, r.changes == 1 ? " change, " : " changes, ", int64_t(r.microseconds), " us\n");
+    out += cat(r.pass, ": ", r.changes, r.changes == 1 ? " change, " : " changes, ", int64_t(r.microseconds), " us, ",
+               r.transposes, " transpositions left\n");
     if (details)
       for (const Change& c : r.details) out += cat("  ", c.node, ": ", c.why, "\n");
   }

@@ -25,7 +25,7 @@ struct PassOptions {
   std::vector<std::string> disabled;  ///< passes that are left out
   std::vector<std::string> only;      ///< if not empty, the passes that run
   std::string stop_after;             ///< the last pass to run; empty for all
-  int64_t fold_limit = int64_t(64) << 20;  ///< bytes that one folded constant may have beyond those it replaces
+  int64_t fold_limit = int64_t(32) << 20;  ///< bytes that one folded constant may have beyond those it replaces
   bool verify = true;                      ///< check the graph after each pass
   /// Called after each pass that ran, with the typed graph.
   std::function<void(std::string_view pass, const ir::Graph&)> observe;
@@ -41,6 +41,7 @@ struct PassReport {
   std::string_view pass;
   int changes = 0;
   double microseconds = 0;
+  int transposes = 0;  ///< Transpose nodes that there are after the pass, bodies excluded
   std::vector<Change> details;
 };
 
