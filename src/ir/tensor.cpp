@@ -54,17 +54,31 @@ int64_t to_int_saturated(double v) {
 
 }  // namespace
 
-Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)), count_(checked_product(dims_)) {
-  if (dtype == DType::kString) {
-    strings_ = std::make_shared<std::vector<std::string>>(size_t(count_));
+Tensor Tensor::uninitialized(DType dtype, Dims dims) {
+  require(dtype != DType::kString, ErrorCode::kInternal, "a string tensor has no bytes");
+  Tensor t;
+  t.dtype_ = dtype;
+  t.dims_ = std::move(dims);
+  t.count_ = checked_product(t.dims_);
+  t.size_ = size_t(storage_bytes(dtype, t.count_));
+  void* p = ::operator new(t.size_ ? t.size_ : 1, std::align_val_t(64), std::nothrow);
+  require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", t.size_, " bytes for a tensor ", name(dtype),
+          t.dims_);
+  t.owner_ = std::shared_ptr<void>(p, Aligned());
+  t.data_ = static_cast<const std::byte*>(p);
+  return t;
+}
+
+Tensor::Tensor(DType dtype, Dims dims) {
+  if (dtype != DType::kString) {
+    *this = uninitialized(dtype, std::move(dims));
+    std::memset(mutable_data(), 0, size_);
     return;
   }
-  size_ = size_t(storage_bytes(dtype, count_));
-  void* p = ::operator new(size_ ? size_ : 1, std::align_val_t(64), std::nothrow);
-  require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", size_, " bytes for a tensor ", name(dtype), dims_);
-  std::memset(p, 0, size_);
-  owner_ = std::shared_ptr<void>(p, Aligned());
-  data_ = static_cast<const std::byte*>(p);
+  dtype_ = dtype;
+  dims_ = std::move(dims);
+  count_ = checked_product(dims_);
+  strings_ = std::make_shared<std::vector<std::string>>(size_t(count_));
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<const void> owner, std::span<const std::byte> bytes)

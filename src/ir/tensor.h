@@ -23,6 +23,8 @@ class Tensor {
   Tensor(DType dtype, Dims dims);
   /// Refers to `bytes`, kept alive by `owner` (a mapped file, a caller's buffer). Size is checked against dims.
   Tensor(DType dtype, Dims dims, std::shared_ptr<const void> owner, std::span<const std::byte> bytes);
+  /// Like Tensor(dtype, dims), with bytes that the caller is about to write; not for strings.
+  static Tensor uninitialized(DType dtype, Dims dims);
   static Tensor of_strings(Dims dims, std::vector<std::string> values);
   template <class T>
   static Tensor of(DType dtype, Dims dims, std::span<const T> values);

@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "ops/op.h"
+#include "ops/shape/axis_attrs.h"
 #include "ops/shape/transpose.h"
 #include "passes/fold.h"
 
@@ -66,7 +67,7 @@ void binary(const float* a, const float* b, float* y, Dims dims, Dims as, Dims b
 }
 
 std::optional<Tensor> arithmetic(const ir::Node& node, const std::vector<Tensor>& in, const Dims& dims) {
-  Tensor y(DType::kF32, dims);
+  Tensor y = Tensor::uninitialized(DType::kF32, dims);
   if (y.count() == 0) return y;
   const auto run = [&](auto f) {
     binary(in[0].as<float>(), in[1].as<float>(), y.mutable_as<float>(), dims, broadcast_strides(in[0].dims(), dims),
@@ -112,7 +113,7 @@ std::optional<Tensor> transposed(const ir::Node& node, const Tensor& x, const Di
   const Dims xs = ir::strides_of(x.dims());
   Dims strides;
   for (int64_t p : perm) strides.push_back(xs[size_t(p < 0 ? p + int64_t(xs.size()) : p)]);
-  Tensor y(x.dtype(), dims);
+  Tensor y = Tensor::uninitialized(x.dtype(), dims);
   if (y.count() == 0 || dims.empty()) return std::nullopt;
   switch (ir::bits(x.dtype())) {
     case 32:
@@ -131,7 +132,7 @@ std::optional<Tensor> transposed(const ir::Node& node, const Tensor& x, const Di
 
 std::optional<Tensor> narrowed(const Tensor& x, DType to) {
   if (x.dtype() != DType::kF32 || (to != DType::kBF16 && to != DType::kF16)) return std::nullopt;
-  Tensor y(to, x.dims());
+  Tensor y = Tensor::uninitialized(to, x.dims());
   const float* from = x.as<float>();
   uint16_t* out = y.mutable_as<uint16_t>();
   if (to == DType::kBF16)
@@ -141,11 +142,30 @@ std::optional<Tensor> narrowed(const Tensor& x, DType to) {
   return y;
 }
 
+std::optional<Tensor> concatenated(const ir::Node& node, const std::vector<Tensor>& in, DType dtype, const Dims& dims) {
+  if (dims.empty() || ir::bits(dtype) % 8 != 0 || ir::bits(dtype) == 0) return std::nullopt;
+  int64_t axis = node.attrs.as<ops::AxisAttrs>().axis, outer = 1;
+  if (axis < 0) axis += int64_t(dims.size());
+  for (int64_t i = 0; i < axis; ++i) outer *= dims[size_t(i)];
+  if (outer == 0) return std::nullopt;
+  Tensor y = Tensor::uninitialized(dtype, dims);
+  const int64_t pitch = y.bytes() / outer;
+  int64_t at = 0;
+  for (const Tensor& x : in) {
+    const int64_t bytes = x.bytes() / outer;
+    for (int64_t o = 0; o < outer && bytes > 0; ++o)
+      std::memcpy(y.mutable_data() + o * pitch + at, x.data().data() + o * bytes, size_t(bytes));
+    at += bytes;
+  }
+  return y;
+}
+
 }  // namespace
 
 std::optional<Tensor> eval_large(const ir::Node& node, const std::vector<Tensor>& in, DType dtype, const Dims& dims) {
   const ops::OpDef& op = ops::find_op(node.op);
   if (op.form == ops::OpForm::kView && in[0].dtype() == dtype) return in[0].reshaped(dims);
+  if (node.op == "Concat") return concatenated(node, in, dtype, dims);
   if (node.op == "Transpose") return transposed(node, in[0], dims);
   if (node.op == "Cast") return narrowed(in[0], dtype);
   if (op.form == ops::OpForm::kBinary && in.size() == 2 && dtype == DType::kF32 && in[0].dtype() == dtype &&

@@ -173,6 +173,7 @@ TEST_CASE("fold: large tensors take the direct loops") {
     %b = Sub(%t, %w)
     %c = Transpose(%w) {perm = [2, 0, 3, 1]}
     %d = Cast(%w) {to = bf16}
+    %e = Concat(%w, %w, %w) {axis = 1}
     return %x
   })tn");
   for (ir::NodeId n : g.topological_order()) {

@@ -10,10 +10,10 @@ std::span<const Pass> pipeline() {
       {"simplify", simplify},
       {"common_subexpressions", common_subexpressions},
       {"dead_code", dead_code},
-      // Arithmetic by constants.
-      {"algebra", algebra},
+      // What the exporter spelled out, before arithmetic by constants moves its factors.
       {"recognize_normalizations", recognize_normalizations},
       {"recognize_activations", recognize_activations},
+      {"algebra", algebra},
       {"fold_weights", fold_weights},
       // Transformers: rows of projections instead of moved heads.
       {"simplify_chains", simplify_chains},

@@ -70,13 +70,17 @@ bool rank_four(const ir::Graph& g, const ir::Node& product) {
   return rank_of(g, product.inputs[0]) == 4 && rank_of(g, product.inputs[1]) == 4;
 }
 
-/// The value of the only reader of `y` that moves heads behind the sequence, or kNone.
+/// The value of the only reader of `y` [batch, heads, length, size] that moves heads behind the length, axes of size 1
+/// aside; kNone if there is none.
 ir::ValueId merged_heads(const ir::Graph& g, ir::ValueId y) {
   if (!read_once(g, y)) return ir::kNone;
   const ir::Node& next = g.node(g.users(y)[0]);
-  if (next.op != "Transpose" || next.attrs.as<ops::TransposeAttrs>().perm != std::vector<int64_t>{0, 2, 1, 3})
-    return ir::kNone;
-  return next.outputs[0];
+  const auto chain = next.op == "Transpose" ? axis_chain(g, next.outputs[0]) : std::nullopt;
+  if (!chain || chain->source != y) return ir::kNone;
+  std::vector<size_t> wanted;
+  for (size_t d : {0u, 2u, 1u, 3u})
+    wanted.insert(wanted.end(), chain->source_dims[d].begin(), chain->source_dims[d].end());
+  return chain->order == wanted ? next.outputs[0] : ir::kNone;
 }
 
 Match recognize(const ir::Graph& g, ir::NodeId n) {
@@ -111,7 +115,7 @@ Match recognize(const ir::Graph& g, ir::NodeId n) {
     return p;
   }
   const ir::Shape rows{y[0], y[2], g.symbols->mul(y[1], y[3])};
-  const auto split = reshape_target(rows, {y[0], y[2], y[1], y[3]});
+  const auto split = reshape_target(rows, shape_of(g, merged));
   if (!split) return std::nullopt;
   p.replace(merged, reshape_to(p, p.node("FusedAttention", inputs, attrs), *split));
   return p;

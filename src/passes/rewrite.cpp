@@ -51,6 +51,8 @@ int apply_rules(ir::Graph& graph, PassContext& context, std::span<const Rule> ru
       require(++count <= limit, ErrorCode::kInternal, "rules do not come to an end; the last says: ", why);
       for (ir::NodeId a : added) {
         work.push_back(a);
+        for (ir::ValueId v : graph.node(a).inputs)
+          if (v != ir::kNone && graph.value(v).producer != ir::kNone) work.push_back(graph.value(v).producer);
         for (ir::ValueId v : graph.node(a).outputs)
           if (v != ir::kNone) work.insert(work.end(), graph.users(v).begin(), graph.users(v).end());
       }

@@ -17,7 +17,7 @@ struct Rule {
   Match (*match)(const ir::Graph&, ir::NodeId);
 };
 
-/// Tries the rules at every node in topological order, and again at new nodes and readers of replaced values, until
+/// Tries the rules at every node in topological order, and again at new nodes and their neighbours, until
 /// none applies. New nodes are typed, and folded at once where all their operands are constants. A patch that would
 /// change the name of a graph output is not applied. Returns the number of patches.
 int apply_rules(ir::Graph& graph, PassContext& context, std::span<const Rule> rules);

@@ -85,7 +85,7 @@ Match part_of_packed(const ir::Graph& g, ir::NodeId n) {
   return std::nullopt;
 }
 
-// transpose(x) @ w = transpose(x @ w) for constant weights, if the rows are moved again after it.
+// move(x) @ w = move(x @ w) for constant weights, if a view or transposition of its rows follows.
 Match rows_of_product(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   const auto& attrs = node.attrs.as<ops::MatMulAttrs>();
@@ -94,7 +94,7 @@ Match rows_of_product(const ir::Graph& g, ir::NodeId n) {
     return std::nullopt;
   if (rank_of(g, node.inputs[1]) != 2 || !read_once(g, y) || !is_link(g.node(g.users(y)[0]))) return std::nullopt;
   auto chain = axis_chain(g, node.inputs[0]);
-  if (!chain || chain->transposes == 0 || chain->source_dims.empty()) return std::nullopt;
+  if (!chain || chain->source_dims.empty()) return std::nullopt;
   // The source's last dimension must be the operand's, untouched.
   const auto &last = chain->dims.back(), &source_last = chain->source_dims.back();
   if (last.empty() || last != source_last || chain->source_dims.size() < 2) return std::nullopt;
@@ -117,8 +117,38 @@ Match rows_of_product(const ir::Graph& g, ir::NodeId n) {
   return p;
 }
 
-constexpr Rule kRules[] = {
-    {"Transpose", shorten}, {"Reshape", shorten}, {"Gather", part_of_packed}, {"MatMul", rows_of_product}};
+// split(x) with parts viewed alike along all but the last axis = split(view(x)).
+Match view_before_split(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const ir::Shape& x = shape_of(g, node.inputs[0]);
+  const int64_t rank = int64_t(x.size()), axis = node.attrs.as<ops::SplitAttrs>().axis;
+  if (axis != -1 && axis != rank - 1) return std::nullopt;
+  ir::Shape viewed;
+  for (ir::ValueId v : node.outputs) {
+    if (v == ir::kNone || !read_once(g, v) || g.node(g.users(v)[0]).op != "Reshape") return std::nullopt;
+    ir::Shape to = shape_of(g, g.node(g.users(v)[0]).outputs[0]);
+    if (to.empty() || !(to.back() == shape_of(g, v).back())) return std::nullopt;
+    to.back() = x.back();
+    if (!viewed.empty() && viewed != to) return std::nullopt;
+    viewed = to;
+  }
+  const auto target = reshape_target(x, viewed);
+  if (!target) return std::nullopt;
+  ir::Patch p(g, "the whole is viewed before it is split");
+  std::vector<ir::ValueId> inputs = node.inputs;
+  inputs[0] = reshape_to(p, inputs[0], *target);
+  const auto parts =
+      p.nodes("Split", inputs, ops::SplitAttrs{int64_t(viewed.size()) - 1, node.attrs.as<ops::SplitAttrs>().even},
+              node.outputs.size());
+  for (size_t i = 0; i < parts.size(); ++i) p.replace(g.node(g.users(node.outputs[i])[0]).outputs[0], parts[i]);
+  return p;
+}
+
+constexpr Rule kRules[] = {{"Split", view_before_split},
+                           {"Transpose", shorten},
+                           {"Reshape", shorten},
+                           {"Gather", part_of_packed},
+                           {"MatMul", rows_of_product}};
 
 struct Part {
   ir::NodeId node;
