@@ -10,7 +10,7 @@ namespace tenon::isa {
 namespace base {
 const IsaTable& table();
 }
-#if defined(__x86_64__)
+#ifdef TENON_X86_LEVELS
 namespace avx2 {
 const IsaTable& table();
 }
@@ -25,7 +25,7 @@ const IsaTable& table();
 namespace {
 
 bool supported(Isa isa) {
-#if defined(__x86_64__)
+#ifdef TENON_X86_LEVELS
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -81,7 +81,7 @@ const char* isa_name(Isa isa) {
 const IsaTable* isa_table(Isa isa) {
   if (!supported(isa)) return nullptr;
   switch (isa) {
-#if defined(__x86_64__)
+#ifdef TENON_X86_LEVELS
     case Isa::kAvx2:
       return &avx2::table();
     case Isa::kAvx512:

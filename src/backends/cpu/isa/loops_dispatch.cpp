@@ -6,7 +6,7 @@ namespace tenon::isa {
 namespace loops_base {
 const LoopTable& loops();
 }
-#if defined(__x86_64__)
+#ifdef TENON_X86_LEVELS
 namespace loops_avx2 {
 const LoopTable& loops();
 }
@@ -16,7 +16,7 @@ const LoopTable& loops();
 #endif
 
 const LoopTable& loop_table() {
-#if defined(__x86_64__)
+#ifdef TENON_X86_LEVELS
   const Isa isa = isa_table().isa;
   if (isa >= Isa::kAvx512) return loops_avx512::loops();
   if (isa >= Isa::kAvx2) return loops_avx2::loops();
