@@ -74,24 +74,29 @@ class Tracker {
     sizes_.push_back(size);
     return sizes_.size() - 1;
   }
+  /// Groups atoms from `at` on whose product is `wanted`, splitting the last one where needed.
   bool take(std::vector<size_t>& flat, size_t& at, ir::Dim wanted, std::vector<size_t>& group) {
     ir::Dim have = 1;
     while (!(have == wanted)) {
       if (at == flat.size()) return false;
-      const ir::Dim next = sizes_[flat[at]], product = g_.symbols->mul(have, next);
-      if (wanted.is_const() && !product.is_const()) return false;
-      if (wanted.is_const() && product.constant() > wanted.constant()) {
-        if (wanted.constant() == 0 || wanted.constant() % have.constant() != 0) return false;
-        const int64_t part = wanted.constant() / have.constant();
-        if (!next.is_const() || next.constant() % part != 0) return false;
-        split(flat, at, part, next.constant() / part);
+      const ir::Dim next = sizes_[flat[at]], missing = quotient(wanted, have);
+      if (missing.is_const() && next.is_const() && missing.constant() > 0 && next.constant() > missing.constant()) {
+        if (next.constant() % missing.constant() != 0) return false;
+        split(flat, at, missing.constant(), next.constant() / missing.constant());
         have = wanted;
       } else {
-        have = product;
+        if (missing.is_const() && !next.is_const()) return false;
+        have = g_.symbols->mul(have, next);
       }
       group.push_back(flat[at++]);
     }
     return true;
+  }
+  /// wanted / have, if that is whole; else `wanted`.
+  ir::Dim quotient(ir::Dim wanted, ir::Dim have) {
+    if (have == 1 || have == 0) return wanted;
+    const ir::Dim q = g_.symbols->floor_div(wanted, have);
+    return g_.symbols->mul(q, have) == wanted ? q : wanted;
   }
   void split(std::vector<size_t>& flat, size_t at, int64_t first, int64_t second) {
     const size_t whole = flat[at], a = add(first), b = add(second);

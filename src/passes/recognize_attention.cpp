@@ -70,17 +70,25 @@ bool rank_four(const ir::Graph& g, const ir::Node& product) {
   return rank_of(g, product.inputs[0]) == 4 && rank_of(g, product.inputs[1]) == 4;
 }
 
-/// The value of the only reader of `y` [batch, heads, length, size] that moves heads behind the length, axes of size 1
-/// aside; kNone if there is none.
-ir::ValueId merged_heads(const ir::Graph& g, ir::ValueId y) {
-  if (!read_once(g, y)) return ir::kNone;
+/// How the only reader of y [batch, heads, length, size] moves it, if it puts the heads beside their size again.
+struct Merging {
+  ir::ValueId value = ir::kNone;
+  std::vector<int64_t> perm;  ///< of [batch, length, heads, size]; empty where a view does
+};
+std::optional<Merging> merging(const ir::Graph& g, ir::ValueId y) {
+  if (!read_once(g, y)) return std::nullopt;
   const ir::Node& next = g.node(g.users(y)[0]);
   const auto chain = next.op == "Transpose" ? axis_chain(g, next.outputs[0]) : std::nullopt;
-  if (!chain || chain->source != y) return ir::kNone;
+  if (!chain || chain->source != y) return std::nullopt;
   std::vector<size_t> wanted;
   for (size_t d : {0u, 2u, 1u, 3u})
     wanted.insert(wanted.end(), chain->source_dims[d].begin(), chain->source_dims[d].end());
-  return chain->order == wanted ? next.outputs[0] : ir::kNone;
+  if (chain->order == wanted) return Merging{next.outputs[0], {}};
+  static constexpr int64_t kPlace[] = {0, 2, 1, 3};
+  std::vector<int64_t> perm;
+  for (int64_t axis : next.attrs.as<ops::TransposeAttrs>().perm) perm.push_back(kPlace[axis < 0 ? axis + 4 : axis]);
+  if (perm.size() != 4 || perm[2] != 2 || perm[3] != 3) return std::nullopt;
+  return Merging{next.outputs[0], perm};
 }
 
 Match recognize(const ir::Graph& g, ir::NodeId n) {
@@ -108,16 +116,19 @@ Match recognize(const ir::Graph& g, ir::NodeId n) {
   attrs.q = qo->layout, attrs.k = ko->layout, attrs.v = vo->layout, attrs.y = HeadLayout::kRows;
   std::vector<ir::ValueId> inputs{qo->value, ko->value, vo->value};
   if (s->mask != ir::kNone) inputs.push_back(s->mask);
-  const ir::ValueId merged = merged_heads(g, node.outputs[0]);
-  if (merged == ir::kNone) {
+  const auto merged = merging(g, node.outputs[0]);
+  if (!merged) {
     attrs.y = HeadLayout::kHeads;
     p.replace(node.outputs[0], p.node("FusedAttention", inputs, attrs));
     return p;
   }
   const ir::Shape rows{y[0], y[2], g.symbols->mul(y[1], y[3])};
-  const auto split = reshape_target(rows, shape_of(g, merged));
-  if (!split) return std::nullopt;
-  p.replace(merged, reshape_to(p, p.node("FusedAttention", inputs, attrs), *split));
+  const ir::Shape split{y[0], y[2], y[1], y[3]};
+  const auto target = reshape_target(rows, merged->perm.empty() ? shape_of(g, merged->value) : split);
+  if (!target) return std::nullopt;
+  ir::ValueId result = reshape_to(p, p.node("FusedAttention", inputs, attrs), *target);
+  if (!merged->perm.empty()) result = p.node("Transpose", {result}, ops::TransposeAttrs{merged->perm});
+  p.replace(merged->value, result);
   return p;
 }
 
