@@ -4,6 +4,11 @@ set(loops_sources loops_table move pointwise pool rows)
 list(TRANSFORM loops_sources PREPEND ${loops_folder}/)
 list(TRANSFORM loops_sources APPEND .cpp)
 
+set(loops_sanitized)
+if(TENON_SANITIZE)
+  set(loops_sanitized -fwrapv)
+endif()
+
 function(tenon_loops name)
   set(target tenon_isa_loops_${name})
   add_library(${target} OBJECT ${loops_sources})
@@ -11,7 +16,7 @@ function(tenon_loops name)
   target_link_libraries(${target} PRIVATE tenon_flags)
   target_compile_definitions(${target} PRIVATE TENON_ISA=loops_${name})
   target_compile_options(${target} PRIVATE -Wno-psabi -Wno-uninitialized
-                         -Wno-maybe-uninitialized ${ARGN})
+                         -Wno-maybe-uninitialized ${loops_sanitized} ${ARGN})
   set_property(GLOBAL APPEND PROPERTY TENON_LAYERS ${target})
 endfunction()
 

@@ -41,7 +41,7 @@ TENON_INLINE Vf log(Vf x) {
   Vi subnormal = x < splat(1.17549435e-38f);
   Vf v = subnormal ? x * splat(8388608.f) : x;
   // v = 2^e m with sqrt(1/2) <= m < sqrt(2)
-  Vi i = bits(v) - splat_int(0x3f3504f3);
+  Vi i = Vi(Vu(bits(v)) - Vu(splat_int(0x3f3504f3)));
   Vi e = (i >> 23) + (subnormal & splat_int(-23));
   Vf m = floats((i & 0x007fffff) + splat_int(0x3f3504f3));
   Vf f = m - splat(1.f), k = __builtin_convertvector(e, Vf);
