@@ -40,24 +40,16 @@ class Finder {
     return axis + 1 == d.size() ? Form::kPitched : Form::kNone;
   }
 
-  /// Whether the kernel that `n` would get takes a pitch at `operand` (16 for output 0), given what is aliased so far.
+  /// The kernel that `n` would get, given what is aliased so far.
+  const KernelDef& kernel_of(ir::NodeId n) const {
+    const std::string_view wanted = options_.choices ? (*options_.choices)[n].kernel : std::string_view();
+    return pick_kernel(*options_.backend, make_problem(g_, n, options_, &out_), wanted);
+  }
+  /// Whether that kernel takes a pitch at `operand` (16 for output 0).
   bool takes_pitch(ir::NodeId n, uint32_t operand) const {
-    const ir::Node& node = g_.node(n);
-    if (!runs_[n] || view(node)) return false;
-    Problem problem = make_problem(g_, n, options_, &out_);
-    const std::string_view wanted = options_.choices ? (*options_.choices)[n].kernel : std::string_view();
-    const KernelDef* def = wanted.empty() ? nullptr : find_kernel(*options_.backend, wanted);
-    if (!def || def->op != node.op || !def->supports(problem).ok) def = &pick_kernel(*options_.backend, problem, {});
-    return def->pitched >> operand & 1;
+    return runs_[n] && !view(g_.node(n)) && (kernel_of(n).pitched >> operand & 1);
   }
-  bool still_runs(ir::NodeId n) const {
-    Problem problem = make_problem(g_, n, options_, &out_);
-    const std::string_view wanted = options_.choices ? (*options_.choices)[n].kernel : std::string_view();
-    const KernelDef* def = wanted.empty() ? nullptr : find_kernel(*options_.backend, wanted);
-    if (def && def->op == node_op(n) && def->supports(problem).ok) return true;
-    return pick_kernel(*options_.backend, problem, {}).op != "*";
-  }
-  std::string_view node_op(ir::NodeId n) const { return g_.node(n).op; }
+  bool still_runs(ir::NodeId n) const { return kernel_of(n).op != "*"; }
 
   bool readers_take_pitch(ir::ValueId v, ir::NodeId except) const {
     for (ir::NodeId user : g_.users(v)) {
