@@ -1,9 +1,12 @@
 #include "backends/cpu/kernels/conv_problem.h"
 
-namespace tenon::cpu {
+#include "ops/nn/conv_transpose.h"
 
-std::string read_conv(const Problem& p, ConvShape& s) {
-  const auto& a = p.attrs<ops::ConvAttrs>();
+namespace tenon::cpu {
+namespace {
+
+template <class Attrs>
+std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
   const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
   const size_t spatial = x.dims.size() - 2;
   if (!a.channels_last) return "channels come first, accepted is channels last";
@@ -28,6 +31,13 @@ std::string read_conv(const Problem& p, ConvShape& s) {
     s.pad[to] = a.pads[i];
   }
   return {};
+}
+
+}  // namespace
+
+std::string read_conv(const Problem& p, ConvShape& s) { return read(p, p.attrs<ops::ConvAttrs>(), s); }
+std::string read_conv_transpose(const Problem& p, ConvShape& s) {
+  return read(p, p.attrs<ops::ConvTransposeAttrs>(), s);
 }
 
 }  // namespace tenon::cpu

@@ -39,6 +39,8 @@ struct ConvShape {
 
 /// Reads the problem, or says why these kernels cannot do it.
 std::string read_conv(const Problem& p, ConvShape& s);
+/// The same for a transposed convolution.
+std::string read_conv_transpose(const Problem& p, ConvShape& s);
 inline constexpr size_t kConvBias = 2, kConvExtras = 3;
 /// Operands that may have a pitch: x, the epilogue's operands, y.
 inline constexpr uint32_t kConvPitched = 0x1fff9;

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "backends/cpu/kernels/product.h"
+#include "backends/cpu/kernels/conv_problem.h"
 #include "ops/nn/conv_transpose.h"
 
 namespace tenon::cpu {
@@ -32,40 +32,7 @@ Residue make_residue(int64_t residue, int64_t kernel, int64_t stride, int64_t di
   return r;
 }
 
-struct Shape {
-  int64_t batch, c, n, group, ldx, ldy;
-  int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1};
-  int64_t dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
-  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
-};
-
-std::string read(const Problem& p, Shape& s) {
-  const auto& a = p.attrs<ops::ConvTransposeAttrs>();
-  const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
-  const size_t spatial = x.dims.size() - 2;
-  if (!a.channels_last) return "channels come first, accepted is channels last";
-  if (spatial < 1 || spatial > 3) return cat(spatial, " spatial axes, accepted are 1 to 3");
-  if (!has_isa_type(x.dtype) || !has_isa_type(y.dtype))
-    return cat("types ", ir::name(x.dtype), " and ", ir::name(y.dtype), ", accepted are f32 and bf16");
-  if (!p.constants[1]) return "weights are not constant";
-  if (y.count() == 0 || x.count() == 0) return "an operand is empty";
-  s.batch = x.dims[0];
-  s.c = x.dims.back();
-  s.n = y.dims.back();
-  s.group = a.group;
-  s.ldx = x.pitch;
-  s.ldy = y.pitch;
-  for (size_t i = 0; i < spatial; ++i) {
-    const size_t to = 3 - spatial + i;
-    s.in[to] = x.dims[1 + i];
-    s.out[to] = y.dims[1 + i];
-    s.kernel[to] = w.dims[2 + i];
-    s.stride[to] = a.strides[i];
-    s.dilation[to] = a.dilations[i];
-    s.pad[to] = a.pads[i];
-  }
-  return {};
-}
+using Shape = ConvShape;
 
 class ConvTransposeResidues final : public Kernel {
  public:
@@ -223,7 +190,7 @@ class ConvTransposeResidues final : public Kernel {
 
 Support supports(const Problem& p) {
   Shape s;
-  std::string reason = read(p, s);
+  std::string reason = read_conv_transpose(p, s);
   Epilogue epilogue;
   if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvTransposeAttrs>().epilogue, kBias, kExtras);
   if (!reason.empty()) return Support::no(reason);
@@ -234,7 +201,7 @@ Support supports(const Problem& p) {
 
 std::unique_ptr<Kernel> prepare(const Problem& p) {
   Shape s;
-  const std::string reason = read(p, s);
+  const std::string reason = read_conv_transpose(p, s);
   require(reason.empty(), ErrorCode::kInternal, reason);
   return std::make_unique<ConvTransposeResidues>(p, s);
 }
