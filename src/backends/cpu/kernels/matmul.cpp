@@ -93,7 +93,7 @@ class MatMulBase : public Kernel {
     isa::Gemm g = gemm(nullptr);
     gemm_scratch_ = round_up(isa_.gemm_scratch(g));
     grid_ = make_grid(isa_, shape_.m, panels_, shape_.m * shape_.k * size_, b_bytes_, threads_, shape_.batch);
-    turned_bytes_ = transpose_a_ ? round_up((shape_.m / grid_.row_cuts + 1) * shape_.k * size_) : 0;
+    turned_bytes_ = transpose_a_ ? round_up(shape_.m * shape_.k * size_) : 0;  // a slot may take all rows of a product
   }
 
  protected:
