@@ -39,7 +39,7 @@ int64_t key(Dim d) { return d.constant(); }
 
 /// A computed constant. The few lowest numbers stand for symbols.
 Dim constant_dim(int64_t v) {
-  require(Dim(v).is_const(), ErrorCode::kInvalidArgument, "size overflow: ", v, " is not a dimension");
+  require(Dim(v) == v, ErrorCode::kInvalidArgument, "size overflow: ", v, " is not a dimension");
   return v;
 }
 

@@ -22,7 +22,9 @@ namespace tenon::ir {
 class Dim {
  public:
   constexpr Dim() = default;
-  constexpr Dim(int64_t constant) : value_(constant) {}  // NOLINT: numbers are dimensions
+  /// The few numbers that stand for symbols (INT64_MIN + 1 and the next 2^31) become INT64_MIN, no size either.
+  constexpr Dim(int64_t constant)  // NOLINT: numbers are dimensions
+      : value_(constant >= kSymbolBase && constant <= kSymbolBase + INT32_MAX ? INT64_MIN : constant) {}
   static constexpr Dim symbol(int32_t id) {
     Dim d;
     d.value_ = kSymbolBase + id;

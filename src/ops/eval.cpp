@@ -15,6 +15,8 @@ std::vector<Tensor> eval_node(const ir::Node& node, std::vector<Tensor> inputs, 
     return std::move(context.outputs);
   } catch (const Error& e) {
     throw e.at(place);
+  } catch (const std::exception& e) {
+    throw as_error(e, place);
   }
 }
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <new>
+#include <stdexcept>
 
 #include "ops/import.h"
 #include "ops/op.h"
@@ -40,7 +42,7 @@ std::optional<std::vector<Dim>> InferContext::elements(size_t i) const {
     // Whole numbers only; a few of the lowest 64-bit numbers stand for symbols.
     if (ir::is_float(v.dtype) && (double(value) != v.constant->get(k) || std::abs(double(value)) > 0x1p24))
       return std::nullopt;
-    if (!Dim(value).is_const()) return std::nullopt;
+    if (!(Dim(value) == value)) return std::nullopt;
     elements.emplace_back(value);
   }
   return elements;
@@ -122,6 +124,13 @@ std::string InferContext::text(const Shape& shape) {
   return s + "]";
 }
 
+Error as_error(const std::exception& e, std::string_view place) {
+  if (dynamic_cast<const std::bad_alloc*>(&e) || dynamic_cast<const std::length_error*>(&e))
+    return {ErrorCode::kOutOfMemory, cat("there is not enough memory (", e.what(), ")"), std::string(place)};
+  return {ErrorCode::kInvalidModel, cat("an operand or attribute has too few entries (", e.what(), ")"),
+          std::string(place)};
+}
+
 void infer_node(ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   const std::string place = cat("node '", node.name, "' (", node.op, ")");
@@ -134,6 +143,8 @@ void infer_node(ir::Graph& graph, ir::NodeId id) {
     op->infer(context);
   } catch (const Error& e) {
     throw e.at(place);
+  } catch (const std::exception& e) {
+    throw as_error(e, place);
   }
 }
 

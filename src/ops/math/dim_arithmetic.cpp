@@ -60,7 +60,7 @@ Result dim_greater_equal(SymbolTable& t, Dim a, Dim b) { return decide(t, a, b, 
 bool keeps_value(DType type, Dim value) {
   if (!value.is_const()) return ir::bits(type) >= 32;
   const int64_t v = value.constant(), magnitude = v < 0 ? -(v + 1) : v;
-  if (v > INT64_MIN && !Dim(v).is_const()) return false;
+  if (!(Dim(v) == v)) return false;
   if (ir::is_float(type))
     return magnitude < (type == DType::kF64 ? int64_t(1) << 53 : type == DType::kF32 ? 1 << 24 : 1 << 8);
   const int width = ir::bits(type);
