@@ -154,8 +154,8 @@ const OnnxRule* find_onnx_rule(std::string_view domain, std::string_view op, int
 /// All opsets at which rules for `op` start; empty if the operator is unknown. For error messages.
 std::vector<int> known_onnx_opsets(std::string_view domain, std::string_view op);
 
-/// What a standard library exception amid inference or evaluation means: memory is short, or an operand or attribute has
-/// fewer entries than the operator reads.
+/// What a standard library exception amid inference or evaluation means: memory is short, or an operand or attribute
+/// has fewer entries than the operator reads.
 Error as_error(const std::exception& e, std::string_view place);
 /// Infers types of one node's outputs, then of the whole graph in topological order. Errors name the node.
 void infer_node(ir::Graph& graph, ir::NodeId node);
