@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/half.h"
 #include "base/hash.h"
+#include "ir/small_float.h"
 
 namespace tenon::ir {
 namespace {
@@ -15,23 +16,6 @@ namespace {
 struct Aligned {
   void operator()(void* p) const { ::operator delete(p, std::align_val_t(64)); }
 };
-
-const SmallFloat* small_float(DType t) {
-  switch (t) {
-    case DType::kF8E4M3FN:
-      return &kF8E4M3FN;
-    case DType::kF8E5M2:
-      return &kF8E5M2;
-    case DType::kF8E4M3FNUZ:
-      return &kF8E4M3FNUZ;
-    case DType::kF8E5M2FNUZ:
-      return &kF8E5M2FNUZ;
-    case DType::kF4E2M1:
-      return &kF4E2M1;
-    default:
-      return nullptr;
-  }
-}
 
 uint8_t packed(const std::byte* p, int64_t i, int width) {
   const int per_byte = 8 / width;

@@ -47,7 +47,7 @@ DimRange range_at(const ir::SymbolTable& table, ir::Dim d, int depth) {
       return {a.low ? Bound(floor_div(*a.low, *b.low)) : std::nullopt,
               a.high ? Bound(floor_div(*a.high, *b.low)) : std::nullopt};
     case ir::DimOp::kMod:
-      return positive ? DimRange{0, add(b.high, -1)} : DimRange{};
+      return b.low && *b.low >= 0 ? DimRange{0, add(b.high, -1)} : DimRange{};
     case ir::DimOp::kMin:
       return {a.low && b.low ? Bound(std::min(*a.low, *b.low)) : std::nullopt, a.high && b.high
                                                                                    ? std::min(*a.high, *b.high)

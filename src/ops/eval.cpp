@@ -20,6 +20,23 @@ std::vector<Tensor> eval_node(const ir::Node& node, std::vector<Tensor> inputs, 
   }
 }
 
+namespace {
+
+/// Throws unless a tensor fits an input's type, or f64 in place of another float, and the dims that are numbers.
+void check_fed(const ir::Graph& graph, const ir::Value& v, const Tensor& t) {
+  const bool wide = ir::is_float(v.dtype) && t.dtype() == DType::kF64;
+  bool fits = (wide || t.dtype() == v.dtype) && (!v.ranked || t.dims().size() == v.shape.size());
+  for (size_t i = 0; fits && v.ranked && i < v.shape.size(); ++i)
+    fits = !v.shape[i].is_const() || v.shape[i] == t.dims()[i];
+  if (fits) return;
+  std::string wanted;
+  for (Dim d : v.shape) wanted += cat(wanted.empty() ? "" : ", ", graph.symbols->text(d));
+  fail(ErrorCode::kShapeMismatch, "input '", v.name, "' is ", t.dtype(), t.dims(), ", accepted is ", v.dtype,
+       v.ranked ? cat("[", wanted, "]") : "");
+}
+
+}  // namespace
+
 std::vector<Tensor> eval_graph(const ir::Graph& graph, const std::vector<Tensor>& inputs, bool in_double,
                                const std::function<void(ir::ValueId, const Tensor&)>& observe) {
   require(inputs.size() == graph.inputs.size(), ErrorCode::kInvalidArgument, "the graph has ", graph.inputs.size(),
@@ -31,6 +48,7 @@ std::vector<Tensor> eval_graph(const ir::Graph& graph, const std::vector<Tensor>
     readers[v] = graph.users(v).size() + graph.is_output(v);
     if (graph.value(v).constant) values[v] = graph.value(v).constant->cast(widened(graph.value(v).dtype));
   }
+  for (size_t i = 0; i < inputs.size(); ++i) check_fed(graph, graph.value(graph.inputs[i]), inputs[i]);
   for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs[i]] = inputs[i].cast(widened(inputs[i].dtype()));
   for (ir::NodeId n : graph.topological_order()) {
     const ir::Node& node = graph.node(n);

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/random.h"
 #include "ops/trial.h"
 
 namespace tenon::ops {
@@ -12,18 +13,15 @@ using namespace trial;
 
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
-  size_t below(size_t n) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return size_t(state_ >> 33) % n;
-  }
+  explicit Random(uint64_t seed) : numbers_(seed) {}
+  size_t below(size_t n) { return size_t(numbers_.next() >> 33) % n; }
   template <class T>
   T pick(std::initializer_list<T> list) {
     return *(list.begin() + below(list.size()));
   }
 
  private:
-  uint64_t state_;
+  Xorshift numbers_;
 };
 
 int64_t odd_int(Random& r) {

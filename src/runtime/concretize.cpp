@@ -1,5 +1,6 @@
 #include "runtime/concretize.h"
 
+#include "base/checked.h"
 #include "ops/op.h"
 
 namespace tenon::runtime {
@@ -44,6 +45,18 @@ void evaluate(ir::Graph& g, const ir::Node& node) {
   }
 }
 
+/// Throws naming the node if an output's bytes do not fit 64 bits.
+void check_sizes(const ir::Graph& g, const ir::Node& node) {
+  for (ir::ValueId v : node.outputs) {
+    if (v == ir::kNone || !g.value(v).ranked || !ir::is_static(g.value(v).shape)) continue;
+    try {
+      ir::storage_bytes(g.value(v).dtype, checked_product(ir::static_dims(g.value(v).shape)));
+    } catch (const Error& e) {
+      throw e.at(cat("node '", node.name, "' (", node.op, ")"));
+    }
+  }
+}
+
 }  // namespace
 
 bool foldable(const ir::Graph& g, ir::NodeId n) {
@@ -78,6 +91,7 @@ ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& i
   std::vector<bool> computed(g.node_count(), false);
   for (ir::NodeId n : order) {
     ops::infer_node(g, n);
+    check_sizes(g, g.node(n));
     if (fold_contents(g, g.node(n))) {
       computed[n] = true;
     } else if (!g.node(n).inputs.empty() && foldable(g, n)) {

@@ -187,3 +187,30 @@ TEST_CASE("along an axis that only ones precede, parts are contiguous") {
   const auto want = ops::eval_graph(net, {x}, true);
   for (size_t i = 0; i < 2; ++i) check_close(got[i], want[i]);
 }
+
+TEST_CASE("outputs beyond memory or the range of sizes are errors that name the node") {
+  auto message = [](const std::string& pads) -> std::string {
+    try {
+      builder::build(parse("graph \"huge\" {\n  %x: f32[1, 3, 8, 8] = input\n  %w: f32[4, 3, 3, 3] = random(7)\n"
+                           "  %y = Conv(%x, %w) {strides = [1, 1], pads = [" +
+                           pads + "], dilations = [1, 1]} \"wide\"\n  return %y\n}\n"),
+                     {});
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  constexpr auto npos = std::string::npos;
+  const std::string large = message("4000000, 4000000, 4000000, 4000000");
+  CHECK_MESSAGE((large.find("wide") != npos && large.find("cannot allocate") != npos), large);
+  const std::string larger = message("4000000000, 4000000000, 4000000000, 4000000000");
+  CHECK_MESSAGE((larger.find("wide") != npos && larger.find("size overflow") != npos), larger);
+}
+
+TEST_CASE("the reference refuses inputs of other types and dims than the graph's") {
+  const ir::Graph net = parse(kNet);
+  CHECK_THROWS_WITH(ops::eval_graph(net, {random_tensor({2, 3, 9, 8}, 1)}, true),
+                    "input 'x' is f32[2, 3, 9, 8], accepted is f32[batch, 3, 9, 7]");
+  CHECK_THROWS_WITH(ops::eval_graph(net, {ir::Tensor(ir::DType::kI64, {2, 3, 9, 7})}, true),
+                    "input 'x' is i64[2, 3, 9, 7], accepted is f32[batch, 3, 9, 7]");
+}

@@ -131,6 +131,8 @@ void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& option
     step.kernel_name = def.name;
   } catch (const Error& e) {
     throw e.at(cat("node '", node.name, "' (", node.op, ")"));
+  } catch (const std::bad_alloc& e) {
+    throw ops::as_error(e, cat("node '", node.name, "' (", node.op, ")"));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/random.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
@@ -18,20 +19,16 @@ size_t candidates_at(int level) {
 
 // Fills memory with values of moderate size, so that no kernel runs on zeros, denormals or wild indices.
 void fill(const TensorDesc& d, std::byte* p, uint64_t seed) {
-  uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
-  auto next = [&] {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  };
+  Xorshift random(seed);
   const int64_t n = d.count();
   if (d.dtype == ir::DType::kF32) {
     auto* f = reinterpret_cast<float*>(p);
-    for (int64_t i = 0; i < n; ++i) f[i] = float(int32_t(next())) * 0x1p-31f;
+    for (int64_t i = 0; i < n; ++i) f[i] = float(int32_t(random.next())) * 0x1p-31f;
   } else if (d.dtype == ir::DType::kBF16 || d.dtype == ir::DType::kF16) {
     auto* h = reinterpret_cast<uint16_t*>(p);
     const uint16_t one = d.dtype == ir::DType::kBF16 ? 0x3f00 : 0x3800;  // ±0.5 … ±1
     for (int64_t i = 0; i < n; ++i) {
-      const uint64_t r = next();
+      const uint64_t r = random.next();
       h[i] = uint16_t(one | (r & 0x7f) | ((r >> 8 & 1) << 15));
     }
   } else {
@@ -201,6 +198,8 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
         choices[n] = selector.choose(problem, entry);
       } catch (const Error& e) {
         throw e.at(cat("node '", node.name, "' (", node.op, ")"));
+      } catch (const std::bad_alloc& e) {
+        throw ops::as_error(e, cat("node '", node.name, "' (", node.op, ")"));
       }
     }
     if (report) report->push_back(std::move(entry));

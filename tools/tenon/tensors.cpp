@@ -6,6 +6,7 @@
 #include "base/atomic_file.h"
 #include "base/checked.h"
 #include "base/mmap.h"
+#include "base/random.h"
 #include "tenon/command.h"
 
 namespace tenon::cli {
@@ -89,11 +90,7 @@ void write_npy(const std::string& path, const ir::Tensor& source) {
 std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profile& profile,
                                     const std::vector<std::string>& files, uint64_t seed) {
   std::vector<ir::Tensor> inputs;
-  uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x243f6a8885a308d3u;
-  auto next = [&] {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-  };
+  Xorshift random(seed);
   for (size_t i = 0; i < network.inputs.size(); ++i) {
     const ir::Value& v = network.value(network.inputs[i]);
     ir::Tensor t;
@@ -111,7 +108,7 @@ std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profil
     if (!t.defined()) {
       t = ir::Tensor(v.dtype, profile.inputs[i].opt);
       for (int64_t k = 0; k < t.count() && v.dtype != ir::DType::kString; ++k) {
-        const double u = double(next() >> 11) * 0x1p-53;
+        const double u = random.unit();
         ir::is_float(v.dtype) ? t.set(k, 2 * u - 1) : t.set_int(k, int64_t(u * 2));
       }
     }

@@ -75,28 +75,32 @@ struct Geometry {
 /// how many taps lie inside the padded input.
 template <class Visit>
 int64_t for_each_tap(const Geometry& g, const Dims& o, Visit visit) {
-  int64_t padded = 0;
-  Dims lo(g.spatial), taps(g.spatial), tap(g.spatial, 0);
+  int64_t padded = 1;
+  Dims lo(g.spatial), first(g.spatial), end(g.spatial);  // taps [first, end) lie inside the input
+  bool inside = true;
   for (size_t i = 0; i < g.spatial; ++i) {
+    const int64_t step = g.dilations[i];
     lo[i] = o[i] * g.strides[i] - g.begin[i];
-    const int64_t room = g.in[i] + g.end[i] - 1 - lo[i];
-    taps[i] = room < 0 ? 0 : std::min(g.kernel[i], room / g.dilations[i] + 1);
-    if (taps[i] == 0) return 0;
+    const auto taps_below = [&](int64_t bound) {
+      return bound <= lo[i] ? 0 : std::min(g.kernel[i], (bound - lo[i] - 1) / step + 1);
+    };
+    padded *= taps_below(g.in[i] + g.end[i]);
+    first[i] = taps_below(0);
+    end[i] = taps_below(g.in[i]);
+    inside = inside && first[i] < end[i];
   }
-  for (;;) {
+  if (!inside) return padded;
+  for (Dims tap = first;;) {
     int64_t offset = 0, column = 0, column_stride = 1;
-    bool inside = true;
     for (size_t i = 0; i < g.spatial; ++i) {
       const int64_t at = lo[i] + tap[i] * g.dilations[i];
-      inside = inside && at >= 0 && at < g.in[i];
       offset += at * g.x_strides[g.first + i];
       column += at * column_stride;
       column_stride *= g.in[i];
     }
-    ++padded;
-    if (inside) visit(offset, column);
+    visit(offset, column);
     size_t i = g.spatial;
-    while (i > 0 && ++tap[i - 1] == taps[i - 1]) tap[--i] = 0;
+    while (i > 0 && ++tap[i - 1] == end[i - 1]) --i, tap[i] = first[i];
     if (i == 0) return padded;
   }
 }

@@ -74,6 +74,15 @@ TEST_CASE("pool: indices, dilation, NaN, channels last, global") {
   CHECK(run_op("Pool", {f32({0, 2, 3}, {})}, pool_of(PoolKind::kMax, {2}, {1}, {0, 0})).dims() == Dims{0, 2, 2});
 }
 
+TEST_CASE("pool: a window of a million taps, most of them padding, costs what lies inside") {
+  constexpr int64_t kPad = 1 << 20;
+  PoolAttrs a = pool_of(PoolKind::kLp, {kPad, kPad}, {kPad, kPad}, {kPad, kPad, kPad, kPad});
+  CHECK(close(run_op("Pool", {kSquare}, a), {0, 0, 0, std::sqrt(1496.)}));
+  a.kind = PoolKind::kAverage;
+  a.count_include_pad = true;
+  CHECK(close(run_op("Pool", {kSquare}, a), {0, 0, 0, 136 / double(kPad) / double(kPad)}, 1e-16));
+}
+
 TEST_CASE("pool: symbolic shapes and bad input") {
   const Operand x = Typed(DType::kF32, "n, 3, h, 8");
   CHECK(infer_op("Pool", {x}, pool_of(PoolKind::kMax, {2, 2}, {2, 2}, {0, 0, 0, 0})).shape() == "[n, 3, (h // 2), 4]");

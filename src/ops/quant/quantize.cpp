@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "base/half.h"
+#include "ir/small_float.h"
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/support.h"
@@ -112,23 +112,6 @@ void infer_dequantize(InferContext& c) {
   c.output(0, a.to, c.shape(0));
 }
 
-const SmallFloat* small_float(DType t) {
-  switch (t) {
-    case DType::kF8E4M3FN:
-      return &kF8E4M3FN;
-    case DType::kF8E5M2:
-      return &kF8E5M2;
-    case DType::kF8E4M3FNUZ:
-      return &kF8E4M3FNUZ;
-    case DType::kF8E5M2FNUZ:
-      return &kF8E5M2FNUZ;
-    case DType::kF4E2M1:
-      return &kF4E2M1;
-    default:
-      return nullptr;
-  }
-}
-
 /// Lowest and highest number of an integer type of up to 16 bits.
 std::pair<double, double> limits(DType t) {
   const bool is_signed = t == DType::kI8 || t == DType::kI16 || t == DType::kI4 || t == DType::kI2;
@@ -143,7 +126,7 @@ void eval_quantize(EvalContext& c) {
   const ParameterIndex at(x.dims(), scale.dims(), a);
   // The quotient has the precision of the scale, so that ties fall as they do in a kernel.
   const bool wide = scale.dtype() == DType::kF64;
-  const SmallFloat* narrow = small_float(a.to);
+  const SmallFloat* narrow = ir::small_float(a.to);
   const auto [low, high] = limits(a.to);
   for (int64_t i = 0; i < x.count(); ++i) {
     const double s = scale.get(at(i)), quotient = wide ? x.get(i) / s : double(float(x.get(i)) / float(s));

@@ -4,29 +4,15 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "ops/dim_range.h"
 
 namespace tenon::ops {
 
 using ir::DimOp;
 
 bool provably_nonnegative(ir::SymbolTable& table, Dim d) {
-  if (d.is_const()) return d.constant() >= 0;
-  const auto e = table.expr(d.symbol_id());
-  auto holds = [&](Dim part) { return provably_nonnegative(table, part); };
-  switch (e.op) {
-    case DimOp::kSymbol:
-      return true;
-    case DimOp::kAdd:
-    case DimOp::kMul:
-    case DimOp::kFloorDiv:
-    case DimOp::kMin:
-      return holds(e.a) && holds(e.b);
-    case DimOp::kMod:
-      return holds(e.b);
-    case DimOp::kMax:
-      return holds(e.a) || holds(e.b);
-  }
-  return false;
+  const DimRange range = range_of(table, d);
+  return range.low && *range.low >= 0;
 }
 
 bool provably_at_most(ir::SymbolTable& table, Dim a, Dim b) {
