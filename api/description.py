@@ -19,23 +19,31 @@ Members are indented by two blanks and begin with LEVELS ("7+", "7-8", "10", "7,
     impl SIGNATURE                                      an apiv method without a public one
     inline TEXT, or text that ends in ';'               as it stands
 Methods stand in the order of their vtable slots at every level that has them.
+
+What any level has, level `all` has too (union.py says how forms that clash are told apart), except under a level word
+that ends in `~`. The level word `all` names that level alone. In C++ text @ stands for the level.
 """
 import re
 from dataclasses import dataclass, field
 
-LEVELS = ["7", "8", "10", "11"]
+import union
+
+LEVELS = ["7", "8", "10", "11", "all"]
+CLASSES = ("interface", "class", "owned", "impl")
 FILES = ["types", "plugin", "runtime", "engine", "plugin_v3", "layer_enums", "layers", "layers_more", "network",
          "builder", "plugin_utils", "onnx", "legacy_parsers", "safe"]
-LEVEL_WORD = re.compile(r"^\d[\d,+-]*$")
+LEVEL_WORD = re.compile(r"^(\d[\d,+-]*~?|all)$")
 
 
 def expand(word):
     """The set of levels that a level word names."""
-    found = set()
-    for part in word.split(","):
+    if word == "all":
+        return {"all"}
+    found = set() if word.endswith("~") else {"all"}
+    for part in word.rstrip("~").split(","):
         first, dash, last = part.partition("-")
         if part.endswith("+"):
-            found |= set(LEVELS[LEVELS.index(part[:-1]):])
+            found |= set(LEVELS[LEVELS.index(part[:-1]):-1])
         elif dash:
             found |= set(LEVELS[LEVELS.index(first):LEVELS.index(last) + 1])
         else:
@@ -83,7 +91,8 @@ class Item:
 
     def declarations(self, level):
         options = re.compile(r"(base|in|impl-class|impl-field) ")
-        return [m for m in self.members if level in m.levels and not options.match(m.text)]
+        found = [m for m in self.members if level in m.levels and not options.match(m.text)]
+        return union.distinct(found) if level == "all" and self.kind in CLASSES else found
 
 
 def logical_lines(text):
@@ -129,7 +138,7 @@ def parse_item(bare, header, namespace, doc, where):
     words = head.split()
     if words[0] in ("raw", "raw-global"):
         return Item(words[0], "", expand(words[1]), "", header, namespace, doc)
-    if words[0] not in ("enum", "struct", "interface", "class", "owned", "impl") or len(words) != 3:
+    if words[0] not in ("enum", "struct", *CLASSES) or len(words) != 3:
         raise SystemExit(f"{where}: not an item: {bare}")
     return Item(words[0], words[1], expand(words[2]), base, header, namespace, doc)
 

@@ -1,6 +1,8 @@
 """Turns items of the description into the C++ text of one level."""
 import re
 
+import union
+
 SUBSTITUTES = {"DimsArg": ("Dims", "Dims const&"), "DimInt": ("int32_t", "int64_t")}
 BODY = re.compile(r"\s*(\{.*\}|: .*\{.*\})$")
 
@@ -8,8 +10,8 @@ BODY = re.compile(r"\s*(\{.*\}|: .*\{.*\})$")
 def at_level(text, level):
     """Replaces the description's own type names by what they are at a level."""
     for word, (narrow, wide) in SUBSTITUTES.items():
-        text = re.sub(rf"\b{word}\b", wide if level in ("10", "11") else narrow, text)
-    return text
+        text = re.sub(rf"\b{word}\b", narrow if level in ("7", "8") else wide, text)
+    return text.replace("@", level)
 
 
 def split_arguments(text):
@@ -50,13 +52,19 @@ def wrap_namespace(namespace, lines):
     return opening + lines + [f"}} // namespace {part}" for part in reversed(parts)]
 
 
-def enum_lines(item, level, indent="", scope=""):
+def enum_values(item, level):
+    """The enumerators of an item at a level with their numbers, by name."""
     members = [m for m in item_children(item) if level in m.levels]
+    if level == "all":
+        return union.numbers(members)
+    pairs = (m.text.split(" = ") for m in members)
+    return {name: int(value) for name, value in pairs}
+
+
+def enum_lines(item, level):
     under = getattr(item, "base", "") or "int32_t"
-    lines = list(item.doc) + [f"enum class {scope}{enum_name(item)} : {under}", "{"]
-    for member in members:
-        lines += [f"    {d}" for d in member.doc] + [f"    {member.text},"]
-    return [indent + line for line in lines + ["};"]]
+    lines = list(item.doc) + [f"enum class {enum_name(item)} : {under}", "{"]
+    return lines + [f"    {name} = {value}," for name, value in enum_values(item, level).items()] + ["};"]
 
 
 def item_children(item):
@@ -68,10 +76,9 @@ def enum_name(item):
 
 
 def enum_max(item, level):
-    values = [int(m.text.split("=")[1]) for m in item.members if level in m.levels]
     name = item.name
     return ["namespace impl", "{", "template <>", f"struct EnumMaxImpl<{name}>", "{",
-            f"    static constexpr int32_t kVALUE = {max(values) + 1};", "};", "} // namespace impl"]
+            f"    static constexpr int32_t kVALUE = {max(enum_values(item, level).values()) + 1};", "};", "} // namespace impl"]
 
 
 def enum_max_template(namespace):

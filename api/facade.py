@@ -9,6 +9,7 @@ import sys
 
 import description
 import emit
+import generate
 
 # Classes whose settings are plain storage. Layers keep theirs in the node.
 STATE = ["IRuntime", "IRuntimeConfig", "ISerializationConfig", "IBuilder", "IBuilderConfig", "IExecutionContext",
@@ -121,6 +122,16 @@ def write(path, lines):
         path.write_text(text)
 
 
+def releases():
+    lines = ["// Written by api/facade.py.", "#pragma once", "#include <cstdint>", "", "namespace tenon::nvinfer {", "",
+             "/// A release whose interface the libraries have, and its NV_TENSORRT_VERSION.", "struct Release {",
+             "  int major;", "  int32_t version;", "};", "inline constexpr Release kReleases[] = {"]
+    for level, (major, minor, patch) in generate.VERSIONS.items():
+        if level != "all":
+            lines.append(f"    {{{major}, {major * generate.version_step(level) + minor * 100 + patch}}},")
+    return lines + ["};", "", "}  // namespace tenon::nvinfer", ""]
+
+
 def main():
     level, output = sys.argv[1], pathlib.Path(sys.argv[2])
     items = [i for i in description.load(pathlib.Path(__file__).parent) if level in i.levels]
@@ -130,6 +141,7 @@ def main():
     states = [line for i in classes if i.name in STATE for line in state_class(i, level)]
     layers = [line for i in classes if i.name != "ILayer" and is_layer(i, items) for line in layer_class(i, level)]
     write(output / "settings.h", head + using + states + ["}  // namespace tenon::nvinfer", ""])
+    write(output / "releases.h", releases())
     includes = head + ['#include "nvinfer/layer.h"', ""]
     write(output / "layers.h", includes + using + layers + ["}  // namespace tenon::nvinfer", ""])
 

@@ -6,7 +6,7 @@ import sys
 import description
 import emit
 
-VERSIONS = {"7": (7, 2, 3), "8": (8, 6, 1), "10": (10, 13, 3), "11": (11, 1, 0)}
+VERSIONS = {"7": (7, 2, 3), "8": (8, 6, 1), "10": (10, 13, 3), "11": (11, 1, 0), "all": (11, 1, 0)}
 # Each header with what it includes; "<...>" are system headers. Order matters to nobody but the reader.
 HEADERS = {
     "NvInferVersion.h": [],
@@ -29,9 +29,14 @@ HEADERS = {
     "NvInferSafeRuntime.h": ["NvInferRuntime.h"],
     "NvInferConsistency.h": ["NvInferRuntime.h"],
 }
-ONLY = {"NvCaffeParser.h": "78", "NvUffParser.h": "78", "NvUtils.h": "78", "NvInferSafeRuntime.h": "8",
-        "NvInferConsistency.h": "8", "NvInferPythonPlugin.h": ["11"]}
+ONLY = {"NvCaffeParser.h": ["7", "8", "all"], "NvUffParser.h": ["7", "8", "all"], "NvUtils.h": ["7", "8", "all"],
+        "NvInferSafeRuntime.h": ["8", "all"], "NvInferConsistency.h": ["8", "all"], "NvInferPythonPlugin.h": ["11", "all"]}
 PLACE = {"NvInferPythonPlugin.h": "impl/NvInferPythonPlugin.h"}
+
+
+def version_step(level):
+    """What a major release counts in NV_TENSORRT_VERSION."""
+    return 1000 if level in ("7", "8") else 10000
 
 
 def version_header(level):
@@ -45,13 +50,24 @@ def version_header(level):
              "#define NV_TENSORRT_RELEASE_TYPE_EARLY_ACCESS 0", "#define NV_TENSORRT_RELEASE_TYPE_RELEASE_CANDIDATE 1",
              "#define NV_TENSORRT_RELEASE_TYPE_GENERAL_AVAILABILITY 2",
              "#define NV_TENSORRT_RELEASE_TYPE NV_TENSORRT_RELEASE_TYPE_GENERAL_AVAILABILITY"]
-    return lines
+    return lines + (["", "/// Every level's interface at once.", "#define TENON_TRT_ALL 1"] if level == "all" else [])
 
 
-def base_prelude(level):
+def entry_points(items, level):
+    """The names of all C functions of a level."""
+    text = "\n".join(emit.at_level(line, level) for i in items if level in i.levels for line in i.lines)
+    return re.findall(r'extern "C" TENSORRTAPI [^;(]*?(\w+)\(', text + "\n".join(plugin_header()))
+
+
+def renamed_entry_points(items):
+    """Level `all` has C functions of its own names, so that its library and another level's can be in one process."""
+    return [f"#pragma redefine_extname {name} tenon_{name}" for name in entry_points(items, "all")
+            if not name.startswith("tenon")]
+
+
+def base_prelude(items, level):
     """Version constant, CUDA handles, macros and forward declarations."""
-    step = 10000 if level in ("10", "11") else 1000
-    number = f"NV_TENSORRT_MAJOR * {step} + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH"
+    number = f"NV_TENSORRT_MAJOR * {version_step(level)} + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH"
     lines = ["#ifndef TENSORRTAPI", "#define TENSORRTAPI __attribute__((visibility(\"default\")))", "#endif",
              "#ifndef TRTNOEXCEPT", "#define TRTNOEXCEPT noexcept", "#endif",
              "#define TRT_DEPRECATED", "#define TRT_DEPRECATED_ENUM", "#define TRT_DEPRECATED_API", ""]
@@ -66,7 +82,11 @@ def base_prelude(level):
         lines += [f"#define NV_TENSORRT_VERSION_INT(major, minor, patch) ((major) *10000 + (minor) *100 + (patch))",
                   "#define NV_TENSORRT_VERSION \\",
                   "    NV_TENSORRT_VERSION_INT(NV_TENSORRT_MAJOR, NV_TENSORRT_MINOR, NV_TENSORRT_PATCH)"]
-    return lines + [""]
+    if level == "all":
+        lines += [""] + renamed_entry_points(items)
+    given = "the version that TENON_TRT_API chose" if level == "all" else "the version it is given"
+    return lines + ["", f"/// Returns {given}. Only the library of this level has it: a program that",
+                    "/// was compiled for another level does not link.", f'extern "C" TENSORRTAPI int32_t tenonTensorRT{level}(int32_t version);', ""]
 
 
 def plugin_header():
@@ -86,7 +106,7 @@ def header_text(name, level, items):
     if name == "NvInferVersion.h":
         lines += version_header(level)
     if name == "NvInferRuntimeBase.h":
-        lines += base_prelude(level) + emit.forward_declarations(items, level)
+        lines += base_prelude(items, level) + emit.forward_declarations(items, level)
     if name == "NvInferPlugin.h":
         lines += plugin_header()
     if name == "NvInferImpl.h":

@@ -1,4 +1,5 @@
 # Writes the public headers of every TensorRT level into <build>/trt-<level>/include from the description in api/.
+# Level `all`, which has every release's interface at once, is for our own programs and modules.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 file(GLOB tenon_api_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/api/*.api ${PROJECT_SOURCE_DIR}/api/*.py)
 # A machine with a CUDA toolkit uses its headers; others use the host-memory stand-in's.
@@ -7,7 +8,7 @@ find_path(TENON_CUDA_INCLUDE_DIR cuda_runtime_api.h PATHS /usr/local/cuda/includ
 if(NOT TENON_CUDA_INCLUDE_DIR)
   set(TENON_CUDA_INCLUDE_DIR ${PROJECT_SOURCE_DIR}/compat/no_cuda/include CACHE PATH "folder of cuda_runtime_api.h" FORCE)
 endif()
-foreach(level 7 8 10 11)
+foreach(level 7 8 10 11 all)
   set(prefix ${CMAKE_BINARY_DIR}/trt-${level})
   add_custom_command(
     OUTPUT ${prefix}/headers.stamp
@@ -19,6 +20,5 @@ foreach(level 7 8 10 11)
   # Links against nothing: gives a client of this level its headers.
   add_library(trt_interface_${level} INTERFACE)
   target_include_directories(trt_interface_${level} SYSTEM INTERFACE ${prefix}/include ${TENON_CUDA_INCLUDE_DIR})
-  target_compile_definitions(trt_interface_${level} INTERFACE TENON_TRT_API=${level})
   add_dependencies(trt_interface_${level} trt_headers_${level})
 endforeach()

@@ -1,6 +1,7 @@
 #include "nvinfer/builder.h"
 
 #include "builder/builder.h"
+#include "nvinfer/client.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/registry.h"
@@ -25,7 +26,7 @@ class Progress final : public builder::ProgressMonitor {
 
 void set_precision(const BuilderConfig& config, bool strong, builder::BuildOptions& options) {
   if (strong) return;
-#if NV_TENSORRT_MAJOR < 11
+#if TRT_UNTIL(10)
   options.allow_fp16 = config.has(BuilderFlag::kFP16);
 #if NV_TENSORRT_MAJOR >= 8
   options.allow_bf16 = config.has(BuilderFlag::kBF16);
@@ -52,14 +53,14 @@ plan::Profile batch_profile(const ir::Graph& graph, int32_t max_batch) {
 }  // namespace
 
 int32_t Builder::max_batch() const {
-#if NV_TENSORRT_MAJOR < 10
+#if TRT_UNTIL(8)
   return std::max(1, max_batch_size_);
 #else
   return 1;
 #endif
 }
 
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
 ICudaEngine* Builder::buildCudaEngine(INetworkDefinition& network) noexcept {
   return guard(reports_, "IBuilder::buildCudaEngine", [&] {
     BuilderConfig config(reports_);
@@ -81,7 +82,7 @@ IBuilderConfig* Builder::createBuilderConfig() noexcept {
 
 INetworkDefinition* Builder::createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept {
   return guard(reports_, "IBuilder::createNetworkV2",
-               [&]() -> INetworkDefinition* { return new Network(*this, reports_, flags); });
+               [&]() -> INetworkDefinition* { return new Network(*this, reports_, flags, client_); });
 }
 
 IOptimizationProfile* Builder::createOptimizationProfile() noexcept {
@@ -161,11 +162,11 @@ bool Builder::buildSerializedNetworkToStream(INetworkDefinition& network, IBuild
 
 }  // namespace tenon::nvinfer
 
-extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t) {
+extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t version) {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferBuilder", [&]() -> void* {
     remember_logger(need(user, "logger"));
-    return static_cast<nvinfer1::IBuilder*>(new Builder(user));
+    return static_cast<nvinfer1::IBuilder*>(new Builder(user, client_major(version)));
   });
 }

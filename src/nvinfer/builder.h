@@ -7,7 +7,8 @@ namespace tenon::nvinfer {
 
 class Builder final : public BuilderState {
  public:
-  explicit Builder(ILogger* logger) : reports_(logger) {}
+  /// `client`: the major release that the client was written for; its defaults hold.
+  Builder(ILogger* logger, int client) : reports_(logger), client_(client) {}
 
   bool platformHasFastFp16() const noexcept { return true; }
   bool platformHasFastInt8() const noexcept { return true; }
@@ -34,7 +35,7 @@ class Builder final : public BuilderState {
   bool buildSerializedNetworkToStream(INetworkDefinition& network, IBuilderConfig& config,
                                       IStreamWriter& writer) noexcept;
 #endif
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
   // Settings of the builder itself, before there was IBuilderConfig.
   INetworkDefinition* createNetwork() noexcept { return createNetworkV2(0); }
   ICudaEngine* buildCudaEngine(INetworkDefinition& network) noexcept;
@@ -51,10 +52,11 @@ class Builder final : public BuilderState {
  private:
   plan::Plan build(const Network& network, const BuilderConfig& config) const;
   Reports reports_;
+  int client_;
   /// The largest batch of networks with an implicit batch dimension.
   int32_t max_batch() const;
   IGpuAllocator* allocator_ = nullptr;
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
   IInt8Calibrator* calibrator_ = nullptr;
 #endif
   std::vector<std::unique_ptr<OptimizationProfile>> profiles_;  ///< live as long as the builder

@@ -31,7 +31,7 @@ void BuilderConfig::warn_of_unsupported() const {
     if (set) reports_.log(ILogger::Severity::kWARNING, cat("IBuilderConfig: ", what));
   };
   warn(has(BuilderFlag::kREFIT), "kREFIT is not honoured, the engine's weights stay as they are");
-#if NV_TENSORRT_MAJOR < 11
+#if TRT_UNTIL(10)
   warn(has(BuilderFlag::kINT8), "kINT8 is not honoured outside quantize and dequantize layers");
   warn(int8_calibrator_ != nullptr, "the INT8 calibrator is not run");
   warn(algorithm_selector_ != nullptr, "the algorithm selector is not asked");

@@ -53,7 +53,7 @@ class BuilderConfig final : public BuilderConfigState {
 
   int32_t addOptimizationProfile(const IOptimizationProfile* profile) noexcept;
   int32_t getNbOptimizationProfiles() const noexcept { return static_cast<int32_t>(profiles_.size()); }
-#if NV_TENSORRT_MAJOR < 11
+#if TRT_UNTIL(10)
   void setQuantizationFlags(QuantizationFlags flags) noexcept { quantization_flags_ = flags; }
   QuantizationFlags getQuantizationFlags() const noexcept { return quantization_flags_; }
   void setQuantizationFlag(QuantizationFlag flag) noexcept { quantization_flags_ |= 1U << static_cast<uint32_t>(flag); }
@@ -96,7 +96,7 @@ class BuilderConfig final : public BuilderConfigState {
   BuilderFlags flags_ = 0;
   std::vector<std::unique_ptr<OptimizationProfile>> profiles_;
   std::vector<std::string> plugins_;
-#if NV_TENSORRT_MAJOR < 11
+#if TRT_UNTIL(10)
   QuantizationFlags quantization_flags_ = 0;
 #endif
 #if NV_TENSORRT_MAJOR >= 8

@@ -9,6 +9,7 @@
 #include <NvInfer.h>
 
 #include "base/error.h"
+#include "nvinfer/level.h"
 
 namespace tenon::nvinfer {
 

@@ -9,29 +9,27 @@
 namespace tenon::nvinfer {
 namespace {
 
-bool is_implicit(NetworkDefinitionCreationFlags flags) {
-#if NV_TENSORRT_MAJOR < 10
-  return !((flags >> static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)) & 1U);
+bool is_implicit(NetworkDefinitionCreationFlags flags, int client) {
+#if TRT_UNTIL(8)
+  return client < 10 && !((flags >> static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)) & 1U);
 #else
-  (void)flags;
+  (void)flags, (void)client;
   return false;
 #endif
 }
 
 }  // namespace
 
-Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags)
-    : builder_(builder), reports_(reports), flags_(flags), implicit_(is_implicit(flags)) {
+Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client)
+    : builder_(builder), reports_(reports), flags_(flags), client_(client), implicit_(is_implicit(flags, client)) {
   name_ = "Unnamed Network 0";
 }
 
 Network::~Network() = default;
 
 bool Network::usingStronglyTyped() const noexcept {
-#if NV_TENSORRT_MAJOR >= 11
-  return true;
-#elif NV_TENSORRT_MAJOR >= 8
-  return getFlag(NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
+#if NV_TENSORRT_MAJOR >= 8
+  return client_ >= 11 || getFlag(NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
 #else
   return false;
 #endif

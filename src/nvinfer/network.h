@@ -18,7 +18,8 @@ namespace tenon::nvinfer {
 
 class Network final : public NetworkDefinitionState, public GraphOwner {
  public:
-  Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags);
+  /// `client`: the major release whose defaults hold.
+  Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client);
   ~Network() override;
 
   ir::Graph& graph() { return graph_; }
@@ -143,7 +144,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ICumulativeLayer* addCumulative(ITensor& input, ITensor& axis, CumulativeOperation op, bool exclusive,
                                   bool reverse) noexcept;
 #endif
-#if NV_TENSORRT_MAJOR < 10
+#if TRT_UNTIL(8)
   IConvolutionLayer* addConvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
                                     Weights bias) noexcept;
   IDeconvolutionLayer* addDeconvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
@@ -171,7 +172,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IDistCollectiveLayer* addDistCollective(ITensor& input, CollectiveOperation op, ReduceOperation reduce, int64_t root,
                                           int64_t* groups, int64_t group_size) noexcept;
 #endif
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
   IMatrixMultiplyLayer* addMatrixMultiply(ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) noexcept;
   IPluginLayer* addPlugin(ITensor* const* inputs, int32_t count, IPlugin& plugin) noexcept;
   IPluginLayer* addPluginExt(ITensor* const* inputs, int32_t count, IPluginExt& plugin) noexcept;
@@ -186,7 +187,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
 #endif
 
  private:
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
   static const IOutputDimensionsFormula& default_formula() noexcept;
   static IOutputDimensionsFormula& formula() noexcept {
     return const_cast<IOutputDimensionsFormula&>(default_formula());
@@ -207,6 +208,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IBuilder& builder_;
   Reports reports_;
   NetworkDefinitionCreationFlags flags_;
+  int client_;
   bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
   std::vector<ir::NodeId> order_;  ///< live layers

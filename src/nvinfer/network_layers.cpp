@@ -200,7 +200,7 @@ ISliceLayer* Network::addSlice(ITensor& input, DimsArg start, DimsArg size, Dims
 IShapeLayer* Network::addShape(ITensor& input) noexcept {
   return guard(reports_, "INetworkDefinition::addShape", [&] {
     auto* layer = add<ShapeLayer>("trt.Shape", LayerType::kSHAPE, {&input});
-    if (NV_TENSORRT_MAJOR < 10) layer->make_narrow();
+    if (client_ < 10) layer->make_narrow();
     return layer;
   });
 }

@@ -1,7 +1,7 @@
 // INetworkDefinition's layers that only levels up to 9, or level 7 alone, have.
 #include "nvinfer/network_add.h"
 
-#if NV_TENSORRT_MAJOR < 10
+#if TRT_UNTIL(8)
 namespace tenon::nvinfer {
 
 IConvolutionLayer* Network::addConvolution(ITensor& input, int32_t maps, DimsHW kernel, Weights weights,
@@ -38,7 +38,7 @@ IRNNv2Layer* Network::addRNNv2(ITensor&, int32_t, int32_t, int32_t, RNNOperation
                [&]() -> IRNNv2Layer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
 }
 
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
 IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) noexcept {
   auto op = [](bool transpose) { return transpose ? MatrixOperation::kTRANSPOSE : MatrixOperation::kNONE; };
   return addMatrixMultiply(a, op(transpose_a), b, op(transpose_b));

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "nvinfer/client.h"
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/registry.h"
@@ -78,11 +79,13 @@ ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size) noexc
   return guard(reports_, "IRuntime::deserializeCudaEngine", [&] { return load(copy_of(need(blob, "blob"), size)); });
 }
 
-#if NV_TENSORRT_MAJOR < 10
+#if TRT_UNTIL(8)
 ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size, IPluginFactory*) noexcept {
   return Runtime::deserializeCudaEngine(blob, size);
 }
-#else
+#endif
+
+#if NV_TENSORRT_MAJOR >= 10
 namespace {
 constexpr int64_t kChunk = int64_t{1} << 24;
 
@@ -125,27 +128,23 @@ IRuntime* Runtime::loadRuntime(const char* path) noexcept {
 
 extern "C" {
 
-TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger, int32_t) {
+TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger, int32_t version) {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferRuntime", [&]() -> void* {
     remember_logger(need(user, "logger"));
+    client_major(version);
     return static_cast<nvinfer1::IRuntime*>(new Runtime(user));
   });
 }
 
-TENSORRTAPI void* createInferRefitter_INTERNAL(void* engine, void* logger, int32_t) {
+TENSORRTAPI void* createInferRefitter_INTERNAL(void* engine, void* logger, int32_t version) {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferRefitter", [&]() -> void* {
+    client_major(version);
     return own(*need(static_cast<nvinfer1::ICudaEngine*>(engine), "engine")).createRefitter(*need(user, "logger"));
   });
 }
-
-TENSORRTAPI int32_t getInferLibVersion() { return NV_TENSORRT_VERSION; }
-TENSORRTAPI int32_t getInferLibMajorVersion() { return NV_TENSORRT_MAJOR; }
-TENSORRTAPI int32_t getInferLibMinorVersion() { return NV_TENSORRT_MINOR; }
-TENSORRTAPI int32_t getInferLibPatchVersion() { return NV_TENSORRT_PATCH; }
-TENSORRTAPI int32_t getInferLibBuildVersion() { return NV_TENSORRT_BUILD; }
 
 }  // extern "C"

@@ -18,9 +18,10 @@ class Runtime final : public RuntimeState {
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
   ILogger* getLogger() const noexcept { return reports_.logger(); }
   ICudaEngine* deserializeCudaEngine(const void* blob, size_t size) noexcept;
-#if NV_TENSORRT_MAJOR < 10
+#if TRT_UNTIL(8)
   ICudaEngine* deserializeCudaEngine(const void* blob, size_t size, IPluginFactory* factory) noexcept;
-#else
+#endif
+#if NV_TENSORRT_MAJOR >= 10
   ICudaEngine* deserializeCudaEngine(IStreamReader& reader) noexcept;
   ICudaEngine* deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept;
 #endif

@@ -16,8 +16,8 @@ void run(const Options& o, Log& log) {
   log.info("=== Device Information ===");
   for (const std::string& line : device->describe()) log.info(line);
   log.info("");
-  log.info("TensorRT version: " + std::to_string(NV_TENSORRT_MAJOR) + "." + std::to_string(NV_TENSORRT_MINOR) + "." +
-           std::to_string(NV_TENSORRT_PATCH));
+  log.info("TensorRT version: " + std::to_string(getInferLibMajorVersion()) + "." +
+           std::to_string(getInferLibMinorVersion()) + "." + std::to_string(getInferLibPatchVersion()));
   Loaded loaded = make_engine(o, log);
   if (!loaded.engine) {
     log.info("Skipped inference phase since --skipInference is added.");
@@ -32,8 +32,8 @@ void run(const Options& o, Log& log) {
 }
 
 void banner(const char* what, int argc, char** argv) {
-  std::printf("&&&& %s TensorRT.trtexec [TensorRT v%d] [b%d] #", what, int(NV_TENSORRT_VERSION),
-              int(NV_TENSORRT_BUILD));
+  std::printf("&&&& %s TensorRT.trtexec [TensorRT v%d] [b%d] #", what, int(getInferLibVersion()),
+              int(getInferLibBuildVersion()));
   for (int i = 0; i < argc; ++i) std::printf(" %s", argv[i]);
   std::printf("\n");
   std::fflush(stdout);

@@ -82,6 +82,9 @@ bool Parser::parse(const void* model, size_t size, const char* path) {
 bool Parser::parse(const void* model, size_t size) {
   return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(read(model, size, nullptr)); });
 }
+#endif
+
+#if TRT_UNTIL(7)
 bool Parser::parseWithWeightDescriptors(const void*, size_t, uint32_t, const onnxTensorDescriptorV1*) {
   return attempt(Code::kUNSUPPORTED_GRAPH,
                  []() -> bool { fail(ErrorCode::kUnsupported, "ONNXIFI weight descriptors"); });
@@ -191,6 +194,7 @@ TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32
 }
 
 TENSORRTAPI int32_t getNvOnnxParserVersion() { return NV_ONNX_PARSER_VERSION; }
+TENSORRTAPI int32_t TRT_LEVEL_NAME(tenonOnnxParser)(int32_t version) { return version; }
 
 TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void*, void* logger, int32_t) {
   tenon::nvinfer::Reports(static_cast<nvinfer1::ILogger*>(logger))

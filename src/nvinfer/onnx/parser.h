@@ -50,13 +50,15 @@ class Parser final : public nvonnxparser::IParser {
   const nvonnxparser::IParserError* getError(int32_t index) const override;
   void clearErrors() override { errors_.clear(); }
   void destroy() { delete this; }
-#if NV_TENSORRT_MAJOR == 7
+#if TRT_UNTIL(7)
   bool parseWithWeightDescriptors(const void* model, size_t size, uint32_t count,
                                   const onnxTensorDescriptorV1* weights) override;
+#endif
+#if NV_TENSORRT_MAJOR == 7
   bool supportsModel(const void* model, size_t size, SubGraphCollection_t& parts) override {
     return supports(model, size, nullptr, parts);
   }
-#elif NV_TENSORRT_MAJOR < 11
+#elif TRT_UNTIL(10)
   bool parseWithWeightDescriptors(const void* model, size_t size) override { return parse(model, size, nullptr); }
   bool supportsModel(const void* model, size_t size, SubGraphCollection_t& parts, const char* path) override {
     return supports(model, size, path, parts);
