@@ -2,7 +2,8 @@
 // ScatterND and ScatterElements without reduction. An index outside its axis is an error.
 #include <cstring>
 
-#include "backends/cpu/kernels/strided_copy.h"
+#include "backends/cpu/kernels/strides.h"
+#include "backends/moves.h"
 #include "base/thread_pool.h"
 #include "ops/data/gather_nd.h"
 #include "ops/data/scatter.h"

@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "backends/cpu/kernels/rows.h"
-#include "backends/cpu/kernels/strided_copy.h"
 #include "backends/cpu/kernels/strides.h"
+#include "backends/moves.h"
 #include "base/thread_pool.h"
 
 namespace tenon::cpu {

@@ -27,11 +27,4 @@ const float* as_f32(const TensorDesc& desc, const void* data, float* buffer, con
   return RowType(desc.dtype, loops).in(data, buffer, desc.count());
 }
 
-AxisSplit split_at(const ir::Dims& dims, int64_t axis) {
-  AxisSplit s;
-  const int64_t at = axis < 0 ? axis + int64_t(dims.size()) : axis;
-  for (int64_t i = 0; i < int64_t(dims.size()); ++i) (i < at ? s.outer : i > at ? s.inner : s.size) *= dims[size_t(i)];
-  return s;
-}
-
 }  // namespace tenon::cpu

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "backends/cpu/isa/loops.h"
-#include "backends/kernel.h"
+#include "backends/strides.h"
 
 namespace tenon::cpu {
 
@@ -33,11 +33,5 @@ struct RowType {
 
 /// A constant or run-time vector of parameters as f32: `buffer` is used where it is stored otherwise.
 const float* as_f32(const TensorDesc& desc, const void* data, float* buffer, const isa::PointwiseLoops& loops);
-
-/// dims split at an axis: outer x size x inner.
-struct AxisSplit {
-  int64_t outer = 1, size = 1, inner = 1;
-};
-AxisSplit split_at(const ir::Dims& dims, int64_t axis);
 
 }  // namespace tenon::cpu

@@ -35,11 +35,6 @@ bool whole_element(int64_t bytes) { return bytes == 1 || bytes == 2 || bytes == 
 
 }  // namespace
 
-int64_t element_bytes(ir::DType type) {
-  const int bits = ir::bits(type);
-  return bits % 8 == 0 && whole_element(bits / 8) ? bits / 8 : 0;
-}
-
 StridedCopy::StridedCopy(ir::Dims dims, ir::Dims from_strides, ir::Dims to_strides, int64_t size)
     : loops_(isa::loop_table().move), size_(size) {
   std::vector<ir::Dims> strides{std::move(from_strides), std::move(to_strides)};

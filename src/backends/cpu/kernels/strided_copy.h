@@ -32,7 +32,4 @@ class StridedCopy {
   int64_t row_block_ = 1, column_block_ = 1, row_blocks_ = 1, column_blocks_ = 1, pieces_ = 0;
 };
 
-/// Element size that StridedCopy moves for a type; 0 for types without a whole number of bytes.
-int64_t element_bytes(ir::DType type);
-
 }  // namespace tenon::cpu
