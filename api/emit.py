@@ -78,7 +78,8 @@ def enum_name(item):
 def enum_max(item, level):
     name = item.name
     return ["namespace impl", "{", "template <>", f"struct EnumMaxImpl<{name}>", "{",
-            f"    static constexpr int32_t kVALUE = {max(enum_values(item, level).values()) + 1};", "};", "} // namespace impl"]
+            f"    static constexpr int32_t kVALUE = {max(enum_values(item, level).values()) + 1};", "};",
+            "} // namespace impl"]
 
 
 def enum_max_template(namespace):

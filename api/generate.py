@@ -30,7 +30,8 @@ HEADERS = {
     "NvInferConsistency.h": ["NvInferRuntime.h"],
 }
 ONLY = {"NvCaffeParser.h": ["7", "8", "all"], "NvUffParser.h": ["7", "8", "all"], "NvUtils.h": ["7", "8", "all"],
-        "NvInferSafeRuntime.h": ["8", "all"], "NvInferConsistency.h": ["8", "all"], "NvInferPythonPlugin.h": ["11", "all"]}
+        "NvInferSafeRuntime.h": ["8", "all"], "NvInferConsistency.h": ["8", "all"],
+        "NvInferPythonPlugin.h": ["11", "all"]}
 PLACE = {"NvInferPythonPlugin.h": "impl/NvInferPythonPlugin.h"}
 
 
@@ -86,7 +87,8 @@ def base_prelude(items, level):
         lines += [""] + renamed_entry_points(items)
     given = "the version that TENON_TRT_API chose" if level == "all" else "the version it is given"
     return lines + ["", f"/// Returns {given}. Only the library of this level has it: a program that",
-                    "/// was compiled for another level does not link.", f'extern "C" TENSORRTAPI int32_t tenonTensorRT{level}(int32_t version);', ""]
+                    "/// was compiled for another level does not link.",
+                    f'extern "C" TENSORRTAPI int32_t tenonTensorRT{level}(int32_t version);', ""]
 
 
 def plugin_header():

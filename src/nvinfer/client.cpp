@@ -58,5 +58,6 @@ TENSORRTAPI int32_t getInferLibMinorVersion() {
 }
 TENSORRTAPI int32_t getInferLibPatchVersion() { return getInferLibVersion() % 100; }
 TENSORRTAPI int32_t getInferLibBuildVersion() { return NV_TENSORRT_BUILD; }
+TENSORRTAPI void setInternalLibraryPath(const char*) {}
 
 }  // extern "C"
