@@ -23,8 +23,8 @@ file(RELATIVE_PATH tenon_lib_from_bin /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_
 set(CMAKE_INSTALL_RPATH "$ORIGIN;$ORIGIN/${tenon_lib_from_bin}")
 
 add_library(tenon_flags INTERFACE)
-target_compile_options(tenon_flags INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror
-                       -fno-math-errno -fno-trapping-math -ffp-contract=off)
+target_compile_options(tenon_flags INTERFACE
+  "$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wconversion;-Wno-sign-conversion;-Wshadow;-Werror;-fno-math-errno;-fno-trapping-math;-ffp-contract=off>")
 if(TENON_SANITIZE)
   add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TENON_SANITIZE})

@@ -15,6 +15,7 @@
 
 namespace tenon {
 
+class Backend;
 class ThreadPool;
 
 /// One operand: type and concrete dims. Elements are row-major; rows of the last axis start `pitch` elements apart
@@ -35,7 +36,8 @@ struct Problem {
   std::vector<TensorDesc> inputs, outputs;  ///< dtype kUndefined where an optional operand is absent
   std::vector<const ir::Tensor*> constants;
   int threads = 1;
-  WeightCache* weights = nullptr;  ///< keeps packed weights for all contexts and shapes of an engine
+  const Backend* backend = nullptr;  ///< the one that asks; kernels of a device find its properties through it
+  WeightCache* weights = nullptr;    ///< keeps packed weights for all contexts and shapes of an engine
 
   template <class T>
   const T& attrs() const {
@@ -67,6 +69,9 @@ struct RunArgs {
   void* workspace;  ///< workspace_bytes(), 64-byte aligned
   ThreadPool& pool;
   OutputSink* sink = nullptr;  ///< set for operators with data-dependent shapes; outputs[] is then null
+  /// On a device: pointers are device memory, run() only enqueues on this stream, and may be recorded and replayed.
+  void* stream = nullptr;
+  void* host_workspace = nullptr;  ///< host_workspace_bytes() of page-locked memory, the same at every replay
 };
 
 /// A prepared problem. Immutable: run() may be called from several threads at once, each with its own workspace.
@@ -74,7 +79,12 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual int64_t workspace_bytes() const { return 0; }
+  virtual int64_t host_workspace_bytes() const { return 0; }
+  /// Whether run() reads the constant operand `input` from args.inputs; false if prepare() kept a form of its own.
+  virtual bool reads_constant(size_t /*input*/) const { return true; }
   virtual void run(const RunArgs& args) const = 0;
+  /// Called with the host workspace once the stream has been waited for; throws if the work in it failed.
+  virtual void check_ran(const void* /*host_workspace*/) const {}
 };
 
 /// Whether a kernel can do a problem, and its estimated time; or why not.

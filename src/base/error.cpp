@@ -24,6 +24,8 @@ std::string_view name(ErrorCode code) {
       return "cancelled";
     case ErrorCode::kInternal:
       return "internal error";
+    case ErrorCode::kDevice:
+      return "device error";
   }
   return "error";
 }

@@ -22,6 +22,7 @@ enum class ErrorCode : uint8_t {
   kOutOfMemory,
   kCancelled,  ///< the user's progress monitor asked to stop
   kInternal,   ///< a broken invariant of ours
+  kDevice,     ///< the GPU's driver refused or failed a call
 };
 std::string_view name(ErrorCode code);
 

@@ -35,8 +35,11 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   passes::PassOptions pass_options = options.passes;
   pass_options.allow_bf16 = options.allow_bf16;
   pass_options.allow_fp16 = options.allow_fp16;
+  if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
+    pass_options.allow_bf16 = false;
   const bool narrow = options.allow_bf16 || options.allow_fp16;
-  if (!narrow || options.level == 0) return run_passes(graph, pass_options);
+  // On a device every kernel is faster in a narrow type.
+  if (!narrow || options.level == 0 || backend.device()) return run_passes(graph, pass_options);
 
   passes::PassOptions wide = pass_options;
   wide.allow_bf16 = wide.allow_fp16 = false;

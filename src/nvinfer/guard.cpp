@@ -62,6 +62,7 @@ nvinfer1::ErrorCode to_api(ErrorCode code) noexcept {
     case ErrorCode::kOutOfMemory:
       return Api::kFAILED_ALLOCATION;
     case ErrorCode::kCancelled:
+    case ErrorCode::kDevice:
       return Api::kFAILED_EXECUTION;
     case ErrorCode::kIo:
       return Api::kUNSPECIFIED_ERROR;

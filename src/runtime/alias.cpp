@@ -76,6 +76,15 @@ class Finder {
     return true;
   }
 
+  /// Kernels on a device read and write 16 bytes at a time: every row of every part starts at a multiple of that.
+  bool aligned(const std::vector<ir::ValueId>& parts) const {
+    return !options_.backend->device() || std::all_of(parts.begin(), parts.end(), [&](ir::ValueId v) {
+      const Alias& a = out_.values[v];
+      const int64_t bits = ir::bits(g_.value(v).dtype);
+      return a.offset * bits % 128 == 0 && a.pitch * bits % 128 == 0;
+    });
+  }
+
   void place_parts(ir::NodeId n, ir::ValueId whole, const std::vector<ir::ValueId>& parts, size_t axis, Form how) {
     const ir::Dims d = dims(g_.value(whole));
     int64_t inner = 1, at = 0;
@@ -95,7 +104,7 @@ class Finder {
       at += dims(g_.value(v))[axis];
     }
     out_.resolved_node[n] = true;
-    if (!kernels_accept(parts)) {
+    if (!aligned(parts) || !kernels_accept(parts)) {
       out_ = saved;
       return;
     }

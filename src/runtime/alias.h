@@ -20,7 +20,8 @@ struct Aliases {
 
 /// Finds concatenations whose inputs can be written in place, and splits whose outputs can be read in place: along the
 /// last axis where every kernel concerned takes a pitch for that operand, and along any axis before which all dims are
-/// 1. Graph inputs, outputs and constants stay where they are, owners excepted.
+/// 1. Graph inputs, outputs and constants stay where they are, owners excepted. On a device parts start at multiples of
+/// 16 bytes.
 Aliases find_aliases(const ConcreteGraph& concrete, const PrepareOptions& options);
 
 }  // namespace tenon::runtime

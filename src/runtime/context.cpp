@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <new>
 
+#include "backends/device.h"
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "runtime/engine.h"
@@ -21,14 +23,13 @@ void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dim
 
 }  // namespace
 
-void Context::Release::operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(64)); }
-
 Context::Context(std::shared_ptr<Engine> engine, int profile)
     : engine_(std::move(engine)),
       profile_(profile),
       dims_(engine_->input_count()),
       addresses_(engine_->io().size(), nullptr),
-      allocators_(engine_->output_count()) {
+      allocators_(engine_->output_count()),
+      device_(engine_->backend().device()) {
   set_profile(profile);
 }
 
@@ -64,11 +65,7 @@ bool Context::all_dims_set() const {
 std::map<ir::ValueId, ir::Tensor> Context::shape_values() const {
   std::map<ir::ValueId, ir::Tensor> values;
   for (size_t i : engine_->shape_inputs()) {
-    if (!addresses_[i] || !dims_[i]) continue;
-    const IoInfo& io = engine_->io()[i];
-    ir::Tensor t(io.dtype, *dims_[i]);
-    std::memcpy(t.mutable_data(), addresses_[i], size_t(t.bytes()));
-    values.emplace(engine_->plan().graph.inputs[i], std::move(t));
+    if (addresses_[i] && dims_[i]) values.emplace(engine_->plan().graph.inputs[i], read(i, *dims_[i]));
   }
   return values;
 }
@@ -101,19 +98,24 @@ ir::Dims Context::output_dims(size_t output) {
 void Context::set_address(size_t io, void* address) {
   require(io < addresses_.size(), ErrorCode::kInvalidArgument, "the engine has ", addresses_.size(),
           " inputs and outputs");
+  if (device_ && address && address != addresses_[io]) {
+    const auto& shape = engine_->shape_inputs();
+    const bool either = std::find(shape.begin(), shape.end(), io) != shape.end();
+    require(either || device_->reaches(address), ErrorCode::kInvalidArgument, "the address of ",
+            engine_->io()[io].is_input ? "input '" : "output '", engine_->io()[io].name,
+            "' is host memory; the engine runs on ", engine_->backend().fingerprint(),
+            " and accepts device, managed or page-locked memory");
+    require(either || reinterpret_cast<uintptr_t>(address) % 16 == 0, ErrorCode::kInvalidArgument, "the address of '",
+            engine_->io()[io].name, "' is not a multiple of 16");
+  }
   addresses_[io] = address;
 }
 
 // Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
 void Context::bind(const Program& p) {
   if (bound_ == &p) return;
-  if (p.memory.arena_bytes > arena_bytes_ || !arena_) {
-    const size_t bytes = size_t(std::max<int64_t>(p.memory.arena_bytes, 64));
-    arena_.reset();
-    arena_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64), std::nothrow)));
-    require(arena_ != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", bytes, " bytes for activations");
-    arena_bytes_ = int64_t(bytes);
-  }
+  reserve(p);
+  recorded_.clear();
   pointers_.clear();
   first_pointer_.clear();
   fixups_.clear();
@@ -126,7 +128,7 @@ void Context::bind(const Program& p) {
           case Place::Kind::kAbsent:
             break;
           case Place::Kind::kArena:
-            pointer = arena_.get() + place.offset;
+            pointer = static_cast<std::byte*>(arena_.get()) + place.offset;
             break;
           case Place::Kind::kConstant:
             pointer = place.constant;
@@ -154,8 +156,7 @@ void* Context::output_memory(const Program& p, size_t output) {
   return addresses_[io];
 }
 
-void Context::run_static(const Program& p) {
-  bind(p);
+void Context::resolve_io(const Program& p) {
   for (size_t i = 0; i < engine_->input_count(); ++i)
     require(addresses_[i] != nullptr || tensor_bytes(engine_->io()[i].dtype, p.input_dims[i]) == 0,
             ErrorCode::kInvalidArgument, "the address of input '", engine_->io()[i].name, "' is not set");
@@ -163,6 +164,18 @@ void Context::run_static(const Program& p) {
     if (allocators_[i] || !addresses_[engine_->input_count() + i])
       addresses_[engine_->input_count() + i] = output_memory(p, i);
   for (const Fixup& f : fixups_) pointers_[f.slot] = static_cast<const std::byte*>(addresses_[f.io]) + f.offset;
+}
+
+void Context::run_static(const Program& p, void* stream) {
+  bind(p);
+  resolve_io(p);
+  if (device_)
+    run_on_device(p, stream);
+  else
+    run_on_host(p);
+}
+
+void Context::run_on_host(const Program& p) {
   using Clock = std::chrono::steady_clock;
   for (size_t s = 0; s < p.steps.size(); ++s) {
     const Step& step = p.steps[s];
@@ -170,7 +183,8 @@ void Context::run_static(const Program& p) {
     void* const* out = const_cast<void* const*>(in + step.inputs.size());
     const auto begin = profiler_ ? Clock::now() : Clock::time_point();
     if (step.kernel)
-      step.kernel->run({in, out, arena_.get() + step.workspace_offset, engine_->pool(), nullptr});
+      step.kernel->run(
+          {in, out, static_cast<std::byte*>(arena_.get()) + step.workspace_offset, engine_->pool(), nullptr});
     else
       std::memcpy(out[0], in[0], size_t(step.copy_bytes));
     if (profiler_)
@@ -179,8 +193,18 @@ void Context::run_static(const Program& p) {
 }
 
 void Context::run() {
+  void* stream = device_ ? device_->own_stream() : nullptr;
+  enqueue(stream);
+  if (!device_) return;
+  device_->synchronize(stream);
+  if (!program_->stepwise) check_ran(*program_);
+}
+
+void Context::enqueue(void* stream) {
+  if (device_) device_->activate();
   const Program& p = prepare();
-  if (!p.stepwise) return run_static(p);
+  if (!p.stepwise) return run_static(p, stream);
+  if (device_) device_->synchronize(stream);
   std::vector<ir::Tensor> inputs;
   for (size_t i = 0; i < engine_->input_count(); ++i) {
     const IoInfo& io = engine_->io()[i];
@@ -189,8 +213,7 @@ void Context::run() {
             "' holds strings, which have no address");
     require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name,
             "' is not set");
-    inputs.emplace_back(io.dtype, p.input_dims[i], nullptr,
-                        std::span(static_cast<const std::byte*>(addresses_[i]), bytes));
+    inputs.push_back(read(i, p.input_dims[i]));
   }
   auto outputs = run_stepwise(p, inputs);
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -200,7 +223,7 @@ void Context::run() {
     void* to = allocators_[i] ? allocators_[i](outputs[i].dims(), outputs[i].bytes()) : addresses_[io];
     require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
             engine_->io()[io].name, "' is not set");
-    if (outputs[i].bytes()) std::memcpy(to, outputs[i].data().data(), size_t(outputs[i].bytes()));
+    write(to, outputs[i]);
   }
 }
 
@@ -212,16 +235,17 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
     require(inputs[i].dtype() == io.dtype, ErrorCode::kShapeMismatch, "input '", io.name, "' is given ",
             ir::name(inputs[i].dtype()), ", accepted is ", ir::name(io.dtype));
     set_input_dims(i, inputs[i].dims());
-    set_address(i, const_cast<std::byte*>(inputs[i].data().data()));
+    addresses_[i] = const_cast<std::byte*>(inputs[i].data().data());
   }
   const Program& p = prepare();
   if (p.stepwise) return run_stepwise(p, inputs);
+  if (device_) return run_through_device(p, inputs);
   std::vector<ir::Tensor> outputs;
   for (size_t i = 0; i < engine_->output_count(); ++i) {
     outputs.emplace_back(engine_->io()[engine_->input_count() + i].dtype, p.output_dims[i]);
     set_address(engine_->input_count() + i, outputs[i].mutable_data());
   }
-  run_static(p);
+  run_static(p, nullptr);
   for (size_t i = 0; i < addresses_.size(); ++i) addresses_[i] = nullptr;
   return outputs;
 }
@@ -229,10 +253,11 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
 std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs) {
   const auto& choices = engine_->plan().choices;
   PrepareOptions options;
-  options.backend = &engine_->backend();
+  options.backend =
+      device_ ? &cpu_backend() : &engine_->backend();  // shapes that depend on data are the host's to find
   options.threads = engine_->threads();
   options.weights = &engine_->weights();
-  options.choices = size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
+  options.choices = !device_ && size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
   return stepwise(p.concrete, inputs, options, engine_->pool(), profiler_);
 }
 

@@ -17,8 +17,10 @@
 #include "runtime/program.h"
 
 namespace tenon {
+class Device;
+class Recording;
 class ThreadPool;
-}
+}  // namespace tenon
 
 namespace tenon::runtime {
 
@@ -104,23 +106,38 @@ class Context {
   /// Dims of an output at the current input dims; a dimension known only while running is -1.
   ir::Dims output_dims(size_t output);
 
-  /// Index as in Engine::io(). The memory must hold the tensor's bytes for the dims in force.
+  /// Index as in Engine::io(). The memory must hold the tensor's bytes for the dims in force. On a device, throws
+  /// kInvalidArgument for memory that the device cannot reach.
   void set_address(size_t io, void* address);
   void* address(size_t io) const { return addresses_.at(io); }
   void set_output_allocator(size_t output, OutputAllocator allocator) { allocators_.at(output) = std::move(allocator); }
   void set_profiler(LayerProfiler profiler) { profiler_ = std::move(profiler); }
   /// Runs and returns when the outputs are written. Throws kInvalidArgument naming an input or output without memory.
   void run();
+  /// Puts a run on a stream of the device and returns; on the host the run is then over. Addresses seen before are
+  /// replayed as one recording, unless the caller records the stream or a profiler is set.
+  void enqueue(void* stream);
   /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
   std::vector<ir::Tensor> run(const std::vector<ir::Tensor>& inputs);
   /// Bytes this context holds for activations and workspace.
   int64_t memory_bytes() const { return arena_bytes_; }
+  /// Bytes of page-locked host memory that operators without a kernel on the device use.
+  int64_t host_memory_bytes() const { return host_workspace_bytes_; }
 
  private:
   friend class Engine;
   Context(std::shared_ptr<Engine> engine, int profile);
   void bind(const Program& program);
-  void run_static(const Program& program);
+  void reserve(const Program& program);
+  void resolve_io(const Program& program);
+  void run_static(const Program& program, void* stream);
+  void run_on_host(const Program& program);
+  void run_on_device(const Program& program, void* stream);
+  void launch_steps(const Program& program, void* stream, bool profile);
+  void check_ran(const Program& program) const;
+  std::vector<ir::Tensor> run_through_device(const Program& program, const std::vector<ir::Tensor>& inputs);
+  ir::Tensor read(size_t io, const ir::Dims& dims) const;
+  void write(void* to, const ir::Tensor& tensor) const;
   void* output_memory(const Program& program, size_t output);
   std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs);
   std::map<ir::ValueId, ir::Tensor> shape_values() const;
@@ -133,11 +150,16 @@ class Context {
   LayerProfiler profiler_;
   std::shared_ptr<const Program> program_;
   bool stale_ = true;
-  struct Release {
-    void operator()(std::byte* p) const;
+  const Device* device_;  // null: the host
+  std::shared_ptr<void> arena_, host_workspace_;
+  int64_t arena_bytes_ = 0, host_workspace_bytes_ = 0;
+  struct Recorded {
+    std::vector<void*> addresses;
+    std::unique_ptr<Recording> recording;  // null after the first run at these addresses
+    uint64_t used = 0;
   };
-  std::unique_ptr<std::byte, Release> arena_;
-  int64_t arena_bytes_ = 0;
+  std::vector<Recorded> recorded_;
+  uint64_t clock_ = 0;
   struct Fixup {
     size_t slot;
     size_t io;

@@ -1,7 +1,10 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
+#include "backends/device.h"
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
@@ -120,15 +123,39 @@ bool empty_outputs(const Problem& p) {
                      [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
 }
 
+/// The wanted kernel, or the cheapest; where preparing shows that it cannot do the problem, the next.
+std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const Backend& backend, const Problem& problem,
+                                                                  std::string_view wanted) {
+  const KernelDef& first = pick_kernel(backend, problem, wanted);
+  std::string refusals;
+  auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
+    try {
+      return def.prepare(problem);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUnsupported) throw;
+      refusals += cat(refusals.empty() ? "" : "; ", def.name, ": ", e.what());
+      return nullptr;
+    }
+  };
+  if (auto kernel = attempt(first)) return {&first, std::move(kernel)};
+  std::vector<std::pair<double, const KernelDef*>> others;
+  for (const KernelDef* k : kernels_for(backend, problem.node->op))
+    if (const Support s = k->supports(problem); s.ok && k != &first) others.emplace_back(s.cost_us, k);
+  std::stable_sort(others.begin(), others.end(), [](auto& a, auto& b) { return a.first < b.first; });
+  for (const auto& [cost, def] : others)
+    if (auto kernel = attempt(*def)) return {def, std::move(kernel)};
+  fail(ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
+}
+
 void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases) {
   const ir::Node& node = g.node(step.node);
   const Problem problem = make_problem(g, step.node, options, &aliases);
   if (empty_outputs(problem)) return;
   try {
     const std::string_view wanted = options.choices ? (*options.choices)[step.node].kernel : std::string_view();
-    const KernelDef& def = pick_kernel(*options.backend, problem, wanted);
-    step.kernel = def.prepare(problem);
-    step.kernel_name = def.name;
+    auto [def, kernel] = prepare_best(*options.backend, problem, wanted);
+    step.kernel = std::move(kernel);
+    step.kernel_name = def->name;
   } catch (const Error& e) {
     throw e.at(cat("node '", node.name, "' (", node.op, ")"));
   } catch (const std::bad_alloc& e) {
@@ -168,6 +195,38 @@ void add_output_copies(Program& program, const Placer& placer) {
   }
 }
 
+// Lets steps read constants in the device's memory, where each lies once for all programs of an engine.
+void upload_constants(Program& program, const PrepareOptions& options) {
+  const Device& device = *options.backend->device();
+  const ir::Graph& g = program.concrete.graph;
+  struct Constant {
+    const ir::Tensor* tensor;
+    std::shared_ptr<const void> copy;
+  };
+  std::map<const std::byte*, Constant> constants;  // by where they start on the host
+  for (ir::ValueId v = 0; v < g.value_count(); ++v)
+    if (const auto& t = g.value(v).constant) constants.emplace(t->data().data(), Constant{&*t, nullptr});
+  for (Step& step : program.steps)
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      Place& place = step.inputs[i];
+      if (place.kind != Place::Kind::kConstant || (step.kernel && !step.kernel->reads_constant(i))) continue;
+      const auto* at = static_cast<const std::byte*>(place.constant);
+      auto& [start, constant] = *std::prev(constants.upper_bound(at));
+      auto& copy = constant.copy;
+      if (!copy) {
+        auto make = [&, t = constant.tensor]() -> std::shared_ptr<const void> {
+          auto memory = device_memory(device, size_t(t->bytes()));
+          device.copy(memory.get(), t->data().data(), size_t(t->bytes()), device.own_stream());
+          device.synchronize(device.own_stream());
+          return memory;
+        };
+        copy = options.weights ? options.weights->get(*constant.tensor, "device", make) : make();
+        program.device_constants.push_back(copy);
+      }
+      place.constant = static_cast<const std::byte*>(copy.get()) + (at - start);
+    }
+}
+
 }  // namespace
 
 Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& options, const Aliases* aliases) {
@@ -175,6 +234,7 @@ Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& opt
   Problem p;
   p.node = &node;
   p.threads = options.threads;
+  p.backend = options.backend;
   p.weights = options.weights;
   auto operand = [&](ir::ValueId v) {
     if (v == ir::kNone) return TensorDesc{};
@@ -233,8 +293,12 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
     const ir::Node& node = g.node(step.node);
     for (ir::ValueId v : node.inputs) step.inputs.push_back(placer.operand(v));
     for (ir::ValueId v : node.outputs) step.outputs.push_back(placer.operand(v));
+    if (!step.kernel) continue;
+    step.host_workspace_offset = program->host_workspace_bytes;
+    program->host_workspace_bytes += (step.kernel->host_workspace_bytes() + 63) / 64 * 64;
   }
   add_output_copies(*program, placer);
+  if (options.backend->device()) upload_constants(*program, options);
   for (ir::ValueId v : g.outputs) program->output_dims.push_back(ir::static_dims(g.value(v).shape));
   for (ir::ValueId v = 0; v < g.value_count(); ++v)
     if (g.value(v).constant) program->keep_alive.push_back(*g.value(v).constant);

@@ -23,6 +23,7 @@ struct Step {
   std::shared_ptr<const Kernel> kernel;  ///< null: copy input 0 to output 0
   std::vector<Place> inputs, outputs;
   int64_t workspace_offset = 0;
+  int64_t host_workspace_offset = 0;
   int64_t copy_bytes = 0;
   ir::NodeId node = ir::kNone;
   std::string name, kernel_name;
@@ -33,8 +34,10 @@ struct Program {
   std::vector<Step> steps;
   plan::MemoryPlan memory;
   std::vector<ir::Dims> input_dims, output_dims;
-  std::vector<ir::Tensor> keep_alive;  ///< constants that steps point into
-  bool stepwise = false;               ///< shapes depend on data: run by Stepwise, `steps` is empty
+  std::vector<ir::Tensor> keep_alive;                         ///< constants that steps point into
+  std::vector<std::shared_ptr<const void>> device_constants;  ///< the same in the memory of a device
+  int64_t host_workspace_bytes = 0;                           ///< of all steps together
+  bool stepwise = false;  ///< shapes depend on data: run by Stepwise, `steps` is empty
 };
 
 /// Kernels come from `choices` where they fit, else the cheapest that accepts the problem.

@@ -1,65 +1,21 @@
 #include "select/select.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
+#include <map>
 #include <unordered_map>
 
-#include "base/random.h"
+#include "backends/device.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 
 namespace tenon::select {
 namespace {
 
-size_t candidates_at(int level) {
-  constexpr size_t kCounts[] = {0, 2, 2, 4, 8, SIZE_MAX};
-  return kCounts[std::clamp(level, 0, 5)];
+size_t candidates_at(int level, bool device) {
+  static constexpr size_t kHost[] = {0, 2, 2, 4, 8, SIZE_MAX}, kDevice[] = {0, 2, 4, 10, 20, SIZE_MAX};
+  const size_t* counts = device ? kDevice : kHost;
+  return counts[std::clamp(level, 0, 5)];
 }
-
-// Fills memory with values of moderate size, so that no kernel runs on zeros, denormals or wild indices.
-void fill(const TensorDesc& d, std::byte* p, uint64_t seed) {
-  Xorshift random(seed);
-  const int64_t n = d.count();
-  if (d.dtype == ir::DType::kF32) {
-    auto* f = reinterpret_cast<float*>(p);
-    for (int64_t i = 0; i < n; ++i) f[i] = float(int32_t(random.next())) * 0x1p-31f;
-  } else if (d.dtype == ir::DType::kBF16 || d.dtype == ir::DType::kF16) {
-    auto* h = reinterpret_cast<uint16_t*>(p);
-    const uint16_t one = d.dtype == ir::DType::kBF16 ? 0x3f00 : 0x3800;  // ±0.5 … ±1
-    for (int64_t i = 0; i < n; ++i) {
-      const uint64_t r = random.next();
-      h[i] = uint16_t(one | (r & 0x7f) | ((r >> 8 & 1) << 15));
-    }
-  } else {
-    std::memset(p, 0, size_t(ir::storage_bytes(d.dtype, n)));
-  }
-}
-
-struct Buffers {
-  std::vector<ir::Tensor> in, out;
-  std::vector<const void*> in_pointers;
-  std::vector<void*> out_pointers;
-
-  explicit Buffers(const Problem& p) {
-    for (size_t i = 0; i < p.inputs.size(); ++i) {
-      const TensorDesc& d = p.inputs[i];
-      if (d.dtype == ir::DType::kUndefined) {
-        in.emplace_back();
-      } else if (p.constants[i]) {
-        in.push_back(*p.constants[i]);
-      } else {
-        in.emplace_back(d.dtype, d.dims);
-        fill(d, in.back().mutable_data(), i + 1);
-      }
-      in_pointers.push_back(in.back().data().data());
-    }
-    for (const TensorDesc& d : p.outputs) {
-      out.push_back(d.dtype == ir::DType::kUndefined ? ir::Tensor() : ir::Tensor(d.dtype, d.dims));
-      out_pointers.push_back(out.back().mutable_data());
-    }
-  }
-};
 
 class Selector {
  public:
@@ -77,7 +33,52 @@ class Selector {
       report.candidates = it->second.second;
       return it->second.first;
     }
-    std::vector<std::pair<const KernelDef*, size_t>> accepted;  // kernel, candidate index
+    const Accepted accepted = rank(p, report);
+    if (accepted.empty()) runtime::pick_kernel(*prepare_.backend, p, {});  // throws with every refusal
+    plan::Choice choice{std::string(accepted[0].first->name), 0};
+    size_t chosen = accepted[0].second;
+    if (const size_t count = to_measure(accepted)) measure(p, sig, accepted, count, report, choice, chosen);
+    report.candidates[chosen].chosen = true;
+    done_[sig] = {choice, report.candidates};
+    return choice;
+  }
+
+  /// Prepares what choose() will time for these problems, side by side: on a device that can mean compiling.
+  void prepare_ahead(std::span<const Problem> problems) {
+    ready_.clear();
+    struct Job {
+      const Problem* problem;
+      const KernelDef* kernel;
+      Ready* ready;
+    };
+    std::vector<Job> jobs;
+    for (const Problem& p : problems) {
+      const uint64_t sig = signature(p);
+      if (done_.count(sig)) continue;
+      NodeReport unused;
+      const Accepted accepted = rank(p, unused);
+      for (size_t i = 0; i < to_measure(accepted); ++i) {
+        const std::string name(accepted[i].first->name);
+        if (options_.cache && options_.cache->find({sig, device_, name})) continue;
+        if (auto [it, fresh] = ready_.try_emplace({sig, name}); fresh)
+          jobs.push_back({&p, accepted[i].first, &it->second});
+      }
+    }
+    pool_.parallel_for(int64_t(jobs.size()), [&](int64_t i, int) {
+      const Job& job = jobs[size_t(i)];
+      *job.ready = prepare_one(*job.kernel, *job.problem);
+    });
+  }
+
+ private:
+  using Accepted = std::vector<std::pair<const KernelDef*, size_t>>;  // kernel, candidate index; cheapest first
+  struct Ready {
+    std::unique_ptr<Kernel> kernel;
+    std::string refusal;  // why there is none: found out only when preparing
+  };
+
+  Accepted rank(const Problem& p, NodeReport& report) const {
+    Accepted accepted;
     for (const KernelDef* k : kernels_for(*prepare_.backend, p.node->op)) {
       const Support s = k->supports(p);
       report.candidates.push_back({std::string(k->name), s.cost_us, 0, s.reason, false, false});
@@ -86,21 +87,27 @@ class Selector {
     std::stable_sort(accepted.begin(), accepted.end(), [&](auto& a, auto& b) {
       return report.candidates[a.second].cost_us < report.candidates[b.second].cost_us;
     });
-    if (accepted.empty()) runtime::pick_kernel(*prepare_.backend, p, {});  // throws with every refusal
-    plan::Choice choice{std::string(accepted[0].first->name), 0};
-    size_t chosen = accepted[0].second;
-    size_t limit = options_.max_candidates > 0 ? size_t(options_.max_candidates) : candidates_at(options_.level);
-    if (options_.level == 0) limit = 0;
+    return accepted;
+  }
+  /// How many of the cheapest are timed.
+  size_t to_measure(const Accepted& accepted) const {
+    if (options_.level == 0) return 0;
+    const Device* device = prepare_.backend->device();
+    size_t limit = options_.max_candidates > 0 ? size_t(options_.max_candidates)
+                                               : candidates_at(options_.level, device != nullptr);
+    limit = std::min(limit, accepted.size());
     if (accepted.size() > 1 && accepted.back().first->op == "*" && accepted.size() - 1 < limit)
       limit = accepted.size() - 1;
-    if (limit > 0 && (accepted.size() > 1 || options_.level >= 5))
-      measure(p, sig, accepted, limit, report, choice, chosen);
-    report.candidates[chosen].chosen = true;
-    done_[sig] = {choice, report.candidates};
-    return choice;
+    return accepted.size() > 1 || options_.level >= 5 ? limit : 0;
   }
-
- private:
+  static Ready prepare_one(const KernelDef& kernel, const Problem& p) {
+    try {
+      return {kernel.prepare(p), {}};
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUnsupported) throw;
+      return {nullptr, e.what()};
+    }
+  }
   void measure(const Problem& p, uint64_t sig, const std::vector<std::pair<const KernelDef*, size_t>>& accepted,
                size_t limit, NodeReport& report, plan::Choice& choice, size_t& chosen) {
     float best = 0;
@@ -111,10 +118,16 @@ class Selector {
       if (auto known = options_.cache ? options_.cache->find(key) : std::nullopt) {
         c.time_us = *known;
         c.from_cache = true;
+      } else if (const Device* device = prepare_.backend->device(); device && !device->present()) {
+        continue;
       } else {
         require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
                 kernel->name, " of node '", report.name, "'");
-        c.time_us = time_kernel(*kernel->prepare(p), p, pool_, options_.level >= 4 ? 20 : 6);
+        const auto ahead = ready_.find({sig, key.kernel});
+        const Ready ready = ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*kernel, p);
+        c.refusal = ready.refusal;
+        if (!ready.kernel) continue;
+        c.time_us = time_kernel(*ready.kernel, p, pool_, options_.level >= 4 ? 20 : 6);
         if (options_.cache) options_.cache->put(key, c.time_us);
       }
       if (best == 0 || c.time_us < best) best = c.time_us, chosen = at, choice = {c.kernel, c.time_us};
@@ -126,6 +139,7 @@ class Selector {
   const SelectOptions& options_;
   uint64_t device_;
   std::unordered_map<uint64_t, std::pair<plan::Choice, std::vector<Candidate>>> done_;
+  std::map<std::pair<uint64_t, std::string>, Ready> ready_;
 };
 
 }  // namespace
@@ -145,27 +159,25 @@ uint64_t signature(const Problem& p) {
   return h.value();
 }
 
-float time_kernel(const Kernel& kernel, const Problem& p, ThreadPool& pool, double budget_ms) {
-  using Clock = std::chrono::steady_clock;
-  Buffers buffers(p);
-  ir::Tensor workspace(ir::DType::kU8, {kernel.workspace_bytes()});
-  const RunArgs args{buffers.in_pointers.data(), buffers.out_pointers.data(), workspace.mutable_data(), pool, nullptr};
-  auto run_once = [&] {
-    const auto begin = Clock::now();
-    kernel.run(args);
-    return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+namespace {
+
+/// Whether a node is run by a kernel whose operands have sizes that are known now.
+bool has_kernel(const ir::Graph& g, const ir::Node& node) {
+  auto known = [&](ir::ValueId v) {
+    return v == ir::kNone || (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
   };
-  const double first = run_once();
-  if (first > budget_ms * 4000) return float(first);
-  std::vector<double> times;
-  double spent = 0;
-  while (times.size() < 3 || (spent < budget_ms * 1000 && times.size() < 50)) {
-    times.push_back(run_once());
-    spent += times.back();
-  }
-  std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
-  return float(times[times.size() / 2]);
+  const ops::OpForm form = ops::find_op(node.op).form;
+  return form != ops::OpForm::kView && form != ops::OpForm::kControlFlow &&
+         std::all_of(node.outputs.begin(), node.outputs.end(), known) &&
+         std::all_of(node.inputs.begin(), node.inputs.end(), known);
 }
+
+bool has_empty_input(const Problem& p) {
+  return std::any_of(p.inputs.begin(), p.inputs.end(),
+                     [](const TensorDesc& d) { return d.dtype != ir::DType::kUndefined && d.count() == 0; });
+}
+
+}  // namespace
 
 std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,
                                          ThreadPool& pool, const SelectOptions& options,
@@ -173,34 +185,28 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
   const ir::Graph& g = concrete.graph;
   std::vector<plan::Choice> choices(g.node_count());
   Selector selector(prepare, pool, options);
-  size_t done = 0;
+  std::vector<ir::NodeId> nodes;
+  std::vector<Problem> problems;
   for (ir::NodeId n : concrete.order) {
-    if (options.step) options.step(done++, concrete.order.size());
-    const ir::Node& node = g.node(n);
-    const bool known =
-        std::all_of(node.outputs.begin(), node.outputs.end(),
-                    [&](ir::ValueId v) {
-                      return v == ir::kNone ||
-                             (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
-                    }) &&
-        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) {
-          return v == ir::kNone || (ir::is_static(g.value(v).shape) && g.value(v).dtype != ir::DType::kString);
-        });
-    const ops::OpDef& op = ops::find_op(node.op);
-    if (!known || op.form == ops::OpForm::kView || op.form == ops::OpForm::kControlFlow) continue;
+    if (!has_kernel(g, g.node(n))) continue;
+    nodes.push_back(n);
+    problems.push_back(runtime::make_problem(g, n, prepare));
+  }
+  constexpr size_t kAhead = 48;  // bounds the memory of prepared candidates
+  const Device* device = prepare.backend->device();
+  const bool ahead = device && device->present();
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (options.step) options.step(i, nodes.size());
+    const ir::Node& node = g.node(nodes[i]);
     NodeReport entry{node.name.empty() ? node.op : node.name, node.op, {}};
-    const Problem problem = runtime::make_problem(g, n, prepare);
-    const bool empty = std::any_of(problem.inputs.begin(), problem.inputs.end(), [](const TensorDesc& d) {
-      return d.dtype != ir::DType::kUndefined && d.count() == 0;
-    });
-    if (!empty) {
-      try {
-        choices[n] = selector.choose(problem, entry);
-      } catch (const Error& e) {
-        throw e.at(cat("node '", node.name, "' (", node.op, ")"));
-      } catch (const std::bad_alloc& e) {
-        throw ops::as_error(e, cat("node '", node.name, "' (", node.op, ")"));
-      }
+    try {
+      if (ahead && i % kAhead == 0)
+        selector.prepare_ahead(std::span(problems).subspan(i, std::min(kAhead, problems.size() - i)));
+      if (!has_empty_input(problems[i])) choices[nodes[i]] = selector.choose(problems[i], entry);
+    } catch (const Error& e) {
+      throw e.at(cat("node '", node.name, "' (", node.op, ")"));
+    } catch (const std::bad_alloc& e) {
+      throw ops::as_error(e, cat("node '", node.name, "' (", node.op, ")"));
     }
     if (report) report->push_back(std::move(entry));
   }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "backends/device.h"
 #include "ir/text.h"
 #include "ops/op.h"
 #include "tenon/command.h"
@@ -52,20 +53,45 @@ void run(const RunOptions& o) {
   }
 }
 
-void bench(const RunOptions& o) {
+/// Milliseconds a run: on the host around Context::run, on a device between events around replays on device memory.
+std::vector<double> measure(runtime::Context& context, const std::vector<ir::Tensor>& inputs, double seconds) {
   using Clock = std::chrono::steady_clock;
-  auto engine = open_engine(o.model);
-  auto context = engine->create_context();
-  const auto inputs = make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed);
-  context->run(inputs);
+  const Device* device = context.engine().backend().device();
+  std::vector<std::shared_ptr<void>> memory;
+  if (device) {
+    const auto outputs = context.run(inputs);
+    size_t io = 0;
+    for (const auto* list : {&inputs, &outputs})
+      for (const ir::Tensor& t : *list) {
+        memory.push_back(device_memory(*device, size_t(t.bytes())));
+        device->copy(memory.back().get(), t.data().data(), size_t(t.bytes()), device->own_stream());
+        context.set_address(io++, memory.back().get());
+      }
+    for (int warm = 0; warm < 3; ++warm) context.run();
+  } else {
+    context.run(inputs);
+  }
   std::vector<double> times;
   const auto begin = Clock::now();
-  while (times.size() < 5 || std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds) {
+  const size_t least = device ? 200 : 5;
+  while (times.size() < least || std::chrono::duration<double>(Clock::now() - begin).count() < seconds) {
     const auto start = Clock::now();
-    context->run(inputs);
+    if (device) {
+      times.push_back(device->milliseconds(device->own_stream(), [&](void* stream) { context.enqueue(stream); }));
+      continue;
+    }
+    context.run(inputs);
     times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   }
   std::sort(times.begin(), times.end());
+  return times;
+}
+
+void bench(const RunOptions& o) {
+  auto engine = open_engine(o.model);
+  auto context = engine->create_context();
+  const auto inputs = make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed);
+  const std::vector<double> times = measure(*context, inputs, o.seconds);
   const auto& memory = context->prepare().memory;
   std::printf("median %.3f ms, min %.3f ms, %zu runs, %d threads; arena %.2f MiB, peak live %.2f MiB (%.3f)\n",
               times[times.size() / 2], times[0], times.size(), engine->threads(), double(memory.arena_bytes) / 1048576,
@@ -116,7 +142,9 @@ std::string first_bad_layer(const RunOptions& o, const ir::Graph& graph, const s
     ops::infer(single);
     plan.profiles = {builder::default_profile(single)};
     plan.graph = std::move(single);
-    auto got = runtime::Engine::create(std::move(plan), {nullptr, o.model.threads})->create_context()->run(feed);
+    auto got = runtime::Engine::create(std::move(plan), {&find_backend(o.model.device), o.model.threads})
+                   ->create_context()
+                   ->run(feed);
     for (size_t i = 0; i < got.size(); ++i) {
       if (node.outputs[i] == ir::kNone) continue;
       const double error = relative_error(got[i], reference[node.outputs[i]]);

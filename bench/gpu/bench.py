@@ -1,0 +1,231 @@
+"""Times Tenon beside torch on a GPU, in one process, interleaved, and checks errors against double precision.
+
+    python bench/gpu/bench.py [--models a,b] [--batches 1,32] [--peers] [--append docs/benchmarks.md]
+
+Every cell: the model in half precision, random data on the device, rotating inputs at batch 32, medians over graph
+replays. The library is `tenon_bench_engine`, built by `make bench-gpu`. Without --peers the ratio is to the best peer
+that is on record in models.py.
+"""
+
+import argparse
+import ctypes
+import json
+import math
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+
+import torch
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import models  # noqa: E402
+
+warnings.filterwarnings("ignore")
+ERROR = ctypes.create_string_buffer(4096)
+
+
+class Engine:
+    """One model through the C interface of tenon_bench_engine."""
+
+    DTYPES = {"f16": torch.half, "f32": torch.float, "i64": torch.int64, "bf16": torch.bfloat16}
+
+    def __init__(self, library, path, precision, level, cache):
+        self.lib = ctypes.CDLL(library)
+        for name in ("open", "io", "profile", "report"):
+            function = getattr(self.lib, f"tenon_bench_{name}")
+            function.restype = ctypes.c_void_p if name == "open" else ctypes.c_char_p
+        self.handle = self.lib.tenon_bench_open(path.encode(), precision.encode(), level, cache.encode(), ERROR)
+        if not self.handle:
+            raise RuntimeError(ERROR.value.decode())
+        self.handle = ctypes.c_void_p(self.handle)
+        lines = self.lib.tenon_bench_io(self.handle).decode().splitlines()
+        self.io = [line.split("\t") for line in lines]
+        dtype, dims = self.io[-1][1:]
+        self.output = torch.empty([int(d) for d in dims.split("x")], dtype=self.DTYPES[dtype], device="cuda")
+
+    def _check(self, code):
+        if code != 0:
+            raise RuntimeError(ERROR.value.decode())
+
+    def bind(self, x):
+        for io, tensor in enumerate((x, self.output)):
+            self._check(self.lib.tenon_bench_bind(self.handle, io, ctypes.c_void_p(tensor.data_ptr()), ERROR))
+
+    def __call__(self, x):
+        self.bind(x)
+        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
+        self._check(self.lib.tenon_bench_enqueue(self.handle, stream, ERROR))
+        return self.output
+
+    def facts(self):
+        values = (ctypes.c_double * 4)()
+        self.lib.tenon_bench_facts(self.handle, values)
+        return dict(zip(("build", "cached", "memory", "peak"), values))
+
+    def profile(self):
+        text = self.lib.tenon_bench_profile(self.handle, ERROR)
+        return (text or ERROR.value).decode()
+
+    def report(self):
+        return self.lib.tenon_bench_report(self.handle).decode()
+
+    def close(self):
+        self.lib.tenon_bench_close(self.handle)
+
+
+def eager_graph(model, inputs):
+    """torch eager in a CUDA graph for each input; returns a function that runs input `i`."""
+    graphs = []
+    stream = torch.cuda.Stream()
+    with torch.no_grad(), torch.cuda.stream(stream):
+        for x in inputs:
+            for _ in range(3):
+                model(x)
+        for x in inputs:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=stream):
+                model(x)
+            graphs.append(graph)
+    torch.cuda.synchronize()
+    return lambda i: graphs[i].replay()
+
+
+def compiled(model, inputs, mode):
+    fn = torch.compile(model, mode=mode)
+    with torch.no_grad():
+        for _ in range(3):
+            for x in inputs:
+                fn(x)
+
+    def run(i):
+        with torch.no_grad():
+            fn(inputs[i])
+
+    return run
+
+
+def interleave(runs, count, replays):
+    """Median milliseconds of each of `runs` (functions of an input number), in rounds that take turns."""
+    times = {name: [] for name in runs}
+    rounds = 10
+    for _ in range(rounds):
+        for name, run in runs.items():
+            events = []
+            for i in range(replays // rounds):
+                a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                a.record()
+                run(i % count)
+                b.record()
+                events.append((a, b))
+            torch.cuda.synchronize()
+            times[name] += [a.elapsed_time(b) for a, b in events]
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def cell(name, batch, args, folder):
+    path = os.path.join(folder, f"{name}_{batch}.onnx")
+    reference = models.make(name)
+    count = 3 if batch >= 32 else 1
+    inputs = [models.make_input(name, batch, 10 + i) for i in range(count)]
+    floating = inputs[0].is_floating_point()
+    with torch.no_grad():
+        x64 = inputs[0].half().double() if floating else inputs[0]
+        want = torch.cat([reference(x64[i : i + 1]) for i in range(min(batch, 2))])
+    models.export(reference, name, batch, path)
+    half = reference
+    if floating:
+        inputs = [x.half() for x in inputs]
+    start = time.time()
+    engine = Engine(args.library, path, "fp16", args.level, args.timing_cache)
+    ours = [x.contiguous() for x in inputs]
+    y = engine(ours[0]).double()
+    torch.cuda.synchronize()
+    row = {"model": name, "batch": batch, "opened": time.time() - start, **engine.facts()}
+    got = y[: want.shape[0]]
+    row["error"] = ((got - want).norm() / want.norm()).item()
+    runs = {"tenon": lambda i: engine(ours[i])}
+    for x in ours * 2:
+        engine(x)
+    if args.peers:
+        half = half.to(memory_format=torch.channels_last_3d if name == "r3d_18" else torch.channels_last) if floating else half
+        if floating:
+            layout = torch.channels_last_3d if name == "r3d_18" else torch.channels_last
+            peers = [x.to(memory_format=layout) for x in inputs]
+        else:
+            peers = inputs
+        for peer in args.peers.split(","):
+            try:
+                runs[peer] = eager_graph(half, peers) if peer == "eager" else compiled(half, peers, peer)
+            except Exception as e:  # a peer that cannot run the model is not a peer
+                print(f"  {peer}: {str(e).splitlines()[0][:150]}", flush=True)
+    row.update(interleave(runs, count, args.replays))
+    if args.profile:
+        with open(os.path.join(args.profile, f"{name}_{batch}.txt"), "w") as f:
+            f.write(engine.profile() + "\n" + engine.report())
+    engine.close()
+    known = models.KNOWN[name][0 if batch == 1 else 1]
+    row["best"] = min([row[p] for p in runs if p != "tenon"] + ([known] if batch in (1, 32) else []))
+    row["ratio"] = row["tenon"] / row["best"]
+    row["floors"] = row["tenon"] / models.FLOOR[name][0 if batch == 1 else 1]
+    return row
+
+
+def table(rows):
+    lines = ["| model | batch | ms | best peer ms | ratio | floors | error | build s | cached s | memory/peak |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for r in rows:
+        lines.append(f"| {r['model']} | {r['batch']} | {r['tenon']:.3f} | {r['best']:.3f} | {r['ratio']:.2f} | {r['floors']:.1f} "
+                     f"| {r['error']:.1e} | {r['build']:.1f} | {r['cached']:.2f} | {r['memory'] / max(r['peak'], 1):.2f} |")
+    if rows:
+        lines.append(f"\ngeometric mean {math.exp(sum(math.log(r['ratio']) for r in rows) / len(rows)):.3f}, "
+                     f"highest {max(r['ratio'] for r in rows):.2f}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", default=",".join(models.MODELS))
+    parser.add_argument("--batches", default="1,32")
+    parser.add_argument("--peers", default="", help="of: eager, reduce-overhead, max-autotune")
+    parser.add_argument("--library", default="build/lib/libtenon_bench_engine.so")
+    parser.add_argument("--level", type=int, default=3)
+    parser.add_argument("--replays", type=int, default=200)
+    parser.add_argument("--timing-cache", default="")
+    parser.add_argument("--profile", default="", help="folder for each cell's layer times and candidates")
+    parser.add_argument("--json", default="", help="file for the rows")
+    parser.add_argument("--append", default="", help="Markdown file that the table is added to")
+    args = parser.parse_args()
+    torch.backends.cudnn.benchmark = True
+    rows, failures = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in args.models.split(","):
+            for batch in map(int, args.batches.split(",")):
+                begin = time.time()
+                try:
+                    rows.append(cell(name, batch, args, folder))
+                    r = rows[-1]
+                    extra = " ".join(f"{p}={r[p]:.3f}" for p in ("eager", "reduce-overhead", "max-autotune") if p in r)
+                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, error {r['error']:.1e}, "
+                          f"build {r['build']:.1f} s, cached {r['cached']:.2f} s {extra} ({time.time() - begin:.0f} s)",
+                          flush=True)
+                except Exception as e:
+                    failures += 1
+                    print(f"{name} b{batch}: FAILED {str(e)[:600]}", flush=True)
+                torch._dynamo.reset()
+                torch.cuda.empty_cache()
+    print(table(rows))
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(rows, f, indent=1)
+    if args.append:
+        with open(args.append, "a") as f:
+            f.write(f"\n{torch.cuda.get_device_name()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}, "
+                    f"`{' '.join(sys.argv)}`\n\n{table(rows)}\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+#include "backends/cuda/device.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/log.h"
+
+namespace tenon::cuda {
+namespace {
+
+std::mutex broken_mutex;
+std::string broken_reason;  // of the first failure after which the context is lost
+
+/// Errors after which no call of the process succeeds any more.
+bool sticky(cudaError_t code) {
+  switch (code) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class GraphRecording final : public Recording {
+ public:
+  GraphRecording(const CudaDevice& device, cudaGraph_t graph) : device_(device) {
+    const cudaError_t code = cudaGraphInstantiate(&exec_, graph, 0);
+    cudaGraphDestroy(graph);
+    check(code, "cudaGraphInstantiate");
+  }
+  ~GraphRecording() override {
+    device_.activate_quietly();
+    cudaGraphExecDestroy(exec_);
+  }
+  void replay(void* stream) const override { TENON_CUDA(cudaGraphLaunch(exec_, static_cast<cudaStream_t>(stream))); }
+
+ private:
+  const CudaDevice& device_;
+  cudaGraphExec_t exec_ = nullptr;
+};
+
+struct Events {
+  Events() {
+    TENON_CUDA(cudaEventCreate(&begin));
+    TENON_CUDA(cudaEventCreate(&end));
+  }
+  ~Events() {
+    cudaEventDestroy(begin);
+    cudaEventDestroy(end);
+  }
+  cudaEvent_t begin = nullptr, end = nullptr;
+};
+
+}  // namespace
+
+void check(cudaError_t code, const char* call) {
+  if (code == cudaSuccess) return;
+  std::string reason;
+  {
+    std::lock_guard lock(broken_mutex);
+    if (sticky(code) && broken_reason.empty())
+      broken_reason = cat(cudaGetErrorName(code), " (", cudaGetErrorString(code), ") at ", call);
+    reason = broken_reason;
+  }
+  cudaGetLastError();
+  if (!reason.empty()) fail(ErrorCode::kDevice, "the GPU's context is lost since ", reason, "; restart the process");
+  fail(code == cudaErrorMemoryAllocation ? ErrorCode::kOutOfMemory : ErrorCode::kDevice, "CUDA: ", call,
+       " failed: ", cudaGetErrorName(code), " (", cudaGetErrorString(code), ")");
+}
+
+CudaDevice::CudaDevice(int ordinal, bool present) : ordinal_(ordinal), present_(present) {
+  if (!present_) return;
+  activate();
+  TENON_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+void CudaDevice::activate() const {
+  require(present_, ErrorCode::kUnsupported, "the GPU is only described, nothing can run on it");
+  TENON_CUDA(cudaSetDevice(ordinal_));
+}
+void CudaDevice::activate_quietly() const noexcept {
+  if (present_) cudaSetDevice(ordinal_);
+}
+
+void* CudaDevice::allocate(size_t bytes) const {
+  activate();
+  void* p = nullptr;
+  TENON_CUDA(cudaMalloc(&p, std::max<size_t>(bytes, 1)));
+  return p;
+}
+void CudaDevice::release(void* memory) const noexcept {
+  activate_quietly();
+  cudaFree(memory);
+}
+void* CudaDevice::allocate_host(size_t bytes) const {
+  activate();
+  void* p = nullptr;
+  TENON_CUDA(cudaMallocHost(&p, std::max<size_t>(bytes, 1)));
+  return p;
+}
+void CudaDevice::release_host(void* memory) const noexcept {
+  activate_quietly();
+  cudaFreeHost(memory);
+}
+void CudaDevice::copy(void* to, const void* from, size_t bytes, void* stream) const {
+  if (bytes) TENON_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream)));
+}
+void CudaDevice::fill(void* to, int byte, size_t bytes, void* stream) const {
+  if (bytes) TENON_CUDA(cudaMemsetAsync(to, byte, bytes, static_cast<cudaStream_t>(stream)));
+}
+void CudaDevice::synchronize(void* stream) const {
+  TENON_CUDA(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+}
+
+bool CudaDevice::recording(void* stream) const {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  TENON_CUDA(cudaStreamIsCapturing(static_cast<cudaStream_t>(stream), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+std::unique_ptr<Recording> CudaDevice::record(const Work& work) const {
+  activate();
+  cudaStream_t stream = nullptr;
+  TENON_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  cudaGraph_t graph = nullptr;
+  try {
+    TENON_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    work(stream);
+    TENON_CUDA(cudaStreamEndCapture(stream, &graph));
+  } catch (...) {
+    if (!graph) cudaStreamEndCapture(stream, &graph);
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    cudaStreamDestroy(stream);
+    throw;
+  }
+  cudaStreamDestroy(stream);
+  return std::make_unique<GraphRecording>(*this, graph);
+}
+
+float CudaDevice::milliseconds(void* stream, const Work& work) const {
+  Events events;
+  auto* s = static_cast<cudaStream_t>(stream);
+  TENON_CUDA(cudaEventRecord(events.begin, s));
+  work(stream);
+  TENON_CUDA(cudaEventRecord(events.end, s));
+  TENON_CUDA(cudaEventSynchronize(events.end));
+  float ms = 0;
+  TENON_CUDA(cudaEventElapsedTime(&ms, events.begin, events.end));
+  return ms;
+}
+
+float CudaDevice::time_us(const Work& work, double budget_ms) const {
+  activate();
+  work(stream_);  // loads modules, and shows failures outside of a capture
+  synchronize(stream_);
+  const float once_us = milliseconds(stream_, work) * 1000;
+  // A recording of several runs hides the cost of one launch; its length is about a tenth of the budget.
+  const int repeats = int(std::clamp(budget_ms * 100 / std::max(once_us, 1.0f), 1.0, 20.0));
+  const auto recording = record([&](void* s) {
+    for (int i = 0; i < repeats; ++i) work(s);
+  });
+  recording->replay(stream_);
+  std::vector<float> times;
+  double spent = 0;
+  while (times.size() < 3 || (spent < budget_ms && times.size() < 30)) {
+    times.push_back(milliseconds(stream_, [&](void* s) { recording->replay(s); }));
+    spent += times.back();
+  }
+  std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
+  return times[times.size() / 2] * 1000 / float(repeats);
+}
+
+cudaMemoryType CudaDevice::type_of(const void* memory) const {
+  activate();
+  cudaPointerAttributes a{};
+  if (cudaPointerGetAttributes(&a, memory) == cudaSuccess) return a.type;
+  cudaGetLastError();
+  return cudaMemoryTypeUnregistered;
+}
+bool CudaDevice::reaches(const void* memory) const { return type_of(memory) != cudaMemoryTypeUnregistered; }
+bool CudaDevice::host_reaches(const void* memory) const { return type_of(memory) != cudaMemoryTypeDevice; }
+
+}  // namespace tenon::cuda

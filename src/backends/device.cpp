@@ -1,0 +1,104 @@
+#include "backends/device.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "backends/backend.h"
+
+namespace tenon {
+namespace {
+
+/// libtenon_cuda's entry points; null where it cannot serve, with the reason.
+struct CudaLibrary {
+  const Backend* (*backend)(int ordinal, std::string* why) = nullptr;
+  const Backend* (*description)(int sm, std::string* why) = nullptr;
+  int (*current)() = nullptr;
+  std::string why;
+
+  CudaLibrary() {
+    Dl_info here{};
+    std::string path = "libtenon_cuda.so.1";
+    if (dladdr(reinterpret_cast<const void*>(&cpu_backend), &here) && here.dli_fname) {
+      const std::string own = here.dli_fname;
+      if (const size_t slash = own.rfind('/'); slash != std::string::npos) path = own.substr(0, slash + 1) + path;
+    }
+    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+      const char* error = dlerror();
+      why = error ? error : "libtenon_cuda.so.1 cannot be loaded";
+      return;
+    }
+    find(library, "tenon_cuda_backend", backend);
+    find(library, "tenon_cuda_description", description);
+    find(library, "tenon_cuda_current", current);
+    if (!backend || !description || !current) why = cat(path, " is of another version");
+  }
+  template <class Fn>
+  static void find(void* library, const char* name, Fn& fn) {
+    fn = reinterpret_cast<Fn>(dlsym(library, name));
+  }
+};
+
+const CudaLibrary& cuda_library() {
+  static const CudaLibrary library;
+  return library;
+}
+
+/// The stand-in for the CUDA runtime hands out host memory: with it in the process there is no GPU.
+bool host_runtime_loaded() {
+  for (const char* name : {"libcudart.so.12", "libcudart.so.13"}) {
+    void* library = dlopen(name, RTLD_NOW | RTLD_NOLOAD);
+    if (!library) continue;
+    const bool ours = dlsym(library, "tenonNoCudaSubmit") != nullptr;
+    dlclose(library);
+    if (ours) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const Backend* cuda_backend(int ordinal, std::string* why) {
+  std::string unused;
+  std::string& reason = why ? *why : unused;
+  if (host_runtime_loaded()) {
+    reason = "the process holds the CUDA runtime for machines without a GPU";
+    return nullptr;
+  }
+  const CudaLibrary& library = cuda_library();
+  if (!library.why.empty()) {
+    reason = library.why;
+    return nullptr;
+  }
+  return library.backend(ordinal, &reason);
+}
+
+const Backend* cuda_description(int sm, std::string* why) {
+  std::string unused;
+  std::string& reason = why ? *why : unused;
+  const CudaLibrary& library = cuda_library();
+  if (!library.why.empty()) {
+    reason = library.why;
+    return nullptr;
+  }
+  return library.description(sm, &reason);
+}
+
+const Backend& default_backend() {
+  const char* wanted = std::getenv("TENON_DEVICE");
+  if (wanted && std::string_view(wanted) == "cpu") return cpu_backend();
+  if (host_runtime_loaded() || !cuda_library().why.empty()) return cpu_backend();
+  const Backend* gpu = cuda_backend(cuda_library().current());
+  return gpu ? *gpu : cpu_backend();
+}
+
+std::shared_ptr<void> device_memory(const Device& device, size_t bytes) {
+  return {device.allocate(bytes), [&device](void* p) { device.release(p); }};
+}
+std::shared_ptr<void> page_locked_memory(const Device& device, size_t bytes) {
+  return {device.allocate_host(bytes), [&device](void* p) { device.release_host(p); }};
+}
+
+}  // namespace tenon

@@ -1,0 +1,55 @@
+// A device with its own memory: allocation, copies, streams, recording and timing.
+//
+// Streams are opaque (a cudaStream_t); null is the device's default stream. Failures of the driver throw Error. After a
+// failure that leaves the device unusable every later call throws the same message.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace tenon {
+
+/// Work recorded once, replayed as a whole.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay(void* stream) const = 0;
+};
+
+class Device {
+ public:
+  using Work = std::function<void(void* stream)>;
+  virtual ~Device() = default;
+  /// False for a description of a GPU that is not there: kernels are chosen, nothing runs.
+  virtual bool present() const = 0;
+  virtual void* allocate(size_t bytes) const = 0;  ///< throws kOutOfMemory; 256-byte aligned
+  virtual void release(void* memory) const noexcept = 0;
+  virtual void* allocate_host(size_t bytes) const = 0;  ///< page-locked
+  virtual void release_host(void* memory) const noexcept = 0;
+  /// Copies in the order of the stream, between any two places.
+  virtual void copy(void* to, const void* from, size_t bytes, void* stream) const = 0;
+  virtual void fill(void* to, int byte, size_t bytes, void* stream) const = 0;
+  virtual void synchronize(void* stream) const = 0;
+  /// A stream that does not wait for others, owned by the device.
+  virtual void* own_stream() const = 0;
+  /// Whether the caller is recording this stream.
+  virtual bool recording(void* stream) const = 0;
+  /// Runs `work` on a stream of its own that records instead of running.
+  virtual std::unique_ptr<Recording> record(const Work& work) const = 0;
+  /// Milliseconds that `work` takes from begin to end on `stream`.
+  virtual float milliseconds(void* stream, const Work& work) const = 0;
+  /// Median time of one run of `work` in microseconds, over replays of a recording for about `budget_ms`.
+  virtual float time_us(const Work& work, double budget_ms) const = 0;
+  /// Whether kernels can read and write `memory`: the device's own, managed, or page-locked.
+  virtual bool reaches(const void* memory) const = 0;
+  /// Whether the host can read and write it.
+  virtual bool host_reaches(const void* memory) const = 0;
+  /// Makes this device current in the calling thread.
+  virtual void activate() const = 0;
+};
+
+/// Memory of a device, released when the last reference goes.
+std::shared_ptr<void> device_memory(const Device& device, size_t bytes);
+std::shared_ptr<void> page_locked_memory(const Device& device, size_t bytes);
+
+}  // namespace tenon

@@ -1,0 +1,138 @@
+// The part of a context that runs on a device: memory, launching, recording.
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "backends/device.h"
+#include "runtime/engine.h"
+
+namespace tenon::runtime {
+namespace {
+
+constexpr size_t kRecordings = 8;  // sets of addresses that a context keeps a recording for
+
+std::shared_ptr<void> host_memory(size_t bytes) {
+  void* p = ::operator new(bytes, std::align_val_t(64), std::nothrow);
+  require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", bytes, " bytes for activations");
+  return {p, [](void* memory) { ::operator delete(memory, std::align_val_t(64)); }};
+}
+
+}  // namespace
+
+void Context::reserve(const Program& p) {
+  const size_t bytes = size_t(std::max<int64_t>(p.memory.arena_bytes, 64));
+  if (int64_t(bytes) > arena_bytes_ || !arena_) {
+    if (device_ && arena_) device_->synchronize(device_->own_stream());
+    arena_.reset();
+    arena_bytes_ = 0;
+    arena_ = device_ ? device_memory(*device_, bytes) : host_memory(bytes);
+    arena_bytes_ = int64_t(bytes);
+  }
+  if (device_ && p.host_workspace_bytes > host_workspace_bytes_) {
+    host_workspace_.reset();
+    host_workspace_bytes_ = 0;
+    host_workspace_ = page_locked_memory(*device_, size_t(p.host_workspace_bytes));
+    host_workspace_bytes_ = p.host_workspace_bytes;
+  }
+}
+
+void Context::launch_steps(const Program& p, void* stream, bool profile) {
+  for (size_t s = 0; s < p.steps.size(); ++s) {
+    const Step& step = p.steps[s];
+    const void** in = pointers_.data() + first_pointer_[s];
+    void* const* out = const_cast<void* const*>(in + step.inputs.size());
+    RunArgs args{in, out, static_cast<std::byte*>(arena_.get()) + step.workspace_offset, engine_->pool(), nullptr};
+    args.host_workspace = static_cast<std::byte*>(host_workspace_.get()) + step.host_workspace_offset;
+    auto work = [&](void* on) {
+      args.stream = on;
+      if (step.kernel)
+        step.kernel->run(args);
+      else
+        device_->copy(out[0], in[0], size_t(step.copy_bytes), on);
+    };
+    try {
+      if (profile)
+        profiler_(step.name, step.kernel_name, device_->milliseconds(stream, work));
+      else
+        work(stream);
+    } catch (const Error& e) {
+      throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
+    }
+  }
+}
+
+void Context::run_on_device(const Program& p, void* stream) {
+  if (profiler_) return launch_steps(p, stream, true);
+  if (device_->recording(stream)) return launch_steps(p, stream, false);
+  auto known =
+      std::find_if(recorded_.begin(), recorded_.end(), [&](const Recorded& r) { return r.addresses == addresses_; });
+  if (known == recorded_.end()) {  // at the first sight of these addresses: a recording may never pay
+    if (recorded_.size() >= kRecordings)
+      recorded_.erase(std::min_element(recorded_.begin(), recorded_.end(),
+                                       [](const Recorded& a, const Recorded& b) { return a.used < b.used; }));
+    recorded_.push_back({addresses_, nullptr, ++clock_});
+    return launch_steps(p, stream, false);
+  }
+  known->used = ++clock_;
+  if (!known->recording) known->recording = device_->record([&](void* on) { launch_steps(p, on, false); });
+  known->recording->replay(stream);
+}
+
+void Context::check_ran(const Program& p) const {
+  for (const Step& step : p.steps)
+    if (step.kernel && step.kernel->host_workspace_bytes() > 0) {
+      try {
+        step.kernel->check_ran(static_cast<const std::byte*>(host_workspace_.get()) + step.host_workspace_offset);
+      } catch (const Error& e) {
+        throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
+      }
+    }
+}
+
+ir::Tensor Context::read(size_t io, const ir::Dims& dims) const {
+  ir::Tensor t(engine_->io()[io].dtype, dims);
+  if (t.bytes() == 0) return t;
+  if (device_ && !device_->host_reaches(addresses_[io])) {
+    device_->copy(t.mutable_data(), addresses_[io], size_t(t.bytes()), device_->own_stream());
+    device_->synchronize(device_->own_stream());
+  } else {
+    std::memcpy(t.mutable_data(), addresses_[io], size_t(t.bytes()));
+  }
+  return t;
+}
+
+void Context::write(void* to, const ir::Tensor& t) const {
+  if (t.bytes() == 0) return;
+  if (!device_) {
+    std::memcpy(to, t.data().data(), size_t(t.bytes()));
+    return;
+  }
+  device_->copy(to, t.data().data(), size_t(t.bytes()), device_->own_stream());
+  device_->synchronize(device_->own_stream());
+}
+
+std::vector<ir::Tensor> Context::run_through_device(const Program& p, const std::vector<ir::Tensor>& inputs) {
+  void* stream = device_->own_stream();
+  device_->activate();
+  std::vector<std::shared_ptr<void>> memory;
+  std::vector<ir::Tensor> outputs;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    memory.push_back(device_memory(*device_, size_t(inputs[i].bytes())));
+    addresses_[i] = memory.back().get();
+    device_->copy(addresses_[i], inputs[i].data().data(), size_t(inputs[i].bytes()), stream);
+  }
+  for (size_t i = 0; i < engine_->output_count(); ++i) {
+    outputs.emplace_back(engine_->io()[inputs.size() + i].dtype, p.output_dims[i]);
+    memory.push_back(device_memory(*device_, size_t(outputs[i].bytes())));
+    addresses_[inputs.size() + i] = memory.back().get();
+  }
+  run_static(p, stream);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    device_->copy(outputs[i].mutable_data(), addresses_[inputs.size() + i], size_t(outputs[i].bytes()), stream);
+  device_->synchronize(stream);
+  check_ran(p);
+  for (void*& a : addresses_) a = nullptr;
+  return outputs;
+}
+
+}  // namespace tenon::runtime

@@ -1,0 +1,132 @@
+// Timing one kernel on random operands.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "backends/device.h"
+#include "base/random.h"
+#include "base/thread_pool.h"
+#include "select/select.h"
+
+namespace tenon::select {
+namespace {
+
+// Fills memory with values of moderate size, so that no kernel runs on zeros, denormals or wild indices.
+void fill(const TensorDesc& d, std::byte* p, uint64_t seed) {
+  Xorshift random(seed);
+  const int64_t n = d.count();
+  if (d.dtype == ir::DType::kF32) {
+    auto* f = reinterpret_cast<float*>(p);
+    for (int64_t i = 0; i < n; ++i) f[i] = float(int32_t(random.next())) * 0x1p-31f;
+  } else if (d.dtype == ir::DType::kBF16 || d.dtype == ir::DType::kF16) {
+    auto* h = reinterpret_cast<uint16_t*>(p);
+    const uint16_t one = d.dtype == ir::DType::kBF16 ? 0x3f00 : 0x3800;  // ±0.5 … ±1
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t r = random.next();
+      h[i] = uint16_t(one | (r & 0x7f) | ((r >> 8 & 1) << 15));
+    }
+  } else {
+    std::memset(p, 0, size_t(ir::storage_bytes(d.dtype, n)));
+  }
+}
+
+struct Buffers {
+  std::vector<ir::Tensor> in, out;
+  std::vector<const void*> in_pointers;
+  std::vector<void*> out_pointers;
+
+  explicit Buffers(const Problem& p) {
+    for (size_t i = 0; i < p.inputs.size(); ++i) {
+      const TensorDesc& d = p.inputs[i];
+      if (d.dtype == ir::DType::kUndefined) {
+        in.emplace_back();
+      } else if (p.constants[i]) {
+        in.push_back(*p.constants[i]);
+      } else {
+        in.emplace_back(d.dtype, d.dims);
+        fill(d, in.back().mutable_data(), i + 1);
+      }
+      in_pointers.push_back(in.back().data().data());
+    }
+    for (const TensorDesc& d : p.outputs) {
+      out.push_back(d.dtype == ir::DType::kUndefined ? ir::Tensor() : ir::Tensor(d.dtype, d.dims));
+      out_pointers.push_back(out.back().mutable_data());
+    }
+  }
+};
+
+// Operands in the memory of a device. Constants that the kernel keeps in a form of its own are left out.
+class DeviceBuffers {
+ public:
+  DeviceBuffers(const Kernel& kernel, const Problem& p, const Device& device) : device_(device) {
+    const Buffers host(p);
+    for (size_t i = 0; i < p.inputs.size(); ++i) {
+      const bool absent = p.inputs[i].dtype == ir::DType::kUndefined || (p.constants[i] && !kernel.reads_constant(i));
+      in_.push_back(absent ? nullptr : put(host.in[i], p.inputs[i]));
+    }
+    for (size_t i = 0; i < p.outputs.size(); ++i)
+      out_.push_back(p.outputs[i].dtype == ir::DType::kUndefined ? nullptr : put(host.out[i], p.outputs[i]));
+    workspace_ = keep(device_memory(device, size_t(std::max<int64_t>(kernel.workspace_bytes(), 1))));
+    if (kernel.host_workspace_bytes() > 0)
+      host_workspace_ = keep(page_locked_memory(device, size_t(kernel.host_workspace_bytes())));
+    device.synchronize(device.own_stream());
+  }
+  RunArgs args(ThreadPool& pool, void* stream) const {
+    RunArgs a{in_.data(), out_.data(), workspace_, pool, nullptr};
+    a.stream = stream;
+    a.host_workspace = host_workspace_;
+    return a;
+  }
+
+ private:
+  // Rows may be pitched: there is room for the pitch of every row.
+  void* put(const ir::Tensor& t, const TensorDesc& d) {
+    const int64_t rows = d.dims.empty() || d.dims.back() == 0 ? 1 : d.count() / d.dims.back();
+    void* memory = keep(
+        device_memory(device_, size_t(ir::storage_bytes(d.dtype, rows * std::max<int64_t>(d.pitch, 1)) + t.bytes())));
+    device_.copy(memory, t.data().data(), size_t(t.bytes()), device_.own_stream());
+    return memory;
+  }
+  void* keep(std::shared_ptr<void> memory) {
+    memory_.push_back(std::move(memory));
+    return memory_.back().get();
+  }
+  const Device& device_;
+  std::vector<std::shared_ptr<void>> memory_;
+  std::vector<const void*> in_;
+  std::vector<void*> out_;
+  void *workspace_ = nullptr, *host_workspace_ = nullptr;
+};
+
+float time_on_device(const Kernel& kernel, const Problem& p, ThreadPool& pool, double budget_ms) {
+  const Device& device = *p.backend->device();
+  const DeviceBuffers buffers(kernel, p, device);
+  return device.time_us([&](void* stream) { kernel.run(buffers.args(pool, stream)); }, budget_ms);
+}
+
+}  // namespace
+
+float time_kernel(const Kernel& kernel, const Problem& p, ThreadPool& pool, double budget_ms) {
+  if (p.backend && p.backend->device()) return time_on_device(kernel, p, pool, std::min(budget_ms, 4.0));
+  using Clock = std::chrono::steady_clock;
+  Buffers buffers(p);
+  ir::Tensor workspace(ir::DType::kU8, {kernel.workspace_bytes()});
+  const RunArgs args{buffers.in_pointers.data(), buffers.out_pointers.data(), workspace.mutable_data(), pool, nullptr};
+  auto run_once = [&] {
+    const auto begin = Clock::now();
+    kernel.run(args);
+    return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+  };
+  const double first = run_once();
+  if (first > budget_ms * 4000) return float(first);
+  std::vector<double> times;
+  double spent = 0;
+  while (times.size() < 3 || (spent < budget_ms * 1000 && times.size() < 50)) {
+    times.push_back(run_once());
+    spent += times.back();
+  }
+  std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
+  return float(times[times.size() / 2]);
+}
+
+}  // namespace tenon::select
