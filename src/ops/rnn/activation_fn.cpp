@@ -12,6 +12,7 @@ namespace {
 double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 
 struct Entry {
+  RnnFn kind;
   std::string_view name;
   double (*fn)(double, double, double);
   bool has_alpha, has_beta;
@@ -19,20 +20,24 @@ struct Entry {
 };
 
 const Entry kTable[] = {
-    {"relu", [](double x, double, double) { return x > 0           ? x
-                                                   : std::isnan(x) ? x
-                                                                   : 0; }, false, false, 0, 0},
-    {"tanh", [](double x, double, double) { return std::tanh(x); }, false, false, 0, 0},
-    {"sigmoid", [](double x, double, double) { return 1 / (1 + std::exp(-x)); }, false, false, 0, 0},
-    {"affine", [](double x, double a, double b) { return a * x + b; }, true, true, 1, 0},
-    {"leakyrelu", [](double x, double a, double) { return x >= 0 ? x : a * x; }, true, false, 0.01f, 0},
-    {"thresholdedrelu", [](double x, double a, double) { return x >= a ? x : 0; }, true, false, 1, 0},
-    {"scaledtanh", [](double x, double a, double b) { return a * std::tanh(b * x); }, true, true, 1, 1},
-    {"hardsigmoid", [](double x, double a, double b) { return std::fmin(std::fmax(a * x + b, 0.0), 1.0); }, true, true,
-     0.2f, 0.5},
-    {"elu", [](double x, double a, double) { return x >= 0 ? x : a * std::expm1(x); }, true, false, 1, 0},
-    {"softsign", [](double x, double, double) { return x / (1 + std::fabs(x)); }, false, false, 0, 0},
-    {"softplus", [](double x, double, double) { return softplus(x); }, false, false, 0, 0},
+    {RnnFn::kRelu, "relu", [](double x, double, double) { return x > 0           ? x
+                                                                 : std::isnan(x) ? x
+                                                                                 : 0; }, false, false, 0,
+     0},
+    {RnnFn::kTanh, "tanh", [](double x, double, double) { return std::tanh(x); }, false, false, 0, 0},
+    {RnnFn::kSigmoid, "sigmoid", [](double x, double, double) { return 1 / (1 + std::exp(-x)); }, false, false, 0, 0},
+    {RnnFn::kAffine, "affine", [](double x, double a, double b) { return a * x + b; }, true, true, 1, 0},
+    {RnnFn::kLeakyRelu, "leakyrelu", [](double x, double a, double) { return x >= 0 ? x : a * x; }, true, false, 0.01f,
+     0},
+    {RnnFn::kThresholdedRelu, "thresholdedrelu", [](double x, double a, double) { return x >= a ? x : 0; }, true, false,
+     1, 0},
+    {RnnFn::kScaledTanh, "scaledtanh", [](double x, double a, double b) { return a * std::tanh(b * x); }, true, true, 1,
+     1},
+    {RnnFn::kHardSigmoid, "hardsigmoid",
+     [](double x, double a, double b) { return std::fmin(std::fmax(a * x + b, 0.0), 1.0); }, true, true, 0.2f, 0.5},
+    {RnnFn::kElu, "elu", [](double x, double a, double) { return x >= 0 ? x : a * std::expm1(x); }, true, false, 1, 0},
+    {RnnFn::kSoftsign, "softsign", [](double x, double, double) { return x / (1 + std::fabs(x)); }, false, false, 0, 0},
+    {RnnFn::kSoftplus, "softplus", [](double x, double, double) { return softplus(x); }, false, false, 0, 0},
 };
 
 }  // namespace
@@ -51,7 +56,7 @@ std::vector<RnnActivation> rnn_activations(const std::vector<std::string>& names
       accepted += cat(accepted.empty() ? "" : ", ", e.name);
     }
     require(found != nullptr, ErrorCode::kUnsupported, "activation '", name, "', accepted are ", accepted);
-    RnnActivation a{found->fn, found->alpha, found->beta};
+    RnnActivation a{found->kind, found->fn, found->alpha, found->beta};
     if (found->has_alpha && alpha < alphas.size()) a.alpha = double(alphas[alpha++]);
     if (found->has_beta && beta < betas.size()) a.beta = double(betas[beta++]);
     out.push_back(a);

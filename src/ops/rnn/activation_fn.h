@@ -1,12 +1,28 @@
 // Activation functions of recurrent operators, by name.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace tenon::ops {
 
+enum class RnnFn : uint8_t {
+  kRelu,
+  kTanh,
+  kSigmoid,
+  kAffine,
+  kLeakyRelu,
+  kThresholdedRelu,
+  kScaledTanh,
+  kHardSigmoid,
+  kElu,
+  kSoftsign,
+  kSoftplus,
+};
+
 /// One activation with its parameters.
 struct RnnActivation {
+  RnnFn kind = RnnFn::kTanh;
   double (*fn)(double x, double alpha, double beta) = nullptr;
   double alpha = 0, beta = 0;
   double operator()(double x) const { return fn(x, alpha, beta); }

@@ -16,11 +16,11 @@ std::span<const std::string_view> enum_names(RnnDirection);
 struct RnnAttrs {
   int64_t hidden_size = 0;
   RnnDirection direction = RnnDirection::kForward;
-  std::vector<std::string> activations;
-  std::vector<float> activation_alpha, activation_beta;  ///< taken in order by the activations that have them
-  float clip = 0;                                        ///< bound of the arguments of gates and candidates, 0 for none
-  bool linear_before_reset = false;                      ///< GRU
-  bool input_forget = false;                             ///< LSTM: the forget gate is 1 - the input gate
+  std::vector<std::string> activations = {};
+  std::vector<float> activation_alpha = {}, activation_beta = {};  ///< taken in order by the activations that have them
+  float clip = 0;                    ///< bound of the arguments of gates and candidates, 0 for none
+  bool linear_before_reset = false;  ///< GRU
+  bool input_forget = false;         ///< LSTM: the forget gate is 1 - the input gate
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {ir::field<&RnnAttrs::hidden_size>("hidden_size"),
                                   ir::field<&RnnAttrs::direction>("direction"),

@@ -3,6 +3,7 @@
 #include "backends/cpu/isa/move_loops.h"
 #include "backends/cpu/isa/pointwise_loops.h"
 #include "backends/cpu/isa/pool_loops.h"
+#include "backends/cpu/isa/rnn_loops.h"
 #include "backends/cpu/isa/row_loops.h"
 
 namespace tenon::isa {
@@ -12,6 +13,7 @@ struct LoopTable {
   MoveLoops move;
   RowLoops rows;
   PoolLoops pool;
+  RnnLoops rnn;
 };
 
 /// The table of the level that isa_table() gives.
@@ -25,5 +27,6 @@ void fill_pointwise(PointwiseLoops& t);
 void fill_move(MoveLoops& t);
 void fill_rows(RowLoops& t);
 void fill_pool(PoolLoops& t);
+void fill_rnn(RnnLoops& t);
 }  // namespace tenon::isa::TENON_ISA
 #endif

@@ -9,6 +9,7 @@ const LoopTable& loops() {
     fill_move(t.move);
     fill_rows(t.rows);
     fill_pool(t.pool);
+    fill_rnn(t.rnn);
     return t;
   }();
   return table;

@@ -53,6 +53,9 @@ void check_kernel(const KernelCase& c);
 /// Why kernel `name` refuses the case; empty if it accepts.
 std::string refusal(const KernelCase& c, std::string_view kernel);
 
+/// Outputs of `kernel` on the case, at the level in force.
+std::vector<ir::Tensor> run_kernel(const KernelCase& c, std::string_view kernel, int threads);
+
 /// Calls `fn` with the name of each instruction-set level of this processor, dispatch being capped at it meanwhile.
 void for_each_isa(const std::function<void(const std::string&)>& fn);
 

@@ -471,6 +471,16 @@ std::string refusal(const KernelCase& c, std::string_view kernel) {
   return s.ok ? "" : s.reason;
 }
 
+std::vector<Tensor> run_kernel(const KernelCase& c, std::string_view kernel, int threads) {
+  const KernelDef* def = find_kernel(cpu_backend(), kernel);
+  REQUIRE(def != nullptr);
+  Built built(c);
+  const Problem p = built.problem(threads);
+  REQUIRE(def->supports(p).ok);
+  ThreadPool pool(threads);
+  return built.run(*def, p, pool, false);
+}
+
 double time_kernel(const KernelCase& c, std::string_view kernel, int threads, int repeats) {
   const KernelDef* def = find_kernel(cpu_backend(), kernel);
   REQUIRE(def != nullptr);
