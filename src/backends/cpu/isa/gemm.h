@@ -65,7 +65,11 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
     // While one panel is used, the next comes closer, a part with each tile.
     const int64_t part = ceil_div(panel / kLine, t1 - t0), strips = max64(1, p.taps * p.k / (kUnroll * Mac::kStep));
     const int lines = int(ceil_div(part, strips));
-    for (int64_t q = p0; q < p1; ++q) {
+    int64_t q = p0;
+    if (const WideTile wide = find_wide_tile(sizeof(typename Mac::A) == 2, rows); wide.run)
+      for (; q + wide.panels <= min64(p1, p.n / kPanel); q += wide.panels)
+        wide.run(pointers, p.taps, p.k, p.b + q * panel, panel, moved(p.sink, m0, q * kPanel));
+    for (; q < p1; ++q) {
       const char* next = q + 1 < p1 ? p.b + (q + 1) * panel : p.next_b;
       const int64_t n = q * kPanel, columns = min64(kPanel, p.n - n);
       for (int64_t t = t0; t < t1; ++t) {

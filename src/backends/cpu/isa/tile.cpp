@@ -29,7 +29,17 @@ TileFn pick(int rows) {
   return kTiles[rows - 1];
 }
 
+template <class Mac>
+WideTile pick_wide(int64_t rows) {
+  if (rows == 1) return {wide_tile<Mac, 1, 4>, 4};
+  if (rows == 2) return {wide_tile<Mac, 2, 2>, 2};
+  if (rows == 3) return {wide_tile<Mac, 3, 2>, 2};
+  return {nullptr, 0};
+}
+
 }  // namespace
+
+WideTile find_wide_tile(bool bf16, int64_t rows) { return bf16 ? pick_wide<MacBf16>(rows) : pick_wide<MacF32>(rows); }
 
 TileFn find_tile(bool bf16, int vectors, int rows) {
   if (bf16) return vectors == kVectors ? pick<MacBf16, kVectors>(rows) : pick<MacBf16, 1>(rows);

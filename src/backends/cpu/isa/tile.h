@@ -109,12 +109,14 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t tap
   }
 }
 
-/// One tile: M rows, V vectors of which `columns` values are real.
-template <class Mac, int M, int V>
-void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
-          Ahead ahead) {
-  Vf acc[M][V];
-  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b), ahead);
+template <class Mac>
+TENON_INLINE const typename Mac::B* at_panel(const char* b, int p, int64_t panel) {
+  return reinterpret_cast<const typename Mac::B*>(b + p * panel);
+}
+
+/// Stores one tile's sums, of which `columns` columns are real.
+template <int M, int V>
+TENON_INLINE void store_tile(const Vf (&acc)[M][V], const Sink& s, int64_t columns) {
   if (s.plan->in_registers && columns == V * kLanes) {
     if (s.plan->bf16)
       store_registers<uint16_t, M, V>(acc, s);
@@ -129,6 +131,44 @@ void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const
     for (int v = 0; v < V; ++v) store(buffer + (r * V + v) * kLanes, acc[r][v]);
   store_rows(s, buffer, V * kLanes, M, columns);
 }
+
+/// One tile: M rows, V vectors of which `columns` values are real.
+template <class Mac, int M, int V>
+void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
+          Ahead ahead) {
+  Vf acc[M][V];
+  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b), ahead);
+  store_tile(acc, s, columns);
+}
+
+/// M rows, too few for the multipliers' latency, against P whole panels at once, each in the order of sum_tile.
+template <class Mac, int M, int P>
+void wide_tile(const void* const* rows, int64_t taps, int64_t k, const char* b, int64_t panel, const Sink& s) {
+  constexpr int64_t kWidth = kPanel * Mac::kPack;
+  Vf acc[P][M][kVectors] = {};
+  for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
+    const typename Mac::A* a[M];
+#pragma GCC unroll 4
+    for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
+    const auto step = [&](int64_t i, bool last) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) mac_step<Mac, M, kVectors>(acc[p], a, i, at_panel<Mac>(b, p, panel), last);
+      b += kWidth * int64_t(sizeof(typename Mac::B));
+    };
+    int64_t i = 0;
+    for (; i + Mac::kStep <= k; i += Mac::kStep) step(i, false);
+    if (Mac::kStep > 1 && i < k) step(i, true);
+  }
+#pragma GCC unroll 4
+  for (int p = 0; p < P; ++p) store_tile(acc[p], moved(s, 0, p * kPanel), kPanel);
+}
+
+/// The wide tile of so few rows: how many panels it takes, 0 if there is none.
+struct WideTile {
+  void (*run)(const void* const* rows, int64_t taps, int64_t k, const char* b, int64_t panel, const Sink& s);
+  int panels;
+};
+WideTile find_wide_tile(bool bf16, int64_t rows);
 
 using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
                         Ahead ahead);
