@@ -50,11 +50,16 @@ bool is_f32(const ir::Graph& g, ir::ValueId v) {
   return v != ir::kNone && g.value(v).dtype == ir::DType::kF32 && g.value(v).ranked;
 }
 
+bool recurrent(const ir::Node& node) { return one_of(node.op, {"LSTM", "GRU", "RNN"}); }
+
 Role role_of(const ir::Graph& g, const ir::Node& node, const PassOptions& options) {
   if (node.inputs.empty() || node.outputs.empty() || !is_f32(g, node.outputs[0]) || kept(options, node))
     return Role::kWide;
   if (one_of(node.op, {"Conv", "ConvTranspose", "MatMul", "FusedAttention"}))
     return is_f32(g, node.inputs[0]) && is_f32(g, node.inputs[1]) ? Role::kCompute : Role::kWide;
+  if (recurrent(node))
+    return is_f32(g, node.inputs[0]) && g.constant(node.inputs[1]) && g.constant(node.inputs[2]) ? Role::kCompute
+                                                                                                 : Role::kWide;
   if (node.op != "Cast" && elementwise(g, node)) return amplifies(node) ? Role::kWide : Role::kElementwise;
   const bool follows = one_of(node.op, {"Transpose",
                                         "Reshape",
@@ -88,6 +93,7 @@ bool shares_type(const ir::Graph& g, const ir::Node& node, size_t i) {
   if (node.op == "Concat") return true;
   if (node.op == "Pad") return i == 0 || i == 2;
   if (node.op == "FusedAttention") return i < 3;
+  if (recurrent(node)) return i < 3 || i == 5 || i == 6;  // not the biases and peepholes
   if (one_of(node.op, {"Conv", "ConvTranspose", "MatMul"}))
     return i < 2 || (i > 2 && shape_of(g, v) == shape_of(g, node.outputs[0]));
   return i == 0;
