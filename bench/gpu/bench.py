@@ -150,12 +150,11 @@ def cell(name, batch, args, folder):
     for x in ours * 2:
         engine(x)
     if args.peers:
-        half = half.to(memory_format=torch.channels_last_3d if name == "r3d_18" else torch.channels_last) if floating else half
+        peers = inputs
         if floating:
             layout = torch.channels_last_3d if name == "r3d_18" else torch.channels_last
+            half = half.to(memory_format=layout)
             peers = [x.to(memory_format=layout) for x in inputs]
-        else:
-            peers = inputs
         for peer in args.peers.split(","):
             try:
                 runs[peer] = eager_graph(half, peers) if peer == "eager" else compiled(half, peers, peer)
@@ -177,8 +176,11 @@ def table(rows):
     lines = ["| model | batch | ms | best peer ms | ratio | floors | error | build s | cached s | memory/peak |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for r in rows:
-        lines.append(f"| {r['model']} | {r['batch']} | {r['tenon']:.3f} | {r['best']:.3f} | {r['ratio']:.2f} | {r['floors']:.1f} "
-                     f"| {r['error']:.1e} | {r['build']:.1f} | {r['cached']:.2f} | {r['memory'] / max(r['peak'], 1):.2f} |")
+        memory = r["memory"] / max(r["peak"], 1)
+        lines.append(
+            f"| {r['model']} | {r['batch']} | {r['tenon']:.3f} | {r['best']:.3f} | {r['ratio']:.2f} | {r['floors']:.1f} "
+            f"| {r['error']:.1e} | {r['build']:.1f} | {r['cached']:.2f} | {memory:.2f} |"
+        )
     if rows:
         lines.append(f"\ngeometric mean {math.exp(sum(math.log(r['ratio']) for r in rows) / len(rows)):.3f}, "
                      f"highest {max(r['ratio'] for r in rows):.2f}")

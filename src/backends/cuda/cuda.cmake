@@ -40,4 +40,4 @@ target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(tenon_cuda SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_compile_options(tenon_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:-O3 --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra -Werror=all-warnings>)
-target_link_libraries(tenon_cuda PRIVATE tenon tenon_flags ${CMAKE_DL_LIBS} Threads::Threads)
+target_link_libraries(tenon_cuda PRIVATE tenon tenon_flags CUDA::cudart_static)
