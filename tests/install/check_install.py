@@ -1,0 +1,97 @@
+"""Installs the build into a folder and uses it as client projects do: plain make, CMake packages, pkg-config.
+
+usage: check_install.py BUILD
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+LEVELS = {"7": "7.2.3", "8": "8.6.1", "10": "10.13.3", "11": "11.1.0"}
+
+
+def run(*command, **settings):
+    result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            **settings)
+    if result.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}:\n{result.stdout}")
+    return result.stdout
+
+
+class Install:
+    def __init__(self, prefix, work):
+        self.prefix, self.work, self.cuda = prefix, work, prefix / "no_cuda"
+
+    def expect(self, program, level, library_path):
+        """Runs a program with nothing but `library_path` to find libraries by."""
+        environment = {**os.environ, "LD_LIBRARY_PATH": f"{library_path}:{self.cuda}/lib"}
+        text = run(program, env=environment)
+        if f"TensorRT {LEVELS[level]}: good" not in text:
+            raise SystemExit(f"{program}: {text}")
+
+    def by_make(self, level, root):
+        folder = self.work / f"make_{level}_{root.name}"
+        folder.mkdir()
+        for name in ("Makefile", "consumer.cpp"):
+            shutil.copy(HERE / name, folder)
+        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+        run("make", "-s", "-C", folder, f"TENSORRT={root}", f"CUDA={self.cuda}", env=environment)
+        self.expect(folder / "consumer", level, root / "lib")
+
+    def by_cmake(self, level, root, module):
+        folder = self.work / f"cmake_{level}_{module}"
+        run("cmake", "-S", HERE, "-B", folder, f"-DWANTED={LEVELS[level]}", f"-DBY_MODULE={module}",
+            f"-DTensorRT_ROOT={root}", f"-DCUDART_INCLUDE={self.cuda}/include",
+            f"-DCUDART_LIBRARY={self.cuda}/lib/libcudart.so", f"-DCMAKE_PREFIX_PATH={root}")
+        run("cmake", "--build", folder)
+        self.expect(folder / "consumer", level, root / "lib")
+
+    def by_pkg_config(self, level, root):
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(root / "lib/pkgconfig")}
+        version = run("pkg-config", "--modversion", "tensorrt", env=environment).strip()
+        if version != LEVELS[level]:
+            raise SystemExit(f"pkg-config says {version} for level {level}")
+        flags = run("pkg-config", "--cflags", "--libs", "tensorrt", env=environment).split()
+        program = self.work / "pkg_config"
+        run("g++", "-std=c++11", HERE / "consumer.cpp", f"-I{self.cuda}/include", *flags, f"-L{self.cuda}/lib",
+            "-lcudart", "-o", program)
+        self.expect(program, level, root / "lib")
+
+    def check_files(self):
+        wanted = ["bin/trtexec", "bin/tenon", "lib/libtenon.so.1", "lib/libtenon_trt.so.1", "data/digits/digits.onnx",
+                  "samples/digits/demo.py", "include/NvInfer.h", "no_cuda/lib/libcudart.so.12"]
+        for level, version in LEVELS.items():
+            wanted += [f"lib/libnvinfer.so.{level}", f"trt-{level}/lib/libnvinfer.so", f"trt-{level}/include/NvInfer.h"]
+            header = (self.prefix / f"trt-{level}/include/NvInferVersion.h").read_text()
+            if f"#define NV_TENSORRT_MAJOR {version.split('.')[0]}\n" not in header:
+                raise SystemExit(f"trt-{level}: the version header has no line that find-modules read")
+        missing = [name for name in wanted if not (self.prefix / name).exists()]
+        broken = [str(p) for p in self.prefix.rglob("*") if p.is_symlink() and not p.exists()]
+        if missing or broken or (self.prefix / "trt-all").exists():
+            raise SystemExit(f"missing: {missing}; broken links: {broken}; trt-all belongs to the build tree")
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        prefix, work = pathlib.Path(folder, "prefix"), pathlib.Path(folder, "work")
+        work.mkdir()
+        run("cmake", "--install", build, "--prefix", prefix)
+        install = Install(prefix, work)
+        install.check_files()
+        for level in LEVELS:
+            install.by_make(level, prefix / f"trt-{level}")
+        install.by_make("10", prefix)
+        install.by_cmake("10", prefix, "OFF")
+        install.by_cmake("8", prefix / "trt-8", "OFF")
+        install.by_cmake("7", prefix / "trt-7", "ON")
+        if shutil.which("pkg-config"):
+            install.by_pkg_config("11", prefix / "trt-11")
+    print("the install serves make, CMake packages, find modules and pkg-config")
+
+
+if __name__ == "__main__":
+    main()
