@@ -1,6 +1,10 @@
+#include "cuda_fp16.h"
 #include "cuda_runtime.h"
 
 #include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
 
 TEST_CASE("memory is copied, set and told apart") {
   float* device = nullptr;
@@ -33,6 +37,8 @@ TEST_CASE("a captured graph replays its work") {
   cudaGraphExec_t exec = nullptr;
   CHECK(cudaStreamEndCapture(stream, &graph) == cudaSuccess);
   CHECK(to == 0);
+  CHECK(cudaGraphInstantiate(&exec, graph, nullptr, nullptr, 0) == cudaSuccess);
+  CHECK(cudaGraphExecDestroy(exec) == cudaSuccess);
   CHECK(cudaGraphInstantiate(&exec, graph) == cudaSuccess);
   CHECK(cudaGraphDestroy(graph) == cudaSuccess);
   for (from = 5; from < 7; ++from) {
@@ -59,4 +65,48 @@ TEST_CASE("events measure time and wrong handles are refused") {
   cudaDeviceProp properties;
   CHECK(cudaGetDeviceProperties(&properties, 0) == cudaSuccess);
   CHECK(properties.totalGlobalMem > 0);
+}
+
+TEST_CASE("every half survives the way through float") {
+  int bad = 0;
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const __half h = __ushort_as_half(static_cast<unsigned short>(bits));
+    const uint16_t back = __half_as_ushort(__float2half(__half2float(h)));
+    bad += __hisnan(h) ? !__hisnan(__ushort_as_half(back)) : back != bits;
+  }
+  CHECK(bad == 0);
+}
+
+TEST_CASE("floats round to the nearest half, ties to even") {
+  auto value = [](uint32_t bits) { return double(__half2float(__ushort_as_half(static_cast<unsigned short>(bits)))); };
+  int bad = 0;
+  for (uint32_t bits = 0; bits < 0x7bff; ++bits) {
+    const double low = value(bits), high = value(bits + 1), middle = (low + high) / 2;
+    const uint32_t even = bits % 2 == 0 ? bits : bits + 1;
+    bad += __half_as_ushort(__float2half(float(middle))) != even;
+    bad += __half_as_ushort(__float2half(std::nextafter(float(middle), 0.0F))) != bits;
+    bad += __half_as_ushort(__float2half(std::nextafter(float(middle), 1e9F))) != bits + 1;
+    bad += __half_as_ushort(__float2half(-float(middle))) != (even | 0x8000);
+  }
+  CHECK(bad == 0);
+  CHECK(__half_as_ushort(__float2half(65519.0F)) == 0x7bff);
+  CHECK(__half_as_ushort(__float2half(65520.0F)) == 0x7c00);
+  CHECK(__hisinf(__float2half(-1e30F)) == -1);
+  CHECK(__hisnan(__float2half(NAN)));
+}
+
+TEST_CASE("half arithmetic on the host") {
+  const half a = 1.5F, b = -0.25F;
+  CHECK(float(a + b) == 1.25F);
+  CHECK(float(__hmul(a, b)) == -0.375F);
+  CHECK(float(a / b) == -6.0F);
+  CHECK(float(__hfma(a, b, a)) == 1.125F);
+  CHECK((b < a && __hge(a, b) && !(a == b) && float(-a) == -1.5F));
+  CHECK(float(hsqrt(half(2.25F))) == 1.5F);
+  half2 pair = __floats2half2_rn(1.0F, 2.0F);
+  pair += __half2half2(a);
+  CHECK(__low2float(pair) == 2.5F);
+  CHECK(__half22float2(pair).y == 3.5F);
+  CHECK(sizeof(half) == 2);
+  CHECK(sizeof(half2) == 4);
 }

@@ -3,6 +3,7 @@
 #define TENON_NO_CUDA_RUNTIME_H
 
 #include "cuda_runtime_api.h"
+#include "vector_types.h"
 
 #if defined(__cplusplus)
 struct dim3 {

@@ -101,6 +101,14 @@ cudaError_t tenonNoCudaSubmit(cudaStream_t stream, void (*work)(void* data), voi
 
 #if defined(__cplusplus)
 }
+
+/* The form that CUDA 10 and 11 have; there is never an error node or a log. */
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* pGraphExec, cudaGraph_t graph, cudaGraphNode_t* pErrorNode,
+                                        char* pLogBuffer, size_t bufferSize) {
+  if (pErrorNode) *pErrorNode = 0;
+  if (pLogBuffer && bufferSize > 0) pLogBuffer[0] = 0;
+  return cudaGraphInstantiate(pGraphExec, graph, 0ULL);
+}
 #endif
 
 #endif
