@@ -17,6 +17,10 @@ if(CCACHE)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc has it
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
 find_package(CUDAToolkit REQUIRED)
 message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: generic kernels for ${TENON_CUDA_ARCHITECTURES}")
 
@@ -34,6 +38,12 @@ if(hopper_sources)
   target_compile_options(tenon_cuda_sm90a PRIVATE -O3 --expt-relaxed-constexpr)
   target_sources(tenon_cuda PRIVATE $<TARGET_OBJECTS:tenon_cuda_sm90a>)
 endif()
+# The functions of pointwise programs, as text for kernels that are compiled at run time.
+set(functions ${CMAKE_CURRENT_LIST_DIR}/device/pointwise_functions.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${functions})
+file(READ ${functions} functions_text)
+file(CONFIGURE OUTPUT cuda_text/pointwise_functions.text CONTENT "R\"cuda(${functions_text})cuda\"\n" @ONLY)
+target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/cuda_text)
 set_target_properties(tenon_cuda PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 1 CXX_VISIBILITY_PRESET hidden
                       CUDA_VISIBILITY_PRESET hidden)
 target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

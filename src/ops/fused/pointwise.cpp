@@ -153,10 +153,16 @@ std::string program_text(const ir::Node& node, const ConstantOf& constant) {
 }  // namespace
 
 std::optional<PointwiseProgram> pointwise_program_of(const ir::Node& node, const ConstantOf& constant) {
+  if (node.op == "Cast") return parse_pointwise("i0");
   if (node.op == "Pointwise") return parse_pointwise(node.attrs.as<PointwiseAttrs>().program);
   const std::string text = program_text(node, constant);
   if (text.empty()) return std::nullopt;
   return parse_pointwise(text);
+}
+
+std::span<const std::string_view> pointwise_operators() {
+  static constexpr std::string_view names[] = {"Pointwise", "Cast", "Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Pow", "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Floor", "Ceil", "Round", "Erf", "Softplus", "Softsign", "Mish", "HardSwish", "Sin", "Cos", "Tan", "Sign", "Silu", "Swish", "Rsqrt", "Square", "Where", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Not", "And", "Or", "IsNaN", "PRelu", "Clip", "LeakyRelu", "Elu", "Selu", "Affine", "ScaledTanh", "ParametricSoftplus", "Celu", "HardSigmoid", "ThresholdedRelu", "Gelu"};
+  return names;
 }
 
 OpSet pointwise() {

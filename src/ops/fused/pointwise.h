@@ -1,7 +1,9 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ops/fused/pointwise_program.h"
@@ -28,5 +30,8 @@ using ConstantOf = std::function<const Tensor*(size_t i)>;
 /// node's input k. Constant scalar bounds and exponents become numbers, unless they are absent. nullopt if the operator
 /// is not element-wise or has no program.
 std::optional<PointwiseProgram> pointwise_program_of(const ir::Node& node, const ConstantOf& constant);
+
+/// Every operator that may have a program; Cast's is "i0".
+std::span<const std::string_view> pointwise_operators();
 
 }  // namespace tenon::ops

@@ -45,7 +45,6 @@ std::optional<PwType> strip_type(DType t) {
 }
 
 std::optional<ops::PointwiseProgram> program_of(const Problem& p) {
-  if (p.node->op == "Cast") return ops::parse_pointwise("i0");
   return ops::pointwise_program_of(*p.node,
                                    [&](size_t i) { return i < p.constants.size() ? p.constants[i] : nullptr; });
 }
@@ -361,69 +360,11 @@ Support supports(const Problem& p) {
 
 std::unique_ptr<Kernel> prepare(const Problem& p) { return std::make_unique<PointwiseStrips>(p); }
 
-constexpr std::string_view kOps[] = {"Pointwise",
-                                     "Cast",
-                                     "Add",
-                                     "Sub",
-                                     "Mul",
-                                     "Div",
-                                     "Min",
-                                     "Max",
-                                     "Sum",
-                                     "Pow",
-                                     "Relu",
-                                     "Sigmoid",
-                                     "Tanh",
-                                     "Exp",
-                                     "Log",
-                                     "Sqrt",
-                                     "Reciprocal",
-                                     "Abs",
-                                     "Neg",
-                                     "Floor",
-                                     "Ceil",
-                                     "Round",
-                                     "Erf",
-                                     "Softplus",
-                                     "Softsign",
-                                     "Mish",
-                                     "HardSwish",
-                                     "Sin",
-                                     "Cos",
-                                     "Tan",
-                                     "Sign",
-                                     "Silu",
-                                     "Swish",
-                                     "Rsqrt",
-                                     "Square",
-                                     "Where",
-                                     "Less",
-                                     "LessOrEqual",
-                                     "Greater",
-                                     "GreaterOrEqual",
-                                     "Equal",
-                                     "Not",
-                                     "And",
-                                     "Or",
-                                     "IsNaN",
-                                     "PRelu",
-                                     "Clip",
-                                     "LeakyRelu",
-                                     "Elu",
-                                     "Selu",
-                                     "Affine",
-                                     "ScaledTanh",
-                                     "ParametricSoftplus",
-                                     "Celu",
-                                     "HardSigmoid",
-                                     "ThresholdedRelu",
-                                     "Gelu"};
-
 }  // namespace
 
 std::vector<KernelDef> pointwise() {
   std::vector<KernelDef> defs;
-  for (std::string_view op : kOps) defs.push_back({"pointwise_strips", op, supports, prepare, 0xffff | 1u << 16});
+  for (std::string_view op : ops::pointwise_operators()) defs.push_back({"pointwise_strips", op, supports, prepare, 0xffff | 1u << 16});
   return defs;
 }
 
