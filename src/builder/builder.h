@@ -35,7 +35,8 @@ struct BuildOptions {
   select::TimingCache* timing_cache = nullptr;
   ProgressMonitor* progress = nullptr;
   Logger* log = nullptr;
-  passes::PassOptions passes;               ///< precision fields are set from the above
+  passes::PassOptions passes;  ///< allow_bf16 and allow_fp16 are set from the above
+  bool obey_types = false;     ///< a type in passes.types that a node cannot have is an error, else a warning
   std::map<std::string, std::string> info;  ///< kept in the plan
 };
 

@@ -1,5 +1,6 @@
 #include "builder/precision.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/thread_pool.h"
@@ -8,7 +9,8 @@
 namespace tenon::builder {
 namespace {
 
-using Times = std::map<std::string, float>;  // origin of a node → time in microseconds, its casts included
+// Name of a node that may take either type → time in microseconds, its casts included.
+using Times = std::map<std::string, float>;
 
 Times measure(const ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims,
               const Backend& backend, ThreadPool& pool) {
@@ -23,9 +25,50 @@ Times measure(const ir::Graph& graph, const BuildOptions& options, const std::ve
   Times times;
   for (ir::NodeId n : concrete.order) {
     const ir::Node& node = concrete.graph.node(n);
-    if (!node.name.empty()) times[node.name] += choices[n].time_us;
+    const bool decided = asked_type(options.passes, node).value_or(ir::DType::kI8) != ir::DType::kI8;
+    if (!node.name.empty() && !decided) times[node.name] += choices[n].time_us;
   }
   return times;
+}
+
+bool has_type(const ir::Graph& g, ir::ValueId v, ir::DType type) { return v != ir::kNone && g.value(v).dtype == type; }
+
+/// Whether the node computes in the type: narrow operands or results, or operands that were rounded to 8 bits.
+bool computes_in(const ir::Graph& g, const ir::Node& node, ir::DType type) {
+  const auto operand = [&](ir::ValueId v) {
+    if (type != ir::DType::kI8) return has_type(g, v, type);
+    const ir::Node* producer = v == ir::kNone ? nullptr : g.producer(v);
+    return producer && producer->op == "DequantizeLinear" && has_type(g, producer->inputs[0], type);
+  };
+  const auto result = [&](ir::ValueId v) { return has_type(g, v, type); };
+  return std::any_of(node.inputs.begin(), node.inputs.end(), operand) ||
+         std::any_of(node.outputs.begin(), node.outputs.end(), result);
+}
+
+bool stands_for(const ir::Node& node, const std::string& name) {
+  return node.name == name || cat(" + ", node.origin, " + ").find(cat(" + ", name, " + ")) != std::string::npos;
+}
+
+/// Types that were asked for and that no node of the optimised graph computes in. Nodes that are gone have none.
+void check_types(const ir::Graph& graph, const BuildOptions& options) {
+  for (const auto& [name, type] : options.passes.types) {
+    bool found = false, met = false;
+    for (ir::NodeId n = 0; n < graph.node_count() && !met; ++n) {
+      const ir::Node& node = graph.node(n);
+      const bool floats = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId v) {
+        return v != ir::kNone && ir::is_float(graph.value(v).dtype);
+      });
+      if (!node.alive || !floats || !stands_for(node, name)) continue;
+      found = true;
+      met = computes_in(graph, node, type);
+    }
+    if (!found || met) continue;
+    const std::string message = cat("layer '", name, "' cannot compute in ", ir::name(type),
+                                    ": the type is not allowed, another layer that it is fused with asks for a wider "
+                                    "one, or no kernel takes it");
+    require(!options.obey_types, ErrorCode::kUnsupported, message);
+    if (options.log) options.log->warning(message);
+  }
 }
 
 }  // namespace
@@ -38,20 +81,21 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
     pass_options.allow_bf16 = false;
   const bool narrow = options.allow_bf16 || options.allow_fp16;
-  // On a device every kernel is faster in a narrow type.
-  if (!narrow || options.level == 0 || backend.device()) return run_passes(graph, pass_options);
-
-  passes::PassOptions wide = pass_options;
-  wide.allow_bf16 = wide.allow_fp16 = false;
-  ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
-  run_passes(in_f32, wide);
-  run_passes(in_narrow, pass_options);
-  const Times f32 = measure(in_f32, options, dims, backend, pool),
-              fast = measure(in_narrow, options, dims, backend, pool);
-  for (const auto& [name, us] : fast)
-    if (auto it = f32.find(name); it != f32.end() && it->second > 0 && us > it->second)
-      pass_options.keep_f32.insert(name);
-  return run_passes(graph, pass_options);
+  if (narrow && options.level > 0 && !backend.device()) {  // on a device every kernel is faster in a narrow type
+    passes::PassOptions wide = pass_options;
+    wide.allow_bf16 = wide.allow_fp16 = false;
+    ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
+    run_passes(in_f32, wide);
+    run_passes(in_narrow, pass_options);
+    const Times f32 = measure(in_f32, options, dims, backend, pool),
+                fast = measure(in_narrow, options, dims, backend, pool);
+    for (const auto& [name, us] : fast)
+      if (auto it = f32.find(name); it != f32.end() && it->second > 0 && us > it->second)
+        pass_options.types[name] = ir::DType::kF32;
+  }
+  auto reports = run_passes(graph, pass_options);
+  check_types(graph, options);
+  return reports;
 }
 
 }  // namespace tenon::builder

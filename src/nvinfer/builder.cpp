@@ -1,6 +1,7 @@
 #include "nvinfer/builder.h"
 
 #include "builder/builder.h"
+#include "nvinfer/calibration.h"
 #include "nvinfer/client.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
@@ -24,18 +25,43 @@ class Progress final : public builder::ProgressMonitor {
 };
 #endif
 
-void set_precision(const BuilderConfig& config, bool strong, builder::BuildOptions& options) {
-  if (strong) return;
 #if TRT_UNTIL(10)
-  options.allow_fp16 = config.has(BuilderFlag::kFP16);
-#if NV_TENSORRT_MAJOR >= 8
-  options.allow_bf16 = config.has(BuilderFlag::kBF16);
-#endif
+bool any_of(const BuilderConfig& config, std::initializer_list<BuilderFlag> flags) {
+  for (BuilderFlag flag : flags)
+    if (config.has(flag)) return true;
+  return false;
+}
+
+bool asks_narrow_types(const BuilderConfig& config) {
+#if NV_TENSORRT_MAJOR >= 10
+  return any_of(config, {BuilderFlag::kFP16, BuilderFlag::kBF16, BuilderFlag::kINT8, BuilderFlag::kFP8,
+                         BuilderFlag::kINT4, BuilderFlag::kFP4});
 #else
-  (void)config;
-  (void)options;
+  return any_of(config, {BuilderFlag::kFP16, BuilderFlag::kINT8});
 #endif
 }
+
+/// Types that kernels may choose from, those that layers ask for, and what 8-bit values stand for.
+void set_types(const BuilderConfig& config, const Network& network, const ir::Graph& graph, int threads,
+               const Reports& reports, builder::BuildOptions& options) {
+  if (network.usingStronglyTyped()) {
+    require(!asks_narrow_types(config), ErrorCode::kInvalidArgument,
+            "a strongly typed network takes its types from its tensors, the precision flags kFP16, kBF16, kINT8, kFP8, "
+            "kINT4 and kFP4 must not be set");
+    return;
+  }
+  options.allow_fp16 = config.has(BuilderFlag::kFP16);
+  options.passes.types = network.asked_types();
+#if NV_TENSORRT_MAJOR >= 8
+  options.allow_bf16 = config.has(BuilderFlag::kBF16);
+  options.obey_types = config.has(BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
+#endif
+#if TRT_UNTIL(8)
+  options.obey_types |= config.has(BuilderFlag::kSTRICT_TYPES);
+#endif
+  if (config.has(BuilderFlag::kINT8)) options.passes.scales = int8_scales(network, config, graph, threads, reports);
+}
+#endif
 
 /// Every input's leading dimension runs from 1 to `max_batch`, which is the optimum too.
 plan::Profile batch_profile(const ir::Graph& graph, int32_t max_batch) {
@@ -104,7 +130,6 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.log = &log;
   options.timing_cache = config.timing_cache();
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
-  set_precision(config, network.usingStronglyTyped(), options);
   if (network.implicit()) {
     options.profiles.push_back(batch_profile(graph, max_batch()));
     options.info[kImplicitBatch] = cat(max_batch());
@@ -123,6 +148,9 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
 #endif
 #if NV_TENSORRT_MAJOR >= 10
   options.max_candidates = std::max(0, config.getMaxNbTactics());
+#endif
+#if TRT_UNTIL(10)
+  set_types(config, network, graph, options.threads, reports_, options);
 #endif
   return builder::build(graph, options);
 }

@@ -32,8 +32,7 @@ void BuilderConfig::warn_of_unsupported() const {
   };
   warn(has(BuilderFlag::kREFIT), "kREFIT is not honoured, the engine's weights stay as they are");
 #if TRT_UNTIL(10)
-  warn(has(BuilderFlag::kINT8), "kINT8 is not honoured outside quantize and dequantize layers");
-  warn(int8_calibrator_ != nullptr, "the INT8 calibrator is not run");
+  warn(int8_calibrator_ != nullptr && !has(BuilderFlag::kINT8), "the INT8 calibrator is not run without kINT8");
   warn(algorithm_selector_ != nullptr, "the algorithm selector is not asked");
 #endif
 #if NV_TENSORRT_MAJOR >= 10

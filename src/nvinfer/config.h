@@ -41,6 +41,12 @@ class BuilderConfig final : public BuilderConfigState {
   const std::vector<std::unique_ptr<OptimizationProfile>>& profiles() const { return profiles_; }
   /// The cache to time with; null where caching is off. Belongs to the config or the user.
   select::TimingCache* timing_cache() const;
+#if TRT_UNTIL(10)
+  /// The user's, or null. Belongs to the builder.
+  const OptimizationProfile* calibration_profile() const {
+    return static_cast<const OptimizationProfile*>(calibration_profile_);
+  }
+#endif
   /// Logs a warning for every setting that a build does not honour.
   void warn_of_unsupported() const;
 

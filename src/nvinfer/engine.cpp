@@ -120,8 +120,19 @@ TensorFormat CudaEngine::getTensorFormat(const char* name) const noexcept {
   return guard(reports_, "ICudaEngine::getTensorFormat", [&] { return find(name), TensorFormat::kLINEAR; });
 }
 
+std::string format_name(ir::DType type) {
+  using ir::DType;
+  static constexpr std::pair<DType, const char*> kNames[] = {
+      {DType::kF32, "FP32"},  {DType::kF16, "FP16"},     {DType::kBF16, "BF16"}, {DType::kI8, "Int8"},
+      {DType::kI32, "Int32"}, {DType::kI64, "Int64"},    {DType::kBool, "Bool"}, {DType::kU8, "UInt8"},
+      {DType::kI4, "Int4"},   {DType::kF8E4M3FN, "FP8"}, {DType::kF4E2M1, "FP4"}};
+  for (const auto& [known, name] : kNames)
+    if (known == type) return name;
+  return std::string(ir::name(type));
+}
+
 std::string CudaEngine::describe_format(size_t io) const {
-  return cat("Row-major linear ", core_->io()[io].dtype, " format (kLINEAR)");
+  return cat("Row-major linear ", format_name(core_->io()[io].dtype), " format (kLINEAR)");
 }
 
 const char* CudaEngine::getTensorFormatDesc(const char* name) const noexcept {

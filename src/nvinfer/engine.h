@@ -16,6 +16,9 @@ namespace tenon::nvinfer {
 inline constexpr const char* kImplicitBatch = "implicit_batch";  ///< the maximum batch size; absent: explicit batch
 inline constexpr const char* kVerbosity = "profiling_verbosity";
 
+/// A data type in the words of TensorRT's format descriptions: "FP32", "Int8", …
+std::string format_name(ir::DType type);
+
 class CudaEngine final : public CudaEngineState {
  public:
   CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports);

@@ -27,6 +27,19 @@ std::string dims_text(const ir::Dims& dims) {
   return out + "]";
 }
 
+/// The type that a node computes in: 8 bits if an operand was rounded to them, else its narrowest floating-point one.
+std::string precision_of(const ir::Graph& graph, const ir::Node& node) {
+  ir::DType type = node.outputs.empty() ? ir::DType::kUndefined : graph.value(node.outputs[0]).dtype;
+  for (ir::ValueId v : node.inputs) {
+    if (v == ir::kNone) continue;
+    const ir::Node* producer = graph.producer(v);
+    const bool dequantized = producer && producer->op == "DequantizeLinear";
+    const ir::DType operand = dequantized ? graph.value(producer->inputs[0]).dtype : graph.value(v).dtype;
+    if ((dequantized || ir::is_float(operand)) && ir::bits(operand) < ir::bits(type)) type = operand;
+  }
+  return format_name(type);
+}
+
 class Inspector final : public EngineInspectorState {
  public:
   explicit Inspector(const CudaEngine& engine) : engine_(engine), reports_(engine.reports()) {}
@@ -54,7 +67,7 @@ class Inspector final : public EngineInspectorState {
     const ir::Value& value = engine_.core().plan().graph.value(v);
     return cat("{\"Name\": ", quoted(value.name),
                ", \"Location\": \"Device\", \"Dimensions\": ", dims_text(dims_of(value.shape)),
-               ", \"Format/Datatype\": ", quoted(cat("Row-major linear ", value.dtype)), "}");
+               ", \"Format/Datatype\": ", quoted(cat("Row-major linear ", format_name(value.dtype))), "}");
   }
 
   std::string tensors(const std::vector<ir::ValueId>& values) const {
@@ -76,7 +89,8 @@ class Inspector final : public EngineInspectorState {
     if (engine_.getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
     return cat("{\"Name\": ", quoted(name), ", \"LayerType\": ", quoted(node.op),
                ", \"Inputs\": ", tensors(node.inputs), ", \"Outputs\": ", tensors(node.outputs),
-               ", \"TacticName\": ", quoted(kernel), ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
+               ", \"Precision\": ", quoted(precision_of(plan.graph, node)), ", \"TacticName\": ", quoted(kernel),
+               ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
   }
 
   std::string engine_text(LayerInformationFormat format) const {

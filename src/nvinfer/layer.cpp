@@ -29,7 +29,7 @@ ir::Node& Layer::node() const { return network_.graph().node(node_); }
 const Reports& Layer::reports() const { return network_.reports(); }
 
 void Layer::setName(const char* name) noexcept {
-  guard(reports(), "ILayer::setName", [&] { node().name = need(name, "name"); });
+  guard(reports(), "ILayer::setName", [&] { node().name = node().origin = need(name, "name"); });
 }
 const char* Layer::getName() const noexcept { return network_.keep(node().name); }
 
@@ -60,7 +60,15 @@ void Layer::setMetadata(const char* metadata) noexcept {
 }
 const char* Layer::getMetadata() const noexcept { return network_.keep(node().metadata); }
 
-void Layer::setPrecision(DataType type) noexcept { has_precision_ = true, precision_ = type; }
+void Layer::setPrecision(DataType type) noexcept {
+  guard(reports(), "ILayer::setPrecision", [&] {
+    require(!network_.usingStronglyTyped(), ErrorCode::kInvalidArgument,
+            "a strongly typed network takes its types from its tensors, layer '", node().name, "' cannot be given one");
+    to_core(type);  // refuses what is no type
+    has_precision_ = true;
+    precision_ = type;
+  });
+}
 
 void Layer::setOutputType(int32_t index, DataType type) noexcept {
   guard(reports(), "ILayer::setOutputType", [&] {

@@ -123,37 +123,12 @@ std::string Network::dimension_name(ir::ValueId input, int32_t index) const {
   return d.is_const() ? std::string() : graph_.symbols->text(d);
 }
 
-void Network::force_type(ir::ValueId value, std::optional<ir::DType> type) {
-  if (type)
-    forced_types_[value] = *type;
-  else
-    forced_types_.erase(value);
-}
-
-std::optional<ir::DType> Network::forced_type(ir::ValueId value) const {
-  auto it = forced_types_.find(value);
-  return it == forced_types_.end() ? std::nullopt : std::optional(it->second);
-}
-
 ir::Graph Network::lowered() const {
   require(!graph_.outputs.empty(), ErrorCode::kInvalidModel, "the network has no outputs");
   ir::Graph copy = graph_.clone();
   copy.name = name_;
   ops::infer(copy);
-  for (const auto& [value, type] : forced_types_) {
-    if (!copy.is_output(value) || copy.value(value).dtype == type) continue;
-    const ir::Field* to = nullptr;
-    ir::Attrs attrs(ops::find_op("trt.Cast").attrs);
-    to = attrs.find("to_type");
-    to->of<ir::DType>(attrs.edit_data()) = type;
-    const std::string name = copy.value(value).name;
-    const ir::NodeId cast = copy.add_node("trt.Cast", {value}, attrs, 1, cat("output type of ", name));
-    const ir::ValueId converted = copy.node(cast).outputs[0];
-    std::replace(copy.outputs.begin(), copy.outputs.end(), value, converted);
-    copy.rename(value, copy.unique_name(name));
-    copy.rename(converted, name);
-    ops::infer_node(copy, cast);
-  }
+  apply_forced_types(copy);
   ops::trt::lower(copy);
   return copy;
 }

@@ -37,8 +37,14 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   void set_input_shape(ir::ValueId input, const ir::Dims& dims);
   void name_dimension(ir::ValueId input, int32_t index, const std::string& name);
   std::string dimension_name(ir::ValueId input, int32_t index) const;
+  /// ITensor::setType and ILayer::setOutputType; nullopt takes it back. Throws kInvalidArgument in a strongly typed
+  /// network unless the value is an input or has the type anyway.
   void force_type(ir::ValueId value, std::optional<ir::DType> type);
   std::optional<ir::DType> forced_type(ir::ValueId value) const;
+  /// Types to compute in that layers were given, by the layer's name.
+  std::map<std::string, ir::DType> asked_types() const;
+  /// Scales of 8-bit values from dynamic ranges, by the tensor's name.
+  std::map<std::string, float> int8_scales() const;
   /// Dims as the user sees them: without the leading batch where that is implicit.
   Dims shown(ir::Dims dims) const {
     if (implicit_ && !dims.empty()) dims.erase(dims.begin());
@@ -203,6 +209,8 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ir::ValueId id_of(const ITensor& tensor) const;
   std::vector<ir::ValueId> ids_of(ITensor* const* tensors, int32_t count) const;
   void infer_dirty();
+  void apply_forced_types(ir::Graph& copy) const;
+  float scale_of(ir::ValueId value) const;
   Layer& layer_of(ir::NodeId node);
 
   IBuilder& builder_;

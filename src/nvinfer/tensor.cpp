@@ -1,6 +1,7 @@
 #include "nvinfer/tensor.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "nvinfer/network.h"
 
@@ -35,14 +36,7 @@ Dims Tensor::getDimensions() const noexcept {
 }
 
 void Tensor::setType(DataType type) noexcept {
-  guard(network_.reports(), "ITensor::setType", [&] {
-    if (isNetworkInput()) {
-      network_.graph().value(value_).dtype = to_core(type);
-      network_.touch(0);
-    } else {
-      network_.force_type(value_, to_core(type));
-    }
-  });
+  guard(network_.reports(), "ITensor::setType", [&] { network_.force_type(value_, to_core(type)); });
 }
 
 DataType Tensor::getType() const noexcept {
@@ -84,10 +78,14 @@ const char* Tensor::getDimensionName(int32_t index) const noexcept {
 }
 
 bool Tensor::setDynamicRange(float min, float max) noexcept {
-  has_range_ = true;
-  min_ = min;
-  max_ = max;
-  return true;
+  return guard(network_.reports(), "ITensor::setDynamicRange", [&] {
+    require(min <= max && std::isfinite(min) && std::isfinite(max), ErrorCode::kInvalidArgument, "the range of '",
+            getName(), "' is given as ", min, " to ", max);
+    has_range_ = true;
+    min_ = min;
+    max_ = max;
+    return true;
+  });
 }
 
 }  // namespace tenon::nvinfer

@@ -1,5 +1,8 @@
 // ITensor over one value of a network's graph.
 #pragma once
+#include <algorithm>
+#include <cmath>
+
 #include "ir/graph.h"
 #include "nvinfer/convert.h"
 #include "settings.h"
@@ -13,6 +16,8 @@ class Tensor final : public TensorState {
   Tensor(Network& network, ir::ValueId value) : network_(network), value_(value) {}
   ir::ValueId id() const { return value_; }
   const Network& network() const { return network_; }
+  /// What a step of the tensor's 8-bit form stands for, by its dynamic range; 0 if that is not set.
+  float int8_scale() const { return has_range_ ? std::max(std::abs(min_), std::abs(max_)) / 127.0F : 0.0F; }
 
   void setName(const char* name) noexcept;
   const char* getName() const noexcept;

@@ -6,8 +6,8 @@ namespace tenon::passes {
 
 /// Evaluates node `n` and lets its readers take constants instead. False, and nothing changed, if an operand is not
 /// constant, the node is random or control flow, an output of the graph is among its outputs, or an output would
-/// exceed `limit` bytes beyond its operands' bytes. The node must be typed. Floating-point results are recorded in
-/// the graph's metadata as "fold:<value>" with the printed node, from which they can be computed again.
+/// exceed `limit` bytes beyond its operands' bytes. The node must be typed. Floating-point and quantized results are
+/// recorded in the graph's metadata as "fold:<value>" with the printed node, from which they can be computed again.
 bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit);
 
 /// Records a constant that a pass made, so that recipes of what is folded from it are complete.

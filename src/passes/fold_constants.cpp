@@ -76,7 +76,8 @@ bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
   const std::vector<ir::ValueId> outputs = graph.node(n).outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i] == ir::kNone) continue;
-    const bool weight = ir::is_float(results[i].dtype()) && results[i].count() > 1;
+    const bool number = ir::is_float(results[i].dtype()) || graph.node(n).op == "QuantizeLinear";
+    const bool weight = number && results[i].count() > 1;
     const std::string recipe = weight ? ir::print_node(graph, n, {.max_listed = 16, .names = false}) : std::string();
     std::string name = graph.value(outputs[i]).name;
     graph.rename(outputs[i], graph.unique_name(name + ".unfolded"));

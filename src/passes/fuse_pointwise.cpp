@@ -1,7 +1,8 @@
 // Connected element-wise nodes of one shape become one Pointwise node.
 //
 // A region has one result. A producer joins if it is element-wise, its result has the region's shape, and everything
-// that reads it is inside: nothing is computed twice and no cycle can arise.
+// that reads it is inside: nothing is computed twice and no cycle can arise. A conversion to a narrower type stays
+// outside, because programs compute in f32 throughout and would lose its rounding.
 #include <algorithm>
 #include <queue>
 #include <set>
@@ -35,7 +36,8 @@ class RegionGrower {
       const ir::NodeId n = work.top();
       work.pop();
       const ir::ValueId y = g_.node(n).outputs[0];
-      if (n != root && (!joins(n, &shape) || g_.is_output(y) || !all_inside(y, members))) continue;
+      if (n != root && (narrows(g_.node(n)) || !joins(n, &shape) || g_.is_output(y) || !all_inside(y, members)))
+        continue;
       const auto e = elementwise(g_, g_.node(n));
       std::set<ir::ValueId> wider = operands;
       wider.erase(y);
@@ -59,6 +61,9 @@ class RegionGrower {
     if (!e) return false;
     if (shape) return shape_of(g_, node.outputs[0]) == *shape;
     return is_pointwise_float(g_.value(node.outputs[0]).dtype) && !e->operands.empty();
+  }
+  bool narrows(const ir::Node& node) const {
+    return node.op == "Cast" && ir::bits(g_.value(node.outputs[0]).dtype) < ir::bits(g_.value(node.inputs[0]).dtype);
   }
   bool all_inside(ir::ValueId v, const std::set<ir::NodeId>& members) const {
     const auto& users = g_.users(v);

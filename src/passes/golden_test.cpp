@@ -73,8 +73,10 @@ passes::PassOptions options_of(const Case& c) {
       options.allow_bf16 = true;
     else if (o == "allow_fp16")
       options.allow_fp16 = true;
-    else if (o.rfind("keep_f32 ", 0) == 0)
-      options.keep_f32.insert(o.substr(9));
+    else if (o.rfind("type ", 0) == 0)  // type <type> <node>
+      options.types[o.substr(o.find(' ', 5) + 1)] = ir::parse_dtype(o.substr(5, o.find(' ', 5) - 5)).value();
+    else if (o.rfind("scale ", 0) == 0)  // scale <number> <value>
+      options.scales[o.substr(o.find(' ', 6) + 1)] = std::stof(o.substr(6));
     else
       fail(ErrorCode::kInvalidArgument, "option '", o, "' is not known");
   }
@@ -141,7 +143,7 @@ void run_file(const fs::path& path) {
     CHECK(int(report.details.size()) >= (report.changes > 0));
     passes::verify(after);
     const std::string text = ir::print(after);
-    const bool narrow = options_of(c).allow_bf16 || options_of(c).allow_fp16;
+    const bool narrow = options_of(c).allow_bf16 || options_of(c).allow_fp16 || !options_of(c).scales.empty();
     check_same_results(before, after, random_inputs(before), narrow ? 2e-2 : 2e-6);
     ir::Graph again = parse(ir::print(after, {.max_listed = 1 << 30}));
     CHECK(again.hash() == after.hash());

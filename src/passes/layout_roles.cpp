@@ -14,6 +14,11 @@ bool one_of(std::string_view op, std::initializer_list<std::string_view> list) {
   return std::find(list.begin(), list.end(), op) != list.end();
 }
 
+/// QuantizeLinear and DequantizeLinear with parameters of the tensor or of one axis.
+bool quantizes_by_axis(const ir::Graph& g, const ir::Node& node) {
+  return one_of(node.op, {"QuantizeLinear", "DequantizeLinear"}) && rank_of(g, node.inputs[1]) <= 1;
+}
+
 bool ranked(const ir::Graph& g, ir::ValueId v) { return v != ir::kNone && g.value(v).ranked; }
 
 bool elementwise(const ir::Node& node) {
@@ -97,7 +102,7 @@ LayoutRole layout_role(const ir::Graph& g, const ir::Node& node) {
   if (elementwise(node)) return broadcasts_by_rank(g, node) ? LayoutRole::kFollows : LayoutRole::kFixed;
   if (node.op == "Transpose") return LayoutRole::kTransposes;
   if (one_of(node.op, {"Concat", "Softmax", "LogSoftmax"})) return LayoutRole::kFollows;
-  if (node.op == "Split" || node.op == "Resize") return LayoutRole::kFollows;
+  if (node.op == "Split" || node.op == "Resize" || quantizes_by_axis(g, node)) return LayoutRole::kFollows;
   if (node.op == "Pad")
     return node.inputs.size() <= 3 && g.constant(node.inputs[1]) ? LayoutRole::kFollows : LayoutRole::kFixed;
   if (node.op == "Slice")

@@ -12,6 +12,8 @@ int fold_weights(ir::Graph& graph, PassContext& context);
 int fuse_epilogue(ir::Graph& graph, PassContext& context);
 int fuse_pointwise(ir::Graph& graph, PassContext& context);
 int recognize_activations(ir::Graph& graph, PassContext& context);
+int quantize(ir::Graph& graph, PassContext& context);
+int quantize_weights(ir::Graph& graph, PassContext& context);
 int precision(ir::Graph& graph, PassContext& context);
 int recognize_normalizations(ir::Graph& graph, PassContext& context);
 int recognize_attention(ir::Graph& graph, PassContext& context);

@@ -5,7 +5,8 @@
 // visited as graphs of their own.
 #pragma once
 #include <functional>
-#include <set>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,14 +18,17 @@ namespace tenon::passes {
 
 /// What passes may do.
 struct PassOptions {
-  bool allow_bf16 = false;            ///< compute-heavy nodes may take bf16 operands
-  bool allow_fp16 = false;            ///< the same for f16; bf16 is preferred where both are allowed
-  bool channels_last = true;          ///< convolutions take channels-last tensors
-  bool parts_in_place = true;         ///< kernels read the parts of a Split where they lie, so that it costs nothing
-  std::set<std::string> keep_f32;     ///< names of nodes that stay in their type
-  std::vector<std::string> disabled;  ///< passes that are left out
-  std::vector<std::string> only;      ///< if not empty, the passes that run
-  std::string stop_after;             ///< the last pass to run; empty for all
+  bool allow_bf16 = false;     ///< compute-heavy nodes may take bf16 operands
+  bool allow_fp16 = false;     ///< the same for f16; bf16 is preferred where both are allowed
+  bool channels_last = true;   ///< convolutions take channels-last tensors
+  bool parts_in_place = true;  ///< kernels read the parts of a Split where they lie, so that it costs nothing
+  /// The type that a node computes in, by its name: f32, bf16, f16 or, with scales, i8. Narrow ones must be allowed.
+  std::map<std::string, ir::DType> types;
+  /// What one step of an 8-bit value stands for, by the name of the f32 value that is rounded to it.
+  std::map<std::string, float> scales;
+  std::vector<std::string> disabled;       ///< passes that are left out
+  std::vector<std::string> only;           ///< if not empty, the passes that run
+  std::string stop_after;                  ///< the last pass to run; empty for all
   int64_t fold_limit = int64_t(32) << 20;  ///< bytes that one folded constant may have beyond those it replaces
   bool verify = true;                      ///< check the graph after each pass
   /// Called after each pass that ran, with the typed graph.
@@ -65,6 +69,9 @@ struct Pass {
 
 /// All passes in the order in which they run; a pass may stand more than once.
 std::span<const Pass> pipeline();
+
+/// The widest type that `options` asks of a node, by its name and those of the nodes it stands for.
+std::optional<ir::DType> asked_type(const PassOptions& options, const ir::Node& node);
 
 /// Runs the pipeline over a typed graph. Inputs and outputs keep their names, types and order. After each pass that
 /// changed something types are inferred again and the graph is verified; a failure names the pass and the node.

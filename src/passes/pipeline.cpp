@@ -7,6 +7,8 @@ std::span<const Pass> pipeline() {
       // Make small what the importer wrote.
       {"fold_constants", fold_constants},
       {"fold_shapes", fold_shapes},
+      // 8-bit operands, while values still have the contents that were calibrated under their names.
+      {"quantize", quantize},
       {"simplify", simplify},
       {"common_subexpressions", common_subexpressions},
       {"dead_code", dead_code},
@@ -15,6 +17,7 @@ std::span<const Pass> pipeline() {
       {"recognize_activations", recognize_activations},
       {"algebra", algebra},
       {"fold_weights", fold_weights},
+      {"quantize_weights", quantize_weights},
       // Transformers: rows of projections instead of moved heads.
       {"simplify_chains", simplify_chains},
       {"recognize_attention", recognize_attention},

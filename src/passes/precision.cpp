@@ -1,8 +1,8 @@
 // Convolutions, products and attention take bf16 (or f16) operands; which other values are narrow too is decided by a
-// minimum cut, like the layout: compute-heavy nodes are tied to the narrow side, inputs and outputs of the graph, nodes
-// that the options keep and functions that amplify rounding to the wide side, and an edge costs the size of the value
-// that would be converted. Inside kernels sums, statistics and element-wise arithmetic stay in f32, and element-wise
-// nodes become Pointwise, which reads either type.
+// minimum cut, like the layout: compute-heavy nodes and those that ask for the type are tied to the narrow side, inputs
+// and outputs of the graph, nodes that ask for another type and functions that amplify rounding to the wide side, and
+// an edge costs the size of the value that would be converted. Inside kernels sums, statistics and element-wise
+// arithmetic stay in f32, and element-wise nodes become Pointwise, which reads either type.
 #include <algorithm>
 #include <map>
 
@@ -35,32 +35,33 @@ bool amplifies(const ir::Node& node) {
   return one_of(node.op, {"Exp", "Log", "Pow", "Sin", "Cos", "Tan", "Reciprocal", "Rsqrt", "Sqrt"});
 }
 
-bool kept(const PassOptions& options, const ir::Node& node) {
-  if (options.keep_f32.empty()) return false;
-  if (options.keep_f32.count(node.name)) return true;
-  for (size_t at = 0; at <= node.origin.size();) {
-    const size_t end = std::min(node.origin.find(" + ", at), node.origin.size());
-    if (options.keep_f32.count(node.origin.substr(at, end - at))) return true;
-    at = end + 3;
-  }
-  return false;
-}
-
 bool is_f32(const ir::Graph& g, ir::ValueId v) {
   return v != ir::kNone && g.value(v).dtype == ir::DType::kF32 && g.value(v).ranked;
 }
 
 bool recurrent(const ir::Node& node) { return one_of(node.op, {"LSTM", "GRU", "RNN"}); }
 
-Role role_of(const ir::Graph& g, const ir::Node& node, const PassOptions& options) {
-  if (node.inputs.empty() || node.outputs.empty() || !is_f32(g, node.outputs[0]) || kept(options, node))
-    return Role::kWide;
+/// What is narrowed in one run of the pass.
+struct Target {
+  ir::DType type;
+  bool by_default;  ///< nodes that ask for nothing may take it
+};
+
+bool asks_for(const PassOptions& options, const ir::Node& node, ir::DType type) {
+  return asked_type(options, node) == type;
+}
+
+Role role_of(const ir::Graph& g, const ir::Node& node, const PassOptions& options, Target target) {
+  if (node.inputs.empty() || node.outputs.empty() || !is_f32(g, node.outputs[0])) return Role::kWide;
+  const auto asked = asked_type(options, node);
+  const bool forced = asked == target.type;
+  if (!forced && (!target.by_default || asked.value_or(ir::DType::kI8) != ir::DType::kI8)) return Role::kWide;
   if (one_of(node.op, {"Conv", "ConvTranspose", "MatMul", "FusedAttention"}))
     return is_f32(g, node.inputs[0]) && is_f32(g, node.inputs[1]) ? Role::kCompute : Role::kWide;
   if (recurrent(node))
     return is_f32(g, node.inputs[0]) && g.constant(node.inputs[1]) && g.constant(node.inputs[2]) ? Role::kCompute
                                                                                                  : Role::kWide;
-  if (node.op != "Cast" && elementwise(g, node)) return amplifies(node) ? Role::kWide : Role::kElementwise;
+  if (node.op != "Cast" && elementwise(g, node)) return amplifies(node) && !forced ? Role::kWide : Role::kElementwise;
   const bool follows = one_of(node.op, {"Transpose",
                                         "Reshape",
                                         "Squeeze",
@@ -108,8 +109,8 @@ int64_t size_of(const ir::Shape& shape) {
 
 class PrecisionPass {
  public:
-  PrecisionPass(ir::Graph& g, PassContext& context)
-      : g_(g), context_(context), narrow_(context.options().allow_bf16 ? ir::DType::kBF16 : ir::DType::kF16) {}
+  PrecisionPass(ir::Graph& g, PassContext& context, Target target)
+      : g_(g), context_(context), target_(target), narrow_(target.type) {}
 
   int run() {
     const auto order = g_.topological_order();
@@ -127,9 +128,10 @@ class PrecisionPass {
     std::vector<int> vertex(g_.node_count(), MinCut::kSink);
     MinCut cut;
     for (ir::NodeId n : order) {
-      roles_[n] = role_of(g_, g_.node(n), context_.options());
+      roles_[n] = role_of(g_, g_.node(n), context_.options(), target_);
+      const bool asked = roles_[n] != Role::kWide && asks_for(context_.options(), g_.node(n), narrow_);
       for (size_t i = 0; i < g_.node(n).inputs.size(); ++i) shares_[n].push_back(shares_type(g_, g_.node(n), i));
-      if (roles_[n] == Role::kCompute)
+      if (roles_[n] == Role::kCompute || asked)
         vertex[n] = MinCut::kSource, ++count_;
       else if (roles_[n] != Role::kWide)
         vertex[n] = cut.add_vertex();
@@ -164,7 +166,8 @@ class PrecisionPass {
       convert_operands(n);
     }
     ops::infer_node(g_, n);
-    if (role == Role::kCompute) context_.note(g_.node(n), cat("takes ", ir::name(narrow_)));
+    if (is_narrow_[n] && (role == Role::kCompute || asks_for(context_.options(), g_.node(n), narrow_)))
+      context_.note(g_.node(n), cat("takes ", ir::name(narrow_)));
   }
 
   /// The node as a program, which reads any mixture of types; its constants stay f32.
@@ -222,6 +225,7 @@ class PrecisionPass {
 
   ir::Graph& g_;
   PassContext& context_;
+  Target target_;
   ir::DType narrow_;
   std::vector<Role> roles_;
   std::vector<bool> is_narrow_;
@@ -232,9 +236,28 @@ class PrecisionPass {
 
 }  // namespace
 
+std::optional<ir::DType> asked_type(const PassOptions& options, const ir::Node& node) {
+  if (options.types.empty()) return std::nullopt;
+  std::optional<ir::DType> widest;
+  auto ask = [&](const std::string& name) {
+    auto it = options.types.find(name);
+    if (it != options.types.end() && (!widest || ir::bits(it->second) > ir::bits(*widest))) widest = it->second;
+  };
+  ask(node.name);
+  for (size_t at = 0; at <= node.origin.size();) {
+    const size_t end = std::min(node.origin.find(" + ", at), node.origin.size());
+    ask(node.origin.substr(at, end - at));
+    at = end + 3;
+  }
+  return widest;
+}
+
 int precision(ir::Graph& graph, PassContext& context) {
-  if (!context.options().allow_bf16 && !context.options().allow_fp16) return 0;
-  return PrecisionPass(graph, context).run();
+  const PassOptions& options = context.options();
+  int count = 0;
+  if (options.allow_bf16) count += PrecisionPass(graph, context, {ir::DType::kBF16, true}).run();
+  if (options.allow_fp16) count += PrecisionPass(graph, context, {ir::DType::kF16, !options.allow_bf16}).run();
+  return count;
 }
 
 }  // namespace tenon::passes

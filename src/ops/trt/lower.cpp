@@ -82,6 +82,16 @@ void run_rule(LowerContext& context, const ir::Node& node) {
   }
 }
 
+/// The value that stands for `from` takes its name, by which users know it, unless it has one of its own.
+void pass_name_on(ir::Graph& graph, ValueId from, ValueId to, ir::NodeId first_new) {
+  if (from == ir::kNone || graph.is_output(to)) return;
+  const ir::NodeId producer = graph.value(to).producer;
+  if (producer == ir::kNone || producer < first_new) return;
+  const std::string name = graph.value(from).name;
+  graph.rename(from, graph.unique_name(name));
+  graph.rename(to, name);
+}
+
 }  // namespace
 
 ValueId LowerContext::input(size_t i) const {
@@ -130,6 +140,7 @@ void lower_node(ir::Graph& graph, ir::NodeId id) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] != ir::kNone) graph.replace_uses(node.outputs[i], context.outputs[i]);
   }
+  for (size_t i = 0; i < node.outputs.size(); ++i) pass_name_on(graph, node.outputs[i], context.outputs[i], first);
   for (auto n = first; n < graph.node_count(); ++n) {
     graph.node(n).name = node.name;
     graph.node(n).origin = node.origin.empty() ? node.name : node.origin;

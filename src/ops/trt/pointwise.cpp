@@ -43,6 +43,15 @@ struct CastAttrs {
   }
 };
 
+/// An identity layer whose output type is set converts.
+struct IdentityAttrs {
+  DType to_type = DType::kUndefined;
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(IdentityAttrs, to_type)};
+    return f;
+  }
+};
+
 struct ConstantAttrs {
   Tensor weights;
   Ints dimensions;
@@ -162,7 +171,11 @@ void lower_scale(LowerContext& c) {
   c.output(0, y == c.input(0) ? c.onnx("Identity", {y}) : y);
 }
 
-void lower_identity(LowerContext& c) { c.output(0, c.onnx("Identity", {c.input(0)})); }
+void lower_identity(LowerContext& c) {
+  const DType to = c.attrs<IdentityAttrs>().to_type;
+  const bool converts = to != DType::kUndefined && to != c.dtype(c.input(0));
+  c.output(0, converts ? c.cast(c.input(0), to) : c.onnx("Identity", {c.input(0)}));
+}
 void lower_select(LowerContext& c) { c.output(0, c.onnx("Where", {c.input(0), c.input(1), c.input(2)})); }
 void lower_prelu(LowerContext& c) { c.output(0, c.onnx("PRelu", {c.input(0), c.input(1)})); }
 void lower_cast(LowerContext& c) { c.output(0, c.onnx("Cast", {c.input(0)}, {{"to", c.attrs<CastAttrs>().to_type}})); }
@@ -183,7 +196,7 @@ std::vector<Layer> pointwise_layers() {
           {"trt.Unary", ir::schema_of<OperationAttrs>(), 1, 1, lower_unary},
           {"trt.ElementWise", ir::schema_of<OperationAttrs>(), 2, 2, lower_elementwise},
           {"trt.Scale", ir::schema_of<ScaleAttrs>(), 1, 1, lower_scale},
-          {"trt.Identity", none, 1, 1, lower_identity},
+          {"trt.Identity", ir::schema_of<IdentityAttrs>(), 1, 1, lower_identity},
           {"trt.Cast", ir::schema_of<CastAttrs>(), 1, 1, lower_cast},
           {"trt.Select", none, 3, 3, lower_select},
           {"trt.ParametricReLU", none, 2, 2, lower_prelu},

@@ -1,0 +1,133 @@
+// Types that users give to layers and tensors, as casts and rounding in the graph that a builder takes.
+#include <algorithm>
+
+#include "nvinfer/network.h"
+#include "ops/op.h"
+
+namespace tenon::nvinfer {
+namespace {
+
+using ir::DType;
+
+/// Appends a node that converts `v` to `type`, with the new value's type inferred. Attributes are set by name, because
+/// their structs are the core's own.
+ir::ValueId add_conversion(ir::Graph& g, ir::ValueId v, const char* op, DType type, const std::string& name,
+                           float scale) {
+  ir::Attrs attrs(ops::find_op(op).attrs);
+  attrs.find("to")->of<DType>(attrs.edit_data()) = type;
+  std::vector<ir::ValueId> inputs{v};
+  if (scale > 0) inputs.push_back(g.add_constant(ir::Tensor::scalar_f32(scale)));
+  const ir::NodeId n = g.add_node(op, std::move(inputs), std::move(attrs), 1, name);
+  ops::infer_node(g, n);
+  return g.node(n).outputs[0];
+}
+
+/// Floating-point values become 8-bit ones by a scale, anything else by a cast.
+class Converter {
+ public:
+  Converter(ir::Graph& g, std::string layer, float scale) : g_(g), layer_(std::move(layer)), scale_(scale) {}
+  ir::ValueId to(ir::ValueId v, DType type) const {
+    const DType from = g_.value(v).dtype;
+    if ((from == DType::kI8 || type == DType::kI8) && (ir::is_float(from) || ir::is_float(type))) {
+      require(scale_ > 0, ErrorCode::kInvalidArgument, "tensor '", g_.value(v).name,
+              "' has the type kINT8 but no dynamic range");
+      return add_conversion(g_, v, type == DType::kI8 ? "QuantizeLinear" : "DequantizeLinear", type, layer_, scale_);
+    }
+    return add_conversion(g_, v, "Cast", type, layer_, 0);
+  }
+
+ private:
+  ir::Graph& g_;
+  std::string layer_;
+  float scale_;
+};
+
+}  // namespace
+
+void Network::force_type(ir::ValueId value, std::optional<DType> type) {
+  const bool input = graph_.is_input(value);
+  if (input && type && (usingStronglyTyped() || !ir::is_float(graph_.value(value).dtype) || !ir::is_float(*type)) &&
+      *type != DType::kI8) {
+    graph_.value(value).dtype = *type;
+    return touch(0);
+  }
+  if (usingStronglyTyped() && type) {
+    if (input) graph_.value(value).dtype = *type, touch(0);
+    require(typed(value).dtype == *type, ErrorCode::kInvalidArgument,
+            "a strongly typed network takes its types from its layers, '", graph_.value(value).name, "' is ",
+            typed(value).dtype, " and cannot be made ", *type);
+    return;
+  }
+  const ir::Node* producer = graph_.producer(value);
+  if (producer && producer->op == "trt.Identity" && type != DType::kI8) {  // 8 bits need a scale
+    ir::Node& node = graph_.node(graph_.value(value).producer);
+    node.attrs.find("to_type")->of<DType>(node.attrs.edit_data()) = type.value_or(DType::kUndefined);
+    touch(graph_.value(value).producer);
+  }
+  if (type)
+    forced_types_[value] = *type;
+  else
+    forced_types_.erase(value);
+}
+
+std::optional<DType> Network::forced_type(ir::ValueId value) const {
+  auto it = forced_types_.find(value);
+  return it == forced_types_.end() ? std::nullopt : std::optional(it->second);
+}
+
+float Network::scale_of(ir::ValueId value) const {
+  auto it = tensors_.find(value);
+  return it == tensors_.end() || !it->second ? 0 : it->second->int8_scale();
+}
+
+// A forced value is stored in its type. Readers of a floating-point one get it converted back, because layers of a
+// weakly typed network agree on f32; readers of whole numbers take them as they are.
+void Network::apply_forced_types(ir::Graph& copy) const {
+  for (const auto& [value, type] : forced_types_) {
+    const DType natural = copy.value(value).dtype;
+    if (natural == type) continue;
+    const bool rounded = type == DType::kI8 && ir::is_float(natural);
+    if (rounded && scale_of(value) == 0 && !copy.is_input(value) && !copy.is_output(value))
+      continue;  // a calibrator will tell the range
+    const ir::Node* producer = copy.producer(value);
+    const Converter convert(copy, producer ? producer->name : cat("input ", copy.value(value).name), scale_of(value));
+    const std::vector<ir::NodeId> readers = copy.users(value);
+    ir::ValueId stored = value, read;
+    if (copy.is_input(value)) {
+      copy.value(value).dtype = type;
+      read = convert.to(value, natural);
+    } else {
+      stored = convert.to(value, type);
+      read = ir::is_float(natural) && (ir::is_float(type) || type == DType::kI8) ? ir::kNone : stored;
+      if (read == ir::kNone) read = readers.empty() ? stored : convert.to(stored, natural);
+    }
+    for (ir::NodeId n : readers)
+      for (size_t i = 0; i < copy.node(n).inputs.size(); ++i)
+        if (copy.node(n).inputs[i] == value) copy.set_input(n, i, read);
+    if (stored == value || !copy.is_output(value)) continue;
+    std::replace(copy.outputs.begin(), copy.outputs.end(), value, stored);
+    const std::string name = copy.value(value).name;
+    copy.rename(value, copy.unique_name(name));
+    copy.rename(stored, name);
+  }
+}
+
+std::map<std::string, DType> Network::asked_types() const {
+  std::map<std::string, DType> asked;
+  for (const auto& [value, type] : forced_types_) {  // a layer whose result must be f32 computes in it
+    const ir::Node* producer = graph_.producer(value);
+    if (producer && type == DType::kF32 && !graph_.is_output(value)) asked[producer->name] = type;
+  }
+  for (const auto& [node, layer] : layers_)
+    if (layer && layer->precisionIsSet()) asked[graph_.node(node).name] = to_core(layer->getPrecision());
+  return asked;
+}
+
+std::map<std::string, float> Network::int8_scales() const {
+  std::map<std::string, float> scales;
+  for (const auto& [value, tensor] : tensors_)
+    if (tensor && tensor->int8_scale() > 0) scales[graph_.value(value).name] = tensor->int8_scale();
+  return scales;
+}
+
+}  // namespace tenon::nvinfer
