@@ -82,6 +82,24 @@ TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
   }
 }
 
+TEST_CASE("conv: depthwise windows by vectors of channels") {
+  const Shape shapes[] = {{2, 9, 24, 24, 3, 1, 1, 1, 24}, {1, 10, 16, 16, 3, 2, 1, 1, 16},
+                          {2, 11, 8, 8, 5, 1, 2, 1, 8},   {1, 12, 40, 40, 5, 2, 2, 1, 40},
+                          {1, 7, 13, 13, 3, 1, 0, 1, 13}, {1, 5, 16, 16, 3, 1, 2, 1, 16}};
+  for (const Shape& s : shapes)
+    for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+      check_kernel(conv_case(s, "clip(i0, 0, 6)", type));
+      KernelCase c = conv_case(s, "add(silu(i0), i1)", type);
+      c.inputs.push_back(of_type(type, y_dims(s)));
+      check_kernel(c);
+      if (type == DType::kF16) continue;
+      c.inputs[0] = pitched(c.inputs[0], s.c + 8);
+      c.inputs[3] = pitched(c.inputs[3], s.n + 16);
+      c.output_pitch = {s.n + 8};
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("conv and matrix products on f16 storage") {
   KernelCase c = conv_case({2, 7, 16, 20, 3, 1, 1}, "t0 = add(i0, i1); relu(t0)", DType::kF16);
   c.inputs.push_back(of_type(DType::kF16, {2, 7, 7, 20}));
