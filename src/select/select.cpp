@@ -43,6 +43,13 @@ class Selector {
     return choice;
   }
 
+  /// Tells the caller that node `done` of `total` is at hand; again before each timing, for the caller may cancel.
+  void begin_node(size_t done, size_t total) {
+    done_nodes_ = done;
+    total_nodes_ = total;
+    report_step();
+  }
+
   /// Prepares what choose() will time for these problems, side by side: on a device that can mean compiling.
   void prepare_ahead(std::span<const Problem> problems) {
     ready_.clear();
@@ -77,6 +84,9 @@ class Selector {
     std::string refusal;  // why there is none: found out only when preparing
   };
 
+  void report_step() const {
+    if (options_.step) options_.step(done_nodes_, total_nodes_);
+  }
   Accepted rank(const Problem& p, NodeReport& report) const {
     Accepted accepted;
     for (const KernelDef* k : kernels_for(*prepare_.backend, p.node->op)) {
@@ -108,29 +118,43 @@ class Selector {
       return {nullptr, e.what()};
     }
   }
-  void measure(const Problem& p, uint64_t sig, const std::vector<std::pair<const KernelDef*, size_t>>& accepted,
-               size_t limit, NodeReport& report, plan::Choice& choice, size_t& chosen) {
-    float best = 0;
-    for (size_t i = 0; i < std::min(limit, accepted.size()); ++i) {
-      const auto& [kernel, at] = accepted[i];
-      Candidate& c = report.candidates[at];
-      const TimingKey key{sig, device_, std::string(kernel->name)};
+  /// Times those of the `limit` cheapest that the cache does not know, and takes the fastest.
+  void measure(const Problem& p, uint64_t sig, const Accepted& accepted, size_t limit, NodeReport& report,
+               plan::Choice& choice, size_t& chosen) {
+    const Device* device = prepare_.backend->device();
+    std::vector<Ready> ready;
+    std::vector<const Kernel*> unknown;
+    std::vector<size_t> at;  // candidates of `unknown`
+    for (size_t i = 0; i < limit; ++i) {
+      Candidate& c = report.candidates[accepted[i].second];
+      const TimingKey key{sig, device_, c.kernel};
       if (auto known = options_.cache ? options_.cache->find(key) : std::nullopt) {
         c.time_us = *known;
         c.from_cache = true;
-      } else if (const Device* device = prepare_.backend->device(); device && !device->present()) {
         continue;
-      } else {
-        require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
-                kernel->name, " of node '", report.name, "'");
-        const auto ahead = ready_.find({sig, key.kernel});
-        const Ready ready = ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*kernel, p);
-        c.refusal = ready.refusal;
-        if (!ready.kernel) continue;
-        c.time_us = time_kernel(*ready.kernel, p, pool_, options_.level >= 4 ? 20 : 6);
-        if (options_.cache) options_.cache->put(key, c.time_us);
       }
-      if (best == 0 || c.time_us < best) best = c.time_us, chosen = at, choice = {c.kernel, c.time_us};
+      if (device && !device->present()) continue;
+      require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
+              c.kernel, " of node '", report.name, "'");
+      const auto ahead = ready_.find({sig, c.kernel});
+      ready.push_back(ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*accepted[i].first, p));
+      c.refusal = ready.back().refusal;
+      if (!ready.back().kernel) continue;
+      unknown.push_back(ready.back().kernel.get());
+      at.push_back(accepted[i].second);
+    }
+    const std::vector<float> times =
+        time_kernels(unknown, p, pool_, options_.level >= 4 ? 30 : 12, [&] { report_step(); });
+    for (size_t i = 0; i < times.size(); ++i) {
+      Candidate& c = report.candidates[at[i]];
+      c.time_us = times[i];
+      if (options_.cache) options_.cache->put({sig, device_, c.kernel}, times[i]);
+    }
+    float best = 0;
+    for (size_t i = 0; i < limit; ++i) {
+      const Candidate& c = report.candidates[accepted[i].second];
+      if (c.time_us == 0 || (best > 0 && c.time_us >= best)) continue;
+      best = c.time_us, chosen = accepted[i].second, choice = {c.kernel, c.time_us};
     }
   }
 
@@ -138,6 +162,7 @@ class Selector {
   ThreadPool& pool_;
   const SelectOptions& options_;
   uint64_t device_;
+  size_t done_nodes_ = 0, total_nodes_ = 0;
   std::unordered_map<uint64_t, std::pair<plan::Choice, std::vector<Candidate>>> done_;
   std::map<std::pair<uint64_t, std::string>, Ready> ready_;
 };
@@ -196,7 +221,7 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
   const Device* device = prepare.backend->device();
   const bool ahead = device && device->present();
   for (size_t i = 0; i < nodes.size(); ++i) {
-    if (options.step) options.step(i, nodes.size());
+    selector.begin_node(i, nodes.size());
     const ir::Node& node = g.node(nodes[i]);
     NodeReport entry{node.name.empty() ? node.op : node.name, node.op, {}};
     try {

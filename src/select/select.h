@@ -1,6 +1,7 @@
 // Choosing a kernel for every node by measurement.
 #pragma once
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,11 @@ struct SelectOptions {
 /// Hash of what decides a kernel's time: operator, attributes, operand types and dims, which inputs are constant.
 uint64_t signature(const Problem& problem);
 
-/// Median time of a prepared kernel on random operands, in microseconds.
-float time_kernel(const Kernel& kernel, const Problem& problem, ThreadPool& pool, double budget_ms);
+/// Microseconds of prepared kernels of one problem on random operands, each given about `budget_ms`. On the host the
+/// kernels take turns and the least time of each counts, so that a busy moment misleads nobody. `between`, if given, is
+/// called before each run and may throw.
+std::vector<float> time_kernels(std::span<const Kernel* const> kernels, const Problem& problem, ThreadPool& pool,
+                                double budget_ms, const std::function<void()>& between = {});
 
 /// Kernels for every node of `graph` that has to run at these input sizes; other nodes get an empty choice.
 std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,

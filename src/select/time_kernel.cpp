@@ -1,6 +1,7 @@
-// Timing one kernel on random operands.
+// Timing kernels on random operands.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "backends/device.h"
@@ -104,29 +105,82 @@ float time_on_device(const Kernel& kernel, const Problem& p, ThreadPool& pool, d
   return device.time_us([&](void* stream) { kernel.run(buffers.args(pool, stream)); }, budget_ms);
 }
 
-}  // namespace
+/// A kernel on the host and its runs so far.
+struct Contender {
+  const Kernel* kernel = nullptr;
+  double least = 0, second = 0, spent = 0;
+  int runs = 0;
+  bool done = false;
 
-float time_kernel(const Kernel& kernel, const Problem& p, ThreadPool& pool, double budget_ms) {
-  if (p.backend && p.backend->device()) return time_on_device(kernel, p, pool, std::min(budget_ms, 4.0));
+  /// The first run touches memory: it counts only while it is the only one.
+  void add(double us) {
+    if (++runs <= 2) {
+      least = us, second = runs == 1 ? us : HUGE_VAL;
+    } else if (us < second) {
+      second = std::max(least, us), least = std::min(least, us);
+    }
+    if (runs > 1) spent += us;
+  }
+  /// Whether two runs agree on the least time: on a busy machine one alone may be far off.
+  bool confirmed() const { return second <= 1.04 * least; }
+};
+
+constexpr int kLeastRuns = 8, kMostRuns = 80;
+constexpr int kHopelessRuns = 6;  // after which kernels that are this many times slower than the fastest drop out
+constexpr double kHopeless = 1.5;
+constexpr double kSlow = 250e3;  // microseconds: not to be repeated
+constexpr double kPatience = 4;  // budgets spent in hope of a confirmed time
+
+std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Problem& p, ThreadPool& pool,
+                                double budget_us, const std::function<void()>& between) {
   using Clock = std::chrono::steady_clock;
   Buffers buffers(p);
-  ir::Tensor workspace(ir::DType::kU8, {kernel.workspace_bytes()});
-  const RunArgs args{buffers.in_pointers.data(), buffers.out_pointers.data(), workspace.mutable_data(), pool, nullptr};
-  auto run_once = [&] {
-    const auto begin = Clock::now();
-    kernel.run(args);
-    return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-  };
-  const double first = run_once();
-  if (first > budget_ms * 4000) return float(first);
-  std::vector<double> times;
-  double spent = 0;
-  while (times.size() < 3 || (spent < budget_ms * 1000 && times.size() < 50)) {
-    times.push_back(run_once());
-    spent += times.back();
+  int64_t workspace_bytes = 0;
+  std::vector<Contender> all;
+  for (const Kernel* k : kernels) {
+    workspace_bytes = std::max(workspace_bytes, k->workspace_bytes());
+    all.push_back({k});
   }
-  std::nth_element(times.begin(), times.begin() + int64_t(times.size() / 2), times.end());
-  return float(times[times.size() / 2]);
+  ir::Tensor workspace(ir::DType::kU8, {workspace_bytes});
+  const RunArgs args{buffers.in_pointers.data(), buffers.out_pointers.data(), workspace.mutable_data(), pool, nullptr};
+  for (bool more = true; more;) {
+    more = false;
+    for (Contender& c : all) {
+      if (c.done) continue;
+      if (between) between();
+      const auto begin = Clock::now();
+      c.kernel->run(args);
+      const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+      c.add(us);
+    }
+    double fastest = all[0].least;
+    for (const Contender& c : all) fastest = std::min(fastest, c.least);
+    for (Contender& c : all) {
+      const bool hopeless =
+          c.least > kHopeless * fastest && (c.runs > kHopelessRuns || (c.runs > 3 && c.spent > budget_us));
+      const bool enough = c.runs > kLeastRuns && c.spent >= budget_us && c.confirmed();
+      c.done = c.done || hopeless || enough || c.runs > kMostRuns || c.least > kSlow ||
+               (c.runs > 3 && c.spent >= kPatience * budget_us);
+      more = more || !c.done;
+    }
+  }
+  std::vector<float> times;
+  for (const Contender& c : all) times.push_back(float(c.least));
+  return times;
+}
+
+}  // namespace
+
+std::vector<float> time_kernels(std::span<const Kernel* const> kernels, const Problem& p, ThreadPool& pool,
+                                double budget_ms, const std::function<void()>& between) {
+  if (kernels.empty()) return {};
+  if (!p.backend || !p.backend->device()) return time_on_host(kernels, p, pool, budget_ms * 1000, between);
+  std::vector<float> times;
+  for (const Kernel* k : kernels) {
+    if (between) between();
+    times.push_back(time_on_device(*k, p, pool, std::min(budget_ms, 4.0)));
+  }
+  return times;
 }
 
 }  // namespace tenon::select

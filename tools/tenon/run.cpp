@@ -98,21 +98,26 @@ void bench(const RunOptions& o) {
               double(memory.peak_live_bytes) / 1048576,
               double(memory.arena_bytes) / double(std::max<int64_t>(memory.peak_live_bytes, 1)));
   if (!o.profile) return;
-  std::map<std::string, std::pair<std::string, double>> total;
-  std::vector<std::string> order;
-  const int rounds = 10;
+  // Of each layer the least time of several runs, which other work on the machine disturbs least.
+  struct Layer {
+    std::string name, kernel;
+    double ms;
+  };
+  std::vector<Layer> layers;
+  size_t at = 0;
   context->set_profiler([&](const std::string& name, const std::string& kernel, double ms) {
-    if (!total.count(name)) order.push_back(name);
-    total[name].first = kernel;
-    total[name].second += ms;
+    if (at == layers.size())
+      layers.push_back({name, kernel, ms});
+    else
+      layers[at].ms = std::min(layers[at].ms, ms);
+    ++at;
   });
-  for (int i = 0; i < rounds; ++i) context->run(inputs);
+  for (int i = 0; i < 20; ++i, at = 0) context->run(inputs);
   double sum = 0;
-  for (const auto& [name, entry] : total) sum += entry.second;
+  for (const Layer& l : layers) sum += l.ms;
   std::printf("%10s %7s  %-28s %s\n", "us", "%", "kernel", "layer");
-  for (const auto& name : order)
-    std::printf("%10.1f %7.2f  %-28s %s\n", total[name].second / rounds * 1000, total[name].second / sum * 100,
-                total[name].first.c_str(), name.c_str());
+  for (const Layer& l : layers)
+    std::printf("%10.1f %7.2f  %-28s %s\n", l.ms * 1000, l.ms / sum * 100, l.kernel.c_str(), l.name.c_str());
 }
 
 // Names the first layer, in execution order, whose own error (its inputs taken from the reference) is beyond tolerance.

@@ -1,0 +1,56 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "select/select.h"
+
+using namespace tenon;
+
+namespace {
+
+/// Takes its times in turn, over and over, by the clock.
+class Paced final : public Kernel {
+ public:
+  explicit Paced(std::vector<int> us) : us_(std::move(us)) {}
+  void run(const RunArgs&) const override {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us_[runs++ % us_.size()]);
+    while (std::chrono::steady_clock::now() < end) continue;
+  }
+  mutable size_t runs = 0;
+
+ private:
+  std::vector<int> us_;
+};
+
+}  // namespace
+
+TEST_CASE("kernels take turns; of each the least time counts") {
+  ThreadPool pool(1);
+  const Problem problem;
+  const Paced disturbed({300, 900, 100, 900, 900, 900}), steady({200}), slow({2000});
+  const Kernel* const kernels[] = {&disturbed, &steady, &slow};
+  const std::vector<float> times = select::time_kernels(kernels, problem, pool, 10);
+  REQUIRE(times.size() == 3);
+  CHECK(times[0] >= 100);
+  CHECK(times[0] < times[1]);
+  CHECK(times[1] >= 200);
+  CHECK(times[2] >= 2000);
+  CHECK(slow.runs <= steady.runs);
+  CHECK(select::time_kernels({}, problem, pool, 2).empty());
+}
+
+TEST_CASE("timing can be stopped between two runs") {
+  ThreadPool pool(1);
+  const Problem problem;
+  const Paced kernel({10});
+  const Kernel* const kernels[] = {&kernel};
+  int calls = 0;
+  CHECK_THROWS_AS(select::time_kernels(kernels, problem, pool, 1000,
+                                       [&] {
+                                         if (++calls == 3) fail(ErrorCode::kCancelled, "enough");
+                                       }),
+                  Error);
+  CHECK(kernel.runs == 2);
+}
