@@ -88,12 +88,20 @@ std::vector<double> measure(runtime::Context& context, const std::vector<ir::Ten
 }
 
 void bench(const RunOptions& o) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
   auto engine = open_engine(o.model);
   auto context = engine->create_context();
+  const auto opened = Clock::now();
   const auto inputs = make_inputs(engine->plan().graph, profile_of(*engine, o.model), o.inputs, o.seed);
+  const auto ready = Clock::now();
+  context->run(inputs);
+  const auto milliseconds = [](Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  std::printf("%s in %.1f ms, first run in %.1f ms\n", is_plan(o.model.path) ? "loaded" : "built",
+              milliseconds(opened - begin), milliseconds(Clock::now() - ready));
   const std::vector<double> times = measure(*context, inputs, o.seconds);
   const auto& memory = context->prepare().memory;
-  std::printf("median %.3f ms, min %.3f ms, %zu runs, %d threads; arena %.2f MiB, peak live %.2f MiB (%.3f)\n",
+  std::printf("median %.4g ms, min %.4g ms, %zu runs, %d threads; arena %.2f MiB, peak live %.2f MiB (%.3f)\n",
               times[times.size() / 2], times[0], times.size(), engine->threads(), double(memory.arena_bytes) / 1048576,
               double(memory.peak_live_bytes) / 1048576,
               double(memory.arena_bytes) / double(std::max<int64_t>(memory.peak_live_bytes, 1)));

@@ -1,0 +1,123 @@
+// Times that users wait for, on a network of ResNet-50's convolutions. The bounds are several times what a quiet
+// two-core machine needs, which `tenon bench` and `tenon build` print.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "builder/builder.h"
+#include "ir/text.h"
+#include "ops/op.h"
+#include "runtime/engine.h"
+
+using namespace tenon;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kImage = 32, kSlower = 20;
+#else
+constexpr int kImage = 224, kSlower = 1;
+#endif
+
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+ir::Graph parse(const std::string& text) {
+  ir::ParseOptions options;
+  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
+    const auto* def = ops::find_op_or_null(op);
+    return def ? def->attrs : nullptr;
+  };
+  ir::Graph g = ir::parse(text, options);
+  ops::infer(g);
+  return g;
+}
+
+/// The text of a network layer by layer.
+class Writer {
+ public:
+  std::string conv(const std::string& x, int in, int out, int kernel, int stride) {
+    const int pad = kernel / 2, n = count_++;
+    text_ += cat("  %w", n, ": f32[", out, ", ", in, ", ", kernel, ", ", kernel, "] = random(", n, ")\n  %c", n,
+                 " = Conv(%", x, ", %w", n, ") {strides = [", stride, ", ", stride, "], pads = [", pad, ", ", pad, ", ",
+                 pad, ", ", pad, "], dilations = [1, 1]} \"conv", n, "\"\n");
+    return cat("c", n);
+  }
+  std::string call(const std::string& op, const std::string& arguments) {
+    const int n = count_++;
+    text_ += cat("  %r", n, " = ", op, "(", arguments, ")\n");
+    return cat("r", n);
+  }
+  std::string relu(const std::string& x) { return call("Relu", "%" + x); }
+  std::string finish(const std::string& y) {
+    return cat("graph \"resnet\" {\n  %x: f32[1, 3, ", kImage, ", ", kImage, "] = input\n", text_, "  return %", y,
+               "\n}\n");
+  }
+
+ private:
+  std::string text_;
+  int count_ = 0;
+};
+
+std::string resnet50() {
+  Writer w;
+  std::string x = w.relu(w.conv("x", 3, 64, 7, 4));
+  int in = 64;
+  const int blocks[] = {3, 4, 6, 3};
+  for (int stage = 0; stage < 4; ++stage)
+    for (int i = 0; i < blocks[stage]; ++i) {
+      const int width = 64 << stage, out = 4 * width, stride = stage > 0 && i == 0 ? 2 : 1;
+      const std::string skip = i == 0 ? w.conv(x, in, out, 1, stride) : x;
+      const std::string inner = w.relu(w.conv(w.relu(w.conv(x, in, width, 1, 1)), width, width, 3, stride));
+      x = w.relu(w.call("Add", cat("%", w.conv(inner, width, out, 1, 1), ", %", skip)));
+      in = out;
+    }
+  return w.finish(x);
+}
+
+}  // namespace
+
+TEST_CASE("building, loading and first running ResNet-50 take seconds and less") {
+  const ir::Graph network = parse(resnet50());
+  const std::string path = cat("/tmp/tenon_times_test_", getpid(), ".plan");
+  select::TimingCache cache;
+  const auto build_seconds = [&](int level) {
+    builder::BuildOptions options;
+    options.level = level;
+    options.timing_cache = &cache;
+    builder::BuildReport report;
+    plan::save(builder::build(network, options, &report), path);
+    return report.seconds;
+  };
+  const double untimed = build_seconds(0), cold = build_seconds(3), warm = build_seconds(3);
+  const double begin = seconds();
+  auto engine = runtime::Engine::create(plan::load(path));
+  const double loaded = seconds();
+  auto context = engine->create_context();
+  context->run({ir::Tensor(ir::DType::kF32, {1, 3, kImage, kImage})});
+  const double ran = seconds();
+  unlink(path.c_str());
+  INFO("level 0 ", untimed, " s, cold ", cold, " s, warm ", warm, " s, load ", loaded - begin, " s, first run ",
+       ran - loaded, " s");
+  CHECK(untimed < 2 * kSlower);
+  CHECK(cold < 20 * kSlower);
+  CHECK(warm < 2 * kSlower);
+  CHECK(ran - begin < 2 * kSlower);
+}
+
+TEST_CASE("running a network of one layer costs microseconds") {
+  auto engine = runtime::Engine::create(
+      builder::build(parse("graph \"one\" {\n  %x: f32[1, 16] = input\n  %y = Relu(%x) \"y\"\n  return %y\n}\n"), {}));
+  auto context = engine->create_context();
+  ir::Tensor x(ir::DType::kF32, {1, 16}), y = x.cast(ir::DType::kF64).cast(ir::DType::kF32);
+  context->set_input_dims(0, x.dims());
+  context->set_address(0, x.mutable_data());
+  context->set_address(1, y.mutable_data());
+  double least = 1;
+  for (int i = 0; i < 300; ++i) {
+    const double begin = seconds();
+    context->run();
+    least = std::min(least, seconds() - begin);
+  }
+  CHECK(least < 20e-6 * kSlower);
+}
