@@ -58,6 +58,11 @@ bool host_runtime_loaded() {
   return false;
 }
 
+bool driver_present() {
+  static const bool present = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr;
+  return present;
+}
+
 }  // namespace
 
 const Backend* cuda_backend(int ordinal, std::string* why) {
@@ -65,6 +70,10 @@ const Backend* cuda_backend(int ordinal, std::string* why) {
   std::string& reason = why ? *why : unused;
   if (host_runtime_loaded()) {
     reason = "the process holds the CUDA runtime for machines without a GPU";
+    return nullptr;
+  }
+  if (!driver_present()) {
+    reason = "there is no NVIDIA driver (libcuda.so.1)";
     return nullptr;
   }
   const CudaLibrary& library = cuda_library();
@@ -89,7 +98,7 @@ const Backend* cuda_description(int sm, std::string* why) {
 const Backend& default_backend() {
   const char* wanted = std::getenv("TENON_DEVICE");
   if (wanted && std::string_view(wanted) == "cpu") return cpu_backend();
-  if (host_runtime_loaded() || !cuda_library().why.empty()) return cpu_backend();
+  if (host_runtime_loaded() || !driver_present() || !cuda_library().why.empty()) return cpu_backend();
   const Backend* gpu = cuda_backend(cuda_library().current());
   return gpu ? *gpu : cpu_backend();
 }

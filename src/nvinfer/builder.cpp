@@ -128,6 +128,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   Logger log(sink, Severity::kVerbose);
   builder::BuildOptions options;
   options.log = &log;
+  options.backend = &default_backend();
   options.timing_cache = config.timing_cache();
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
   if (network.implicit()) {
@@ -168,7 +169,7 @@ IHostMemory* Builder::buildSerializedNetworkWithKernelText(INetworkDefinition& n
 
 ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilderConfig& config) noexcept {
   return guard(reports_, "IBuilder::buildEngineWithConfig", [&]() -> ICudaEngine* {
-    runtime::EngineOptions options;
+    const runtime::EngineOptions options{&default_backend(), 0};
     return new CudaEngine(runtime::Engine::create(build(own(network), own(config)), options), reports_);
   });
 }

@@ -1,5 +1,6 @@
 #include "nvinfer/context.h"
 
+#include "backends/device.h"
 #include "base/checked.h"
 #include "nvinfer/stream.h"
 
@@ -207,7 +208,16 @@ bool ExecutionContext::reportToProfiler() const noexcept {
 bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept {
   return guard(reports_, where, [&] {
     core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
-    bool done = run_on_stream(stream, [this] { run(emits_profile()); });
+    bool done = true;
+    if (const Device* device = keep_->backend().device(); device && !profiler_) {
+      core_->set_profiler({});
+      core_->enqueue(stream);
+    } else if (device) {
+      device->synchronize(stream);
+      run(emits_profile());
+    } else {
+      done = run_on_stream(stream, [this] { run(emits_profile()); });
+    }
     if (consumed && *consumed) record_event(*consumed, stream);
     return done;
   });

@@ -72,7 +72,7 @@ Runtime::Runtime(ILogger* logger) : reports_(logger) {}
 
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
-  return new CudaEngine(runtime::Engine::create(std::move(plan)), reports_);
+  return new CudaEngine(runtime::Engine::create(std::move(plan), {&default_backend(), 0}), reports_);
 }
 
 ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size) noexcept {

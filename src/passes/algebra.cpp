@@ -4,18 +4,19 @@
 #include "ops/nn/matmul.h"
 #include "ops/op.h"
 #include "ops/shape/transpose.h"
+#include "passes/elementwise.h"
 #include "passes/pass_list.h"
 #include "passes/rewrite.h"
 
 namespace tenon::passes {
 namespace {
 
-bool is_f32(const ir::Graph& g, ir::ValueId v) { return g.value(v).dtype == ir::DType::kF32; }
+bool is_float(const ir::Graph& g, ir::ValueId v) { return is_pointwise_float(g.value(v).dtype); }
 
 // x / c = x * (1 / c)
 Match divide_by_constant(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
-  if (!g.constant(node.inputs[1]) || g.constant(node.inputs[0]) || !is_f32(g, node.outputs[0])) return std::nullopt;
+  if (!g.constant(node.inputs[1]) || g.constant(node.inputs[0]) || !is_float(g, node.outputs[0])) return std::nullopt;
   ir::Patch p(g, "a division by a constant is a product");
   const ir::ValueId inverse = p.node("Reciprocal", {node.inputs[1]});
   p.replace(node.outputs[0], p.node("Mul", {node.inputs[0], inverse}, node.attrs));
@@ -25,9 +26,9 @@ Match divide_by_constant(const ir::Graph& g, ir::NodeId n) {
 // x - c = x + (-c)
 Match subtract_constant(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
-  if (!g.constant(node.inputs[1]) || g.constant(node.inputs[0]) || !is_f32(g, node.outputs[0])) return std::nullopt;
+  if (!g.constant(node.inputs[1]) || g.constant(node.inputs[0]) || !is_float(g, node.outputs[0])) return std::nullopt;
   ir::Patch p(g, "subtracting a constant is adding its negative");
-  const ir::ValueId negative = p.node("Mul", {node.inputs[1], p.constant(ir::Tensor::scalar_f32(-1))}, node.attrs);
+  const ir::ValueId negative = p.node("Neg", {node.inputs[1]});
   p.replace(node.outputs[0], p.node("Add", {node.inputs[0], negative}, node.attrs));
   return p;
 }
@@ -81,7 +82,7 @@ Match transposed_operand(const ir::Graph& g, ir::NodeId n) {
 // (c a) @ b = c (a @ b), for a number c and operands that are not constant.
 Match scale_of_operand(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
-  if (!is_f32(g, node.outputs[0])) return std::nullopt;
+  if (!is_float(g, node.outputs[0])) return std::nullopt;
   for (size_t side : {0u, 1u}) {
     const ir::Node* mul = made_by(g, node.inputs[side], "Mul");
     if (!mul || !read_once(g, node.inputs[side])) continue;
@@ -101,7 +102,7 @@ Match scale_of_operand(const ir::Graph& g, ir::NodeId n) {
 // c (a @ b), for a number c.
 Match scale_of_product(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
-  if (!is_f32(g, node.outputs[0])) return std::nullopt;
+  if (!is_float(g, node.outputs[0])) return std::nullopt;
   const auto sides = either(node, [&](ir::ValueId v) { return scalar(g, v).has_value(); });
   if (!sides) return std::nullopt;
   const ir::Node* product = made_by(g, sides->second, "MatMul");

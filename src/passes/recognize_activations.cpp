@@ -11,13 +11,14 @@
 #include "ops/fused/pointwise.h"
 #include "ops/math/activation.h"
 #include "ops/math/clip.h"
+#include "passes/elementwise.h"
 #include "passes/pass_list.h"
 #include "passes/rewrite.h"
 
 namespace tenon::passes {
 namespace {
 
-constexpr double kTolerance = 1e-4;  // exporters write constants with four digits or more
+constexpr double kTolerance = 1e-3;  // numbers of 16-bit models are rounded  // exporters write constants with four digits or more
 
 bool near(double a, double b) { return std::fabs(a - b) <= kTolerance * std::fabs(b); }
 
@@ -137,7 +138,7 @@ std::string_view gated(const ir::Graph& g, double number, ir::ValueId x, ir::Val
 
 Match activation(const ir::Graph& g, ir::NodeId n) {
   const ir::ValueId y = g.node(n).outputs[0];
-  if (g.value(y).dtype != ir::DType::kF32) return std::nullopt;
+  if (!is_pointwise_float(g.value(y).dtype)) return std::nullopt;
   const Product p = product(g, y);
   if (p.factors.size() != 2) return std::nullopt;
   for (size_t k : {0u, 1u}) {

@@ -8,6 +8,7 @@
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/transpose.h"
 #include "passes/axis_chain.h"
+#include "passes/elementwise.h"
 #include "passes/pass_list.h"
 #include "passes/rewrite.h"
 
@@ -94,7 +95,7 @@ std::optional<Merging> merging(const ir::Graph& g, ir::ValueId y) {
 Match recognize(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   const ir::Node* weighting = plain_product(g, node.outputs[0]);
-  if (!weighting || !rank_four(g, node) || g.value(node.outputs[0]).dtype != ir::DType::kF32) return std::nullopt;
+  if (!weighting || !rank_four(g, node) || !is_pointwise_float(g.value(node.outputs[0]).dtype)) return std::nullopt;
   const auto& outer = node.attrs.as<ops::MatMulAttrs>();
   const ir::Node* softmax = made_by(g, node.inputs[0], "Softmax");
   if (!softmax || outer.alpha != 1 || !read_once(g, node.inputs[0])) return std::nullopt;

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Tests and measurements on a machine with a GPU, which needs no package registry.
+#   scripts/gpu.sh package   build here, without a GPU, what test and bench need, into dist/gpu
+#   scripts/gpu.sh build     the same on the GPU machine itself; headers come from dist/headers, which package fills
+#   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU
+#   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=dist/gpu
+targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test)
+
+compile() {
+  local extra=()
+  if [ -d dist/headers ]; then extra=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
+  cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF -DTENON_PYTHON=OFF "${extra[@]}" >/dev/null
+  cmake --build build-gpu --target "${targets[@]}"
+  rm -rf "$out"
+  mkdir -p "$out/bin" "$out/lib"
+  cp build-gpu/bin/{tenon,backends_test} "$out/bin/"
+  cp -L build-gpu/lib/libtenon.so.1 build-gpu/lib/libtenon_cuda.so.1 build-gpu/lib/libtenon_bench_engine.so "$out/lib/"
+  strip "$out"/bin/* "$out"/lib/*
+}
+
+headers() {
+  mkdir -p dist/headers
+  local folder
+  for folder in doctest protozero nlohmann CLI; do
+    if [ -d /usr/include/$folder ]; then cp -r /usr/include/$folder dist/headers/; fi
+  done
+}
+
+ready() {
+  [ -x "$out/bin/tenon" ] || compile
+  export LD_LIBRARY_PATH=$PWD/$out/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+}
+
+passed=0 failed=0
+check() {  # check NAME COMMAND...
+  local name=$1 log
+  shift
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1))
+    printf 'ok    %s\n' "$name"
+  else
+    failed=$((failed + 1))
+    printf 'FAIL  %s\n' "$name"
+    tail -40 "$log"
+  fi
+  rm -f "$log"
+}
+
+case "${1:-}" in
+  package)
+    compile
+    headers
+    ;;
+  build)
+    compile
+    ;;
+  test)
+    ready
+    check kernels env TENON_TEST_BACKEND=cuda "$out/bin/backends_test" "${@:2}"
+    models=$(mktemp -d)
+    for name in mlp squeezenet1_1 shufflenet_v2 lstm_tagger gru_tagger; do
+      check "making $name" python3 bench/models/make.py "$name" --out "$models/$name.onnx"
+    done
+    for model in samples/digits/digits.onnx "$models"/*.onnx; do
+      name=$(basename "$model" .onnx)
+      check "$name fp32" "$out/bin/tenon" compare "$model" --device cuda --tolerance 1e-5
+      check "$name fp16" "$out/bin/tenon" compare "$model" --device cuda --precision fp16 --tolerance 1e-2
+      check "$name bf16" "$out/bin/tenon" compare "$model" --device cuda --precision bf16 --tolerance 3e-2
+    done
+    rm -rf "$models"
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" = 0 ]
+    ;;
+  bench)
+    ready
+    python3 bench/gpu/bench.py --library "$out/lib/libtenon_bench_engine.so" "${@:2}"
+    ;;
+  *)
+    sed -n '2,6p' "$0"
+    exit 2
+    ;;
+esac
