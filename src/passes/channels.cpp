@@ -2,11 +2,12 @@
 
 #include "ops/nn/conv.h"
 #include "ops/nn/matmul.h"
+#include "passes/elementwise.h"
 
 namespace tenon::passes {
 namespace {
 
-bool f32_constant(const ir::Graph& g, ir::ValueId v) { return g.constant(v) && g.value(v).dtype == ir::DType::kF32; }
+bool float_constant(const ir::Graph& g, ir::ValueId v) { return g.constant(v) && is_pointwise_float(g.value(v).dtype); }
 
 std::string epilogue_of(const ir::Node& node) {
   const ir::Field* f = node.attrs.find("epilogue");
@@ -28,7 +29,7 @@ std::optional<Weighted> weighted(const ir::Graph& g, const ir::Node& node, bool 
   if (!conv && !matmul) return std::nullopt;
   Weighted w{.node = &node, .weights = node.inputs[1], .bias = node.inputs.size() > 2 ? node.inputs[2] : ir::kNone};
   const bool epilogue_fits = any_epilogue ? node.inputs.size() <= 3 : epilogue_of(node).empty();
-  if (!f32_constant(g, w.weights) || (w.bias != ir::kNone && !f32_constant(g, w.bias)) || !epilogue_fits)
+  if (!float_constant(g, w.weights) || (w.bias != ir::kNone && !float_constant(g, w.bias)) || !epilogue_fits)
     return std::nullopt;
   const ir::Dims& dims = g.constant(w.weights)->dims();
   const size_t rank = rank_of(g, node.outputs[0]);
@@ -62,12 +63,12 @@ bool depends_on_axis_only(const ir::Graph& g, ir::ValueId v, const ir::Shape& to
 
 std::optional<ir::Tensor> channel_vector(const ir::Graph& g, ir::ValueId v, const ir::Shape& to, size_t axis) {
   const ir::Tensor* t = g.constant(v);
-  if (!t || t->dtype() != ir::DType::kF32 || !to[axis].is_const() || !depends_on_axis_only(g, v, to, axis))
+  if (!t || !is_pointwise_float(t->dtype()) || !to[axis].is_const() || !depends_on_axis_only(g, v, to, axis))
     return std::nullopt;
   const int64_t channels = to[axis].constant();
   if (t->count() == channels) return t->reshaped({channels});
-  ir::Tensor repeated(ir::DType::kF32, {channels});
-  std::fill_n(repeated.mutable_as<float>(), channels, t->as<float>()[0]);
+  ir::Tensor repeated(t->dtype(), {channels});
+  for (int64_t i = 0; i < channels; ++i) repeated.set(i, t->get(0));
   return repeated;
 }
 

@@ -18,7 +18,8 @@
 namespace tenon::passes {
 namespace {
 
-constexpr double kTolerance = 1e-3;  // numbers of 16-bit models are rounded  // exporters write constants with four digits or more
+constexpr double kTolerance =
+    1e-3;  // numbers of 16-bit models are rounded  // exporters write constants with four digits or more
 
 bool near(double a, double b) { return std::fabs(a - b) <= kTolerance * std::fabs(b); }
 
