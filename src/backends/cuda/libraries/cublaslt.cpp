@@ -55,10 +55,8 @@ Handle handle(int ordinal) {
 
 void check(Status status, const char* call) {
   if (status == 0) return;
-  constexpr Status kNotSupported = 15;
   const Api* functions = api();
-  fail(status == kNotSupported ? ErrorCode::kUnsupported : ErrorCode::kInternal, call, " returned ",
-       functions ? functions->status_name(status) : "an error");
+  fail(ErrorCode::kUnsupported, call, " returned ", functions ? functions->status_name(status) : "an error");
 }
 
 }  // namespace tenon::cuda::cublaslt

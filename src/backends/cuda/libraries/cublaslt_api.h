@@ -77,7 +77,7 @@ struct Api {
 const Api* api(std::string* why = nullptr);
 /// The handle of GPU `ordinal`, which must be current. Throws Error. Thread-safe, and so is the handle.
 Handle handle(int ordinal);
-/// Throws Error unless `status` is success.
+/// Throws Error kUnsupported, which makes a build try another kernel, unless `status` is success.
 void check(Status status, const char* call);
 
 }  // namespace tenon::cuda::cublaslt

@@ -10,8 +10,6 @@
 namespace tenon::cuda::cudnn {
 namespace {
 
-constexpr Status kNotSupportedFirst = 3000, kNotSupportedEnd = 4000, kCompilationFailed = 4001;
-
 struct Loaded {
   Library library{"libcudnn.so.9"};
   Api api{};
@@ -60,9 +58,8 @@ void check(Status status, const char* what) {
   const Api* functions = api();
   char text[512] = "";
   if (functions) functions->last_error(text, sizeof text);
-  const bool unsupported = (status >= kNotSupportedFirst && status < kNotSupportedEnd) || status == kCompilationFailed;
-  fail(unsupported ? ErrorCode::kUnsupported : ErrorCode::kInternal, "cuDNN: ", what, ": ",
-       functions ? functions->status_text(status) : "", text[0] ? ", " : "", text);
+  fail(ErrorCode::kUnsupported, "cuDNN: ", what, ": ", functions ? functions->status_text(status) : "",
+       text[0] ? ", " : "", text);
 }
 
 HandleLease::HandleLease(int ordinal) : ordinal_(ordinal) {

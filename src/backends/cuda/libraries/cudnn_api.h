@@ -167,7 +167,7 @@ struct Api {
 
 /// The library's functions; null and the reason where it is missing. Thread-safe.
 const Api* api(std::string* why = nullptr);
-/// Throws Error unless `status` is success: kUnsupported where the library says so, else kInternal.
+/// Throws Error kUnsupported, which makes a build try another kernel, unless `status` is success.
 void check(Status status, const char* what);
 
 /// A handle of GPU `ordinal`, which must be current, for one thread at a time.

@@ -1,0 +1,9 @@
+#include "backends/cuda/device/attention_mma.h"
+
+namespace tenon::cuda {
+
+cudaError_t attention_mma_bf16(AttentionTile tile, const AttentionParams& p, cudaStream_t stream) {
+  return launch_attention_type<__nv_bfloat16>(tile, p, stream);
+}
+
+}  // namespace tenon::cuda
