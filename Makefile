@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test check check-arm bench format install dist demo clean
+.PHONY: all setup build test api-check check check-arm bench format install dist demo clean
 
 all: build
 
@@ -18,6 +18,9 @@ build: setup
 
 test: setup
 	@scripts/test.sh $(JOBS)
+
+api-check: build
+	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure
 
 check: build
 	@$(PYTHON) tools/check/check.py

@@ -90,7 +90,7 @@ void BuilderConfig::setPreviewFeature(PreviewFeature feature, bool enable) noexc
 void BuilderConfig::setPluginsToSerialize(const char* const* paths, int32_t count) noexcept {
   guard(reports_, "IBuilderConfig::setPluginsToSerialize", [&] {
     plugins_.clear();
-    for (int32_t i = 0; i < count; ++i) plugins_.emplace_back(need(paths[i], "paths[i]"));
+    for (int32_t i = 0; i < count; ++i) plugins_.emplace_back(need(need(paths, "paths")[i], "paths[i]"));
   });
 }
 
