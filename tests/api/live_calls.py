@@ -20,9 +20,9 @@ import description  # noqa: E402
 OURS = {"nvonnxparser::IParser", "nvonnxparser::IParserRefitter", "nvonnxparser::IOnnxConfig",
         "nvcaffeparser1::ICaffeParser", "nvuffparser::IUffParser", "nvinfer1::IPluginRegistry"}
 # Objects that only a callback gets to see, or that need several devices.
-NOT_LIVE = {"IAlgorithm", "IAlgorithmContext", "IAlgorithmIOInfo", "IAlgorithmVariant", "IDimensionExpr", "IExprBuilder",
-            "IDistCollectiveLayer", "IPluginV2Layer", "IPluginV3Layer", "IPluginLayer", "INoCopy", "IAttentionInputLayer",
-            "IAttentionOutputLayer", "IAttentionBoundaryLayer"}
+NOT_LIVE = {"IAlgorithm", "IAlgorithmContext", "IAlgorithmIOInfo", "IAlgorithmVariant", "IDimensionExpr",
+            "IExprBuilder", "IDistCollectiveLayer", "IPluginV2Layer", "IPluginV3Layer", "IPluginLayer", "INoCopy",
+            "IAttentionInputLayer", "IAttentionOutputLayer", "IAttentionBoundaryLayer"}
 # Methods that take a user's plugin, end the object, or hand out what the user must not touch.
 NOT_CALLED = re.compile(r"destroy|addPlugin\w*|registerCreator|deregisterCreator|acquirePluginResource"
                         r"|deregisterLibrary|getPImpl|find|loadRuntime")

@@ -1,6 +1,6 @@
 // Runs the steps of the program that live_calls.py writes. A call that logs an error counts as refused, not as bad: the
-// arguments are made by type. A pair is bad where the getter answers something else than what was set. A step without an
-// object is bad unless the library says that it does not support such objects; those are counted.
+// arguments are made by type. A pair is bad where the getter answers something else than what was set. A step without
+// an object is bad unless the library says that it does not support such objects; those are counted.
 #include <cstdlib>
 
 static int refused = 0, absent = 0;

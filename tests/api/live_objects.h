@@ -137,10 +137,18 @@ class World {
     }
   }
 
-  IBuilder& builder() { return once(builder_, [&] { return createInferBuilder(logger); }); }
-  IBuilderConfig& config() { return once(config_, [&] { return builder().createBuilderConfig(); }); }
-  INetworkDefinition& network() { return once(network_, [&] { return new_network(); }); }
-  IRuntime& runtime() { return once(runtime_, [&] { return createInferRuntime(logger); }); }
+  IBuilder& builder() {
+    return once(builder_, [&] { return createInferBuilder(logger); });
+  }
+  IBuilderConfig& config() {
+    return once(config_, [&] { return builder().createBuilderConfig(); });
+  }
+  INetworkDefinition& network() {
+    return once(network_, [&] { return new_network(); });
+  }
+  IRuntime& runtime() {
+    return once(runtime_, [&] { return createInferRuntime(logger); });
+  }
   ICudaEngine& engine() {
     return once(engine_, [&]() -> ICudaEngine* {
       std::unique_ptr<INetworkDefinition> small(new_network());
@@ -161,11 +169,15 @@ class World {
 #endif
     });
   }
-  IExecutionContext& context() { return once(context_, [&] { return engine().createExecutionContext(); }); }
+  IExecutionContext& context() {
+    return once(context_, [&] { return engine().createExecutionContext(); });
+  }
   nvonnxparser::IParser& parser() {
     return once(parser_, [&] { return nvonnxparser::createParser(network(), logger); });
   }
-  IHostMemory& memory() { return once(memory_, [&] { return engine().serialize(); }); }
+  IHostMemory& memory() {
+    return once(memory_, [&] { return engine().serialize(); });
+  }
 
   /// An input of the network, made at the first use of its name.
   ITensor& input(char const* name, DataType type, std::vector<int32_t> const& dims) {
@@ -194,9 +206,7 @@ class World {
     dims.d[0] = 1;
     return *network().addConstant(dims, Weights{DataType::kINT32, ones + 32, 1})->getOutput(0);
   }
-  ITensor& scale() {
-    return *network().addConstant(Dims2(1, 1), Weights{DataType::kFLOAT, numbers, 1})->getOutput(0);
-  }
+  ITensor& scale() { return *network().addConstant(Dims2(1, 1), Weights{DataType::kFLOAT, numbers, 1})->getOutput(0); }
   Weights weights(int64_t count) { return Weights{DataType::kFLOAT, numbers, count}; }
   Weights none() { return Weights{DataType::kFLOAT, nullptr, 0}; }
 
@@ -251,10 +261,10 @@ T& live(World& w) {
   return *object;
 }
 
-#define LIVE(Class, expression)            \
-  template <>                              \
-  inline Class* make<Class>(World & w) {   \
-    return expression;                     \
+#define LIVE(Class, expression)          \
+  template <>                            \
+  inline Class* make<Class>(World & w) { \
+    return expression;                   \
   }
 LIVE(IBuilder, &w.builder())
 LIVE(IBuilderConfig, &w.config())
@@ -286,8 +296,8 @@ LIVE(IShuffleLayer, w.network().addShuffle(w.x()))
 LIVE(ISliceLayer, w.network().addSlice(w.matrix(), Dims2(0, 0), Dims2(2, 2), Dims2(1, 1)))
 LIVE(IShapeLayer, w.network().addShape(w.x()))
 LIVE(ITopKLayer, w.network().addTopK(w.matrix(), TopKOperation::kMAX, 2, 2U))
-LIVE(IMatrixMultiplyLayer, w.network().addMatrixMultiply(w.matrix(), MatrixOperation::kNONE, w.matrix(),
-                                                         MatrixOperation::kNONE))
+LIVE(IMatrixMultiplyLayer,
+     w.network().addMatrixMultiply(w.matrix(), MatrixOperation::kNONE, w.matrix(), MatrixOperation::kNONE))
 LIVE(IRaggedSoftMaxLayer, w.network().addRaggedSoftMax(w.input("ragged", DataType::kFLOAT, {1, 4, 8}),
                                                        w.input("bounds", DataType::kINT32, {1, 4, 1})))
 LIVE(IIdentityLayer, w.network().addIdentity(w.x()))
@@ -340,14 +350,16 @@ LIVE(IQuantizeLayer, w.network().addQuantize(w.x(), w.scale()))
 LIVE(IDequantizeLayer, w.network().addDequantize(w.input("bytes", DataType::kINT8, {4, 4}), w.scale()))
 #else
 LIVE(IQuantizeLayer, w.network().addQuantize(w.x(), w.scale(), DataType::kINT8))
-LIVE(IDequantizeLayer, w.network().addDequantize(w.input("bytes", DataType::kINT8, {4, 4}), w.scale(), DataType::kFLOAT))
+LIVE(IDequantizeLayer,
+     w.network().addDequantize(w.input("bytes", DataType::kINT8, {4, 4}), w.scale(), DataType::kFLOAT))
 #endif
 LIVE(IAssertionLayer, w.network().addAssertion(w.yes(), "holds"))
 LIVE(IScatterLayer, w.network().addScatter(w.matrix(), w.input("places", DataType::kINT32, {1, 4}),
                                            w.input("updates", DataType::kFLOAT, {1, 4}), ScatterMode::kELEMENT))
 LIVE(INonZeroLayer, w.network().addNonZero(w.x()))
 LIVE(ICastLayer, w.network().addCast(w.x(), DataType::kINT32))
-LIVE(IOneHotLayer, w.network().addOneHot(w.indices(), w.input("values", DataType::kFLOAT, {2}), w.constant(4, true), -1))
+LIVE(IOneHotLayer,
+     w.network().addOneHot(w.indices(), w.input("values", DataType::kFLOAT, {2}), w.constant(4, true), -1))
 LIVE(IGridSampleLayer, w.network().addGridSample(w.x(), w.input("grid", DataType::kFLOAT, {1, 3, 3, 2})))
 LIVE(INMSLayer, w.network().addNMS(w.input("boxes", DataType::kFLOAT, {1, 6, 4}),
                                    w.input("scores", DataType::kFLOAT, {1, 6, 2}), w.constant(3, true)))
@@ -369,8 +381,8 @@ LIVE(IRuntimeConfig, w.engine().createRuntimeConfig())
 LIVE(ISqueezeLayer, w.network().addSqueeze(w.x(), w.constant(0, false)))
 LIVE(IUnsqueezeLayer, w.network().addUnsqueeze(w.x(), w.constant(0, false)))
 LIVE(ICumulativeLayer, w.network().addCumulative(w.x(), w.constant(1, true), CumulativeOperation::kSUM, false, false))
-LIVE(IDynamicQuantizeLayer, w.network().addDynamicQuantize(w.input("rows", DataType::kFLOAT, {4, 32}), 1, 16, DataType::kFP4,
-                                                           DataType::kFP8))
+LIVE(IDynamicQuantizeLayer,
+     w.network().addDynamicQuantize(w.input("rows", DataType::kFLOAT, {4, 32}), 1, 16, DataType::kFP4, DataType::kFP8))
 LIVE(nvonnxparser::IParserRefitter, nvonnxparser::createParserRefitter(live<IRefitter>(w), w.logger))
 #endif
 #if NV_TENSORRT_MAJOR >= 11
@@ -379,9 +391,9 @@ LIVE(IRotaryEmbeddingLayer, w.network().addRotaryEmbedding(w.x(), w.input("cos",
                                                            w.input("sin", DataType::kFLOAT, {1, 8, 4}), false, 0))
 LIVE(IKVCacheUpdateLayer, w.network().addKVCacheUpdate(w.x(), w.input("update", DataType::kFLOAT, {1, 4, 1, 8}),
                                                        w.input("at", DataType::kINT32, {1}), KVCacheMode::kLINEAR))
-LIVE(IMoELayer, w.network().addMoE(w.input("tokens", DataType::kFLOAT, {1, 4, 8}),
-                                   w.input("experts", DataType::kINT32, {1, 4, 2}),
-                                   w.input("weights", DataType::kFLOAT, {1, 4, 2})))
+LIVE(IMoELayer,
+     w.network().addMoE(w.input("tokens", DataType::kFLOAT, {1, 4, 8}), w.input("experts", DataType::kINT32, {1, 4, 2}),
+                        w.input("weights", DataType::kFLOAT, {1, 4, 2})))
 #endif
 #undef LIVE
 
@@ -399,9 +411,9 @@ template <class T>
 struct Value<T*> {
   static T* of(World& w) { return &live<std::remove_const_t<T>>(w); }
 };
-#define VALUE(Type, expression)                       \
-  template <>                                         \
-  struct Value<Type> {                                \
+#define VALUE(Type, expression)                                           \
+  template <>                                                             \
+  struct Value<Type> {                                                    \
     static Type of(World& w) { return static_cast<void>(w), expression; } \
   };
 VALUE(size_t, 16)

@@ -143,9 +143,10 @@ def main():
         source.write_text(program(rows, headers))
         found = [f"-l{name}" for name in LIBRARIES if (prefix / f"lib/lib{name}.so").exists()]
         subprocess.run(["g++", "-std=c++17", "-O0", "-w", "-fmax-errors=30", f"-I{prefix}/include", f"-I{cuda}",
-                        str(source), f"-L{prefix}/lib", *found, f"-Wl,-rpath,{build}/lib", f"-Wl,-rpath-link,{build}/lib",
-                        "-o", str(binary)], check=True)
-        print(f"level {level}:", subprocess.run([str(binary)], check=True, capture_output=True, text=True).stdout.strip())
+                        str(source), f"-L{prefix}/lib", *found, f"-Wl,-rpath,{build}/lib",
+                        f"-Wl,-rpath-link,{build}/lib", "-o", str(binary)], check=True)
+        result = subprocess.run([str(binary)], check=True, capture_output=True, text=True)
+        print(f"level {level}: {result.stdout.strip()}")
 
 
 if __name__ == "__main__":

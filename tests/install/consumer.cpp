@@ -63,6 +63,7 @@ int main() {
   float const in[4] = {-1.0F, 2.0F, -3.0F, 4.0F};
   float out[4] = {};
   bool const good = run(*context, in, out) && out[0] == 0.0F && out[1] == 2.0F && out[2] == 0.0F && out[3] == 4.0F;
-  std::printf("TensorRT %d.%d.%d: %s\n", NV_TENSORRT_MAJOR, NV_TENSORRT_MINOR, NV_TENSORRT_PATCH, good ? "good" : "bad");
+  std::printf("TensorRT %d.%d.%d: %s\n", NV_TENSORRT_MAJOR, NV_TENSORRT_MINOR, NV_TENSORRT_PATCH,
+              good ? "good" : "bad");
   return !good;
 }
