@@ -9,6 +9,7 @@
 
 #include "backends/cpu/kernels/rows.h"
 #include "backends/cpu/kernels/strides.h"
+#include "backends/pool_geometry.h"
 #include "base/thread_pool.h"
 
 namespace tenon::cpu {
@@ -18,65 +19,16 @@ using isa::PwOp;
 using ops::PoolAttrs;
 using ops::PoolKind;
 
-constexpr int kAxes = 3;
-
-/// One spatial axis: for each output position, its taps and how many the average counts.
-struct Axis {
-  int64_t in = 1, out = 1, kernel = 1, stride = 1, dilation = 1, begin = 0, end = 0;
-  int64_t first_tap(int64_t o) const {
-    const int64_t at = o * stride - begin;
-    return at >= 0 ? 0 : (-at + dilation - 1) / dilation;
-  }
-  int64_t last_tap(int64_t o) const {  // one past
-    const int64_t at = o * stride - begin;
-    return at >= in ? 0 : std::min(kernel, (in - 1 - at) / dilation + 1);
-  }
-  int64_t counted(int64_t o, bool with_pads) const {
-    if (!with_pads) return last_tap(o) - first_tap(o);
-    const int64_t room = in + end - 1 - (o * stride - begin);
-    return room < 0 ? 0 : std::min(kernel, room / dilation + 1);
-  }
-};
-
-struct Geometry {
-  int64_t batch = 1, channels = 1;
-  std::array<Axis, kAxes> axes;  ///< depth, height, width
-  int64_t positions_in() const { return axes[0].in * axes[1].in * axes[2].in; }
-  int64_t positions_out() const { return axes[0].out * axes[1].out * axes[2].out; }
-  int64_t taps() const { return axes[0].kernel * axes[1].kernel * axes[2].kernel; }
-};
-
-Geometry geometry_of(const Problem& p) {
-  const auto& a = p.attrs<PoolAttrs>();
-  const ir::Dims &x = p.inputs[0].dims, &y = p.outputs[0].dims;
-  const size_t spatial = x.size() - 2, first = a.channels_last ? 1 : 2;
-  Geometry g;
-  g.batch = x[0];
-  g.channels = a.channels_last ? x.back() : x[1];
-  for (size_t i = 0; i < spatial; ++i) {
-    Axis& axis = g.axes[kAxes - spatial + i];
-    axis.in = x[first + i];
-    axis.out = y[first + i];
-    axis.kernel = axis.in;
-    if (a.kernel.empty()) continue;
-    axis.kernel = a.kernel[i];
-    if (!a.strides.empty()) axis.stride = a.strides[i];
-    if (!a.dilations.empty()) axis.dilation = a.dilations[i];
-    if (!a.pads.empty()) axis.begin = a.pads[i], axis.end = a.pads[spatial + i];
-  }
-  return g;
-}
-
 struct Common {
   explicit Common(const Problem& p)
       : loops(isa::loop_table()),
-        g(geometry_of(p)),
+        g(pool_geometry_of(p)),
         max(p.attrs<PoolAttrs>().kind == PoolKind::kMax),
         with_pads(p.attrs<PoolAttrs>().count_include_pad),
         type(p.inputs[0].dtype, loops.pointwise),
         type_index(int(*float_type(p.inputs[0].dtype))) {}
   const isa::LoopTable& loops;
-  Geometry g;
+  PoolGeometry g;
   bool max, with_pads;
   RowType type;
   int type_index;
@@ -161,13 +113,13 @@ class PoolChannelsLast final : public Kernel {
 class PoolPlanes final : public Kernel {
  public:
   explicit PoolPlanes(const Problem& p) : c_(p), threads_(p.threads) {
-    const Axis& w = c_.g.axes[2];
+    const PoolAxis& w = c_.g.axes[2];
     span_ = (w.out - 1) * w.stride + (w.kernel - 1) * w.dilation + 1;
     width_ = (std::max(span_, w.begin + w.in) + 15) / 16 * 16;
     for (int64_t o = 0; o < w.out; ++o) inverse_.push_back(float(1 / double(w.counted(o, c_.with_pads))));
     planes_ = c_.g.batch * c_.g.channels;
     whole_ = c_.g.positions_out() == 1 && c_.g.taps() == c_.g.positions_in();
-    for (const Axis& axis : c_.g.axes) whole_ = whole_ && axis.begin == 0 && axis.dilation == 1;
+    for (const PoolAxis& axis : c_.g.axes) whole_ = whole_ && axis.begin == 0 && axis.dilation == 1;
     tasks_ =
         task_count(double(p.outputs[0].count()) * double(c_.g.axes[0].kernel * c_.g.axes[1].kernel + w.kernel) * 0.1,
                    planes_, p.threads);
@@ -229,7 +181,7 @@ class PoolPlanes final : public Kernel {
   }
   /// Every output position of the width; `to` and the row after it are free.
   void fold_columns(const float* line, float* to) const {
-    const Axis& w = c_.g.axes[2];
+    const PoolAxis& w = c_.g.axes[2];
     if (w.out == 1 && w.dilation == 1) {
       const auto kind = c_.max ? isa::RowReduce::kMax : isa::RowReduce::kSum;
       *to = float(c_.loops.rows.reduce[int(kind)](line, w.kernel));
@@ -258,10 +210,10 @@ Support supports_any(const Problem& p, bool channels_last) {
     return Support::no("indices of maxima are wanted");
   if (!float_type(p.inputs[0].dtype))
     return Support::no("elements are ", p.inputs[0].dtype, ", accepted are f32, bf16 and f16");
-  if (p.inputs[0].dims.size() < 3 || p.inputs[0].dims.size() > 2 + kAxes)
+  if (p.inputs[0].dims.size() < 3 || p.inputs[0].dims.size() > 2 + PoolGeometry::kAxes)
     return Support::no("1 to 3 spatial axes are pooled, x is ", p.inputs[0].dims);
-  const Geometry g = geometry_of(p);
-  for (const Axis& axis : g.axes)
+  const PoolGeometry g = pool_geometry_of(p);
+  for (const PoolAxis& axis : g.axes)
     if (axis.begin < 0 || axis.end < 0) return Support::no("negative pads");
   const double in = double(p.inputs[0].count()), out = double(p.outputs[0].count());
   const double taps = double(channels_last ? g.taps()

@@ -9,6 +9,7 @@
 
 #include "backends/cpu/kernels/rows.h"
 #include "backends/cpu/kernels/strides.h"
+#include "backends/reduce_layout.h"
 #include "base/thread_pool.h"
 
 namespace tenon::cpu {
@@ -23,49 +24,7 @@ constexpr int64_t kColumns = 256;    // columns of a strip
 constexpr int64_t kRowsAtOnce = 64;  // rows whose sum is taken before it joins the total
 constexpr int64_t kStackRow = 8192;  // elements of a narrow row converted at once
 
-struct Axis {
-  int64_t size, stride;
-};
-struct Layout {
-  std::vector<Axis> kept, combined;  ///< outer axes; the kept ones in the order of the result
-  Axis inner{1, 1};
-  bool inner_combined = true;
-  int64_t results = 1, repeats = 1, count = 1;  ///< products of kept and combined outer sizes; elements in a result
-};
-
-Layout layout_of(const Problem& p) {
-  const Dims& x = p.inputs[0].dims;
-  std::vector<bool> gone(x.size(), false);
-  for (int64_t a : p.attrs<ops::ReduceAttrs>().axes) gone[size_t(a < 0 ? a + int64_t(x.size()) : a)] = true;
-  const Dims strides = element_strides(p.inputs[0]);
-  struct Group {
-    Axis axis;
-    bool gone;
-  };
-  std::vector<Group> groups;
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (x[i] == 1) continue;
-    if (!groups.empty() && groups.back().gone == gone[i] && groups.back().axis.stride == strides[i] * x[i]) {
-      groups.back().axis = {groups.back().axis.size * x[i], strides[i]};
-    } else {
-      groups.push_back({{x[i], strides[i]}, gone[i]});
-    }
-  }
-  Layout l;
-  if (!groups.empty() && groups.back().axis.stride == 1) {
-    l.inner = groups.back().axis;
-    l.inner_combined = groups.back().gone;
-    groups.pop_back();
-  }
-  for (const Group& g : groups) {
-    (g.gone ? l.combined : l.kept).push_back(g.axis);
-    (g.gone ? l.repeats : l.results) *= g.axis.size;
-  }
-  l.count = l.repeats * (l.inner_combined ? l.inner.size : 1);
-  return l;
-}
-
-int64_t offset_of(const std::vector<Axis>& axes, int64_t index) {
+int64_t offset_of(const std::vector<ReduceAxis>& axes, int64_t index) {
   int64_t at = 0;
   for (size_t i = axes.size(); i-- > 0; index /= axes[i].size) at += index % axes[i].size * axes[i].stride;
   return at;
@@ -102,7 +61,7 @@ class Reduce final : public Kernel {
   explicit Reduce(const Problem& p)
       : pw_(isa::loop_table().pointwise),
         rows_(isa::loop_table().rows),
-        l_(layout_of(p)),
+        l_(reduce_layout_of(p)),
         kind_(p.attrs<ops::ReduceAttrs>().kind),
         x_(p.inputs[0].dtype, pw_),
         y_(p.outputs[0].dtype, pw_) {
@@ -258,7 +217,7 @@ class Reduce final : public Kernel {
 
   const isa::PointwiseLoops& pw_;
   const isa::RowLoops& rows_;
-  Layout l_;
+  ReduceLayout l_;
   ReduceKind kind_;
   RowType x_, y_;
   int64_t strips_ = 1, tasks_ = 1;

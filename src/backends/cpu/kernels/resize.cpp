@@ -10,6 +10,7 @@
 #include "backends/cpu/kernels/rows.h"
 #include "backends/cpu/kernels/strides.h"
 #include "backends/moves.h"
+#include "backends/resize_plan.h"
 #include "base/thread_pool.h"
 
 namespace tenon::cpu {
@@ -18,85 +19,10 @@ namespace {
 using isa::PwOp;
 using ops::ResizeAttrs;
 
-constexpr int kAxes = 3;
-
-/// Taps of each output position of one axis: [begin[o], begin[o + 1]).
-struct AxisTaps {
-  int64_t in = 1, out = 1;
-  std::vector<int64_t> begin{0, 1}, index{0};
-  std::vector<float> weight{1};
-  int64_t most() const {
-    int64_t n = 0;
-    for (int64_t o = 0; o < out; ++o) n = std::max(n, begin[size_t(o) + 1] - begin[size_t(o)]);
-    return n;
-  }
-};
-
-struct Plan {
-  int64_t outer = 1, inner = 1;
-  std::array<AxisTaps, kAxes> axes;
-  std::string reason;
-};
-Plan refuse(std::string reason) {
-  Plan p;
-  p.reason = std::move(reason);
-  return p;
-}
-
-bool changes(const ResizeAttrs& a, const ops::ResizeAxis& axis) {
-  return axis.in != axis.out || axis.scale_num != axis.scale_den ||
-         a.coordinate == ops::ResizeCoordinate::kTfCropAndResize ||
-         a.coordinate == ops::ResizeCoordinate::kTfHalfPixelForNn;
-}
-
-std::string fill_taps(const ResizeAttrs& a, const ops::ResizeAxis& axis, AxisTaps& t) {
-  t = AxisTaps{axis.in, axis.out, {0}, {}, {}};
-  for (int64_t o = 0; o < axis.out; ++o) {
-    if (changes(a, axis)) {
-      const ops::ResizeTaps taps = ops::resize_taps(a, axis, o);
-      if (taps.outside) return "positions outside the input are extrapolated";
-      for (size_t k = 0; k < taps.index.size(); ++k) {
-        if (taps.weight[k] == 0 && taps.index.size() > 1) continue;
-        t.index.push_back(taps.index[k]);
-        t.weight.push_back(float(taps.weight[k]));
-      }
-    } else {
-      t.index.push_back(o);
-      t.weight.push_back(1);
-    }
-    t.begin.push_back(int64_t(t.index.size()));
-  }
-  return {};
-}
-
-Plan plan_of(const Problem& p) {
-  const auto& a = p.attrs<ResizeAttrs>();
-  for (size_t i = 1; i < p.inputs.size(); ++i)
-    if (p.has_input(i) && !p.constants[i]) return refuse(cat("input ", i, " is not known before running"));
-  auto doubles = [&](size_t i) { return p.has_input(i) ? p.constants[i]->to_doubles() : std::vector<double>(); };
-  const auto axes = ops::resize_axes(a, p.inputs[0].dims, doubles(1), doubles(2),
-                                     p.has_input(3) ? p.constants[3]->to_ints() : ir::Dims());
-  size_t first = axes.size(), last = 0;
-  for (size_t d = 0; d < axes.size(); ++d)
-    if (changes(a, axes[d])) first = std::min(first, d), last = d;
-  if (first == axes.size()) first = last = axes.size() - 1;
-  if (last - first >= kAxes) return refuse("more than 3 neighbouring axes are resized");
-  Plan plan;
-  for (size_t d = 0; d < axes.size(); ++d) {
-    if (d < first)
-      plan.outer *= axes[d].in;
-    else if (d > last)
-      plan.inner *= axes[d].in;
-    else if (std::string reason = fill_taps(a, axes[d], plan.axes[kAxes - 1 - (last - d)]); !reason.empty())
-      return refuse(reason);
-  }
-  return plan;
-}
-
 class Resize final : public Kernel {
  public:
   explicit Resize(const Problem& p)
-      : plan_(plan_of(p)),
+      : plan_(resize_plan_of(p)),
         loops_(isa::loop_table()),
         nearest_(p.attrs<ResizeAttrs>().mode == ops::ResizeMode::kNearest),
         size_(element_bytes(p.inputs[0].dtype)),
@@ -215,7 +141,7 @@ class Resize final : public Kernel {
     }
   }
 
-  Plan plan_;
+  ResizePlan plan_;
   std::vector<Pair> pairs_;
   const isa::LoopTable& loops_;
   bool nearest_;
@@ -233,8 +159,10 @@ Support supports(const Problem& p) {
     return Support::no("elements of type ", p.inputs[0].dtype, " have no whole number of bytes");
   if (a.mode != ops::ResizeMode::kNearest && !float_type(p.inputs[0].dtype))
     return Support::no("elements are ", p.inputs[0].dtype, ", interpolated are f32, bf16 and f16");
-  const Plan plan = plan_of(p);
+  const ResizePlan plan = resize_plan_of(p);
   if (!plan.reason.empty()) return Support::no(plan.reason);
+  for (const AxisTaps& axis : plan.axes)
+    if (axis.outside) return Support::no("positions outside the input are extrapolated");
   const double n = double(p.outputs[0].count());
   return Support::yes(streaming_us(n * 5, n * (a.mode == ops::ResizeMode::kNearest ? 0.1 : 0.4), p.threads));
 }
