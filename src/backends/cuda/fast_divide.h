@@ -8,9 +8,9 @@ namespace tenon::cuda {
 struct Divisor {
   uint32_t magic = 1, shift = 0, value = 1;
   Divisor() = default;
-  explicit Divisor(uint32_t d) : value(d) {
-    while ((uint64_t(1) << shift) < d) ++shift;
-    magic = uint32_t(((uint64_t(1) << 32) * ((uint64_t(1) << shift) - d)) / d + 1);
+  explicit Divisor(int64_t d) : value(uint32_t(d)) {
+    while ((int64_t(1) << shift) < d) ++shift;
+    magic = uint32_t((((uint64_t(1) << shift) - value) << 32) / value + 1);
   }
 #ifdef __CUDACC__
   __device__ __forceinline__ uint32_t divide(uint32_t n) const { return (__umulhi(n, magic) + n) >> shift; }
@@ -19,6 +19,12 @@ struct Divisor {
     const uint32_t q = divide(n);
     n -= q * value;
     return q;
+  }
+  /// Leaves the quotient in `n` and returns the remainder.
+  __device__ __forceinline__ uint32_t take(uint32_t& n) const {
+    const uint32_t q = divide(n), r = n - q * value;
+    n = q;
+    return r;
   }
 #endif
 };
