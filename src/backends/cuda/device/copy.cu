@@ -1,5 +1,6 @@
 #include "backends/cuda/device/copy.h"
 
+#include "backends/cuda/device/bytes.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -169,41 +170,20 @@ cudaError_t copy_strided(const CopySegment* segments, int count, int bytes, cuda
     most = most > segments[i].count ? most : segments[i].count;
   }
   if (most == 0) return cudaSuccess;
-  switch (bytes) {
-    case 1:
-      return copy_as<uint8_t>(batch, count, most, stream);
-    case 2:
-      return copy_as<uint16_t>(batch, count, most, stream);
-    case 4:
-      return copy_as<uint32_t>(batch, count, most, stream);
-    case 8:
-      return copy_as<uint2>(batch, count, most, stream);
-    case 16:
-      return copy_as<uint4>(batch, count, most, stream);
-    default:
-      return cudaErrorInvalidValue;
-  }
+  return with_bytes(bytes, [&](auto element) { return copy_as<decltype(element)>(batch, count, most, stream); });
 }
 
 cudaError_t transpose(const TransposeParams& p, int bytes, cudaStream_t stream) {
-  switch (bytes) {
-    case 1:
-      return transpose_as<uint8_t, 64>(p, stream);
-    case 2: {
-      if (p.rows < 32 || p.columns < 32 || !in_pairs(p)) return transpose_as<uint16_t, 64>(p, stream);
-      const int64_t rows = tiles_of(p.rows, 64), columns = tiles_of(p.columns, 64), tiles = rows * columns * p.outer;
-      if (tiles > kMaxElements) return cudaErrorInvalidValue;
-      return launch(transpose_pairs, dim3(unsigned(tiles)), kThreads, 0, stream, p, Divisor(rows), Divisor(columns));
-    }
-    case 4:
-      return transpose_as<uint32_t, 32>(p, stream);
-    case 8:
-      return transpose_as<uint2, 32>(p, stream);
-    case 16:
-      return transpose_as<uint4, 32>(p, stream);
-    default:
-      return cudaErrorInvalidValue;
+  if (bytes == 2 && p.rows >= 32 && p.columns >= 32 && in_pairs(p)) {
+    const int64_t rows = tiles_of(p.rows, 64), columns = tiles_of(p.columns, 64), tiles = rows * columns * p.outer;
+    if (tiles > kMaxElements) return cudaErrorInvalidValue;
+    return launch(transpose_pairs, dim3(unsigned(tiles)), kThreads, 0, stream, p, Divisor(rows), Divisor(columns));
   }
+  return with_bytes(bytes, [&](auto element) {
+    using T = decltype(element);
+    constexpr int kSide = sizeof(T) <= 2 ? 64 : 32;
+    return transpose_as<T, kSide>(p, stream);
+  });
 }
 
 }  // namespace tenon::cuda

@@ -1,5 +1,6 @@
 #include "backends/cuda/device/pad.h"
 
+#include "backends/cuda/device/bytes.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -42,29 +43,13 @@ __global__ void __launch_bounds__(kThreads) pad_kernel(const __grid_constant__ P
   static_cast<T*>(p.y)[to] = v;
 }
 
-template <class T>
-cudaError_t pad_as(const PadParams& p, cudaStream_t stream) {
-  return launch(pad_kernel<T>, dim3((p.count + kThreads - 1) / kThreads), kThreads, 0, stream, p);
-}
-
 }  // namespace
 
 cudaError_t pad(const PadParams& p, int bytes, cudaStream_t stream) {
   if (p.count == 0) return cudaSuccess;
-  switch (bytes) {
-    case 1:
-      return pad_as<uint8_t>(p, stream);
-    case 2:
-      return pad_as<uint16_t>(p, stream);
-    case 4:
-      return pad_as<uint32_t>(p, stream);
-    case 8:
-      return pad_as<uint2>(p, stream);
-    case 16:
-      return pad_as<uint4>(p, stream);
-    default:
-      return cudaErrorInvalidValue;
-  }
+  return with_bytes(bytes, [&](auto element) {
+    return launch(pad_kernel<decltype(element)>, dim3((p.count + kThreads - 1) / kThreads), kThreads, 0, stream, p);
+  });
 }
 
 }  // namespace tenon::cuda

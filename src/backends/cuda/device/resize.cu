@@ -1,0 +1,141 @@
+#include "backends/cuda/device/resize.h"
+
+#include "backends/cuda/device/bytes.h"
+#include "backends/cuda/device/rows.h"
+#include "backends/cuda/launch.h"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// A range of taps.
+struct Range {
+  int first, last;
+};
+__device__ __forceinline__ Range range_of(const ResizeAxisParams& a, uint32_t o) {
+  return {a.begin[o], a.begin[o + 1]};
+}
+
+/// kN neighbouring elements of the inner axis a thread.
+template <class T, int kN>
+__global__ void __launch_bounds__(kThreads)
+    rows_kernel(const __grid_constant__ ResizeParams p, uint32_t count, Divisor parts) {
+  begin();
+  finish_early();
+  const uint32_t at = blockIdx.x * kThreads + threadIdx.x;
+  if (at >= count) return;
+  uint32_t rest = at;
+  const uint32_t c = parts.take(rest) * kN;
+  const Range w = range_of(p.axes[2], p.axes[2].out.take(rest)), h = range_of(p.axes[1], p.axes[1].out.take(rest)),
+              d = range_of(p.axes[0], p.axes[0].out.take(rest));
+  const T* x = static_cast<const T*>(p.x) + c;
+  const int64_t image = int64_t(rest) * p.axes[0].in;
+  float sum[kN] = {};
+  for (int a = d.first; a < d.last; ++a)
+    for (int b = h.first; b < h.last; ++b) {
+      const int64_t row = ((image + p.axes[0].index[a]) * p.axes[1].in + p.axes[1].index[b]) * p.axes[2].in;
+      const float weight = p.axes[0].weight[a] * p.axes[1].weight[b];
+      for (int k = w.first; k < w.last; ++k) {
+        float v[kN];
+        load_floats<T, kN>(x + (row + p.axes[2].index[k]) * p.inner.value, v);
+        const float f = weight * p.axes[2].weight[k];
+#pragma unroll
+        for (int j = 0; j < kN; ++j) sum[j] += v[j] * f;
+      }
+    }
+  if (d.first == d.last || h.first == h.last || w.first == w.last) {
+#pragma unroll
+    for (int j = 0; j < kN; ++j) sum[j] = p.outside;
+  }
+  store_floats<T, kN>(static_cast<T*>(p.y) + int64_t(at) * kN, sum);
+}
+
+/// Without an inner axis: kN neighbouring positions of the last axis a thread.
+template <class T, int kN>
+__global__ void __launch_bounds__(kThreads)
+    lines_kernel(const __grid_constant__ ResizeParams p, uint32_t count, Divisor parts) {
+  begin();
+  finish_early();
+  const uint32_t at = blockIdx.x * kThreads + threadIdx.x;
+  if (at >= count) return;
+  uint32_t rest = at;
+  const uint32_t o = parts.take(rest) * kN;
+  const Range h = range_of(p.axes[1], p.axes[1].out.take(rest)), d = range_of(p.axes[0], p.axes[0].out.take(rest));
+  const T* x = static_cast<const T*>(p.x);
+  const int64_t image = int64_t(rest) * p.axes[0].in;
+  int begin_at[kN + 1];
+#pragma unroll
+  for (int j = 0; j <= kN; ++j) begin_at[j] = p.axes[2].begin[o + j];
+  float sum[kN] = {};
+  for (int a = d.first; a < d.last; ++a)
+    for (int b = h.first; b < h.last; ++b) {
+      const int64_t row = ((image + p.axes[0].index[a]) * p.axes[1].in + p.axes[1].index[b]) * p.axes[2].in;
+      const float weight = p.axes[0].weight[a] * p.axes[1].weight[b];
+#pragma unroll
+      for (int j = 0; j < kN; ++j)
+        for (int k = begin_at[j]; k < begin_at[j + 1]; ++k)
+          sum[j] += to_float(x[row + p.axes[2].index[k]]) * (weight * p.axes[2].weight[k]);
+    }
+#pragma unroll
+  for (int j = 0; j < kN; ++j)
+    if (d.first == d.last || h.first == h.last || begin_at[j] == begin_at[j + 1]) sum[j] = p.outside;
+  store_floats<T, kN>(static_cast<T*>(p.y) + int64_t(at) * kN, sum);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) nearest_kernel(const __grid_constant__ ResizeParams p) {
+  begin();
+  finish_early();
+  const uint32_t at = blockIdx.x * kThreads + threadIdx.x;
+  if (at >= p.count) return;
+  uint32_t rest = at;
+  const uint32_t c = p.inner.take(rest);
+  const int w = p.axes[2].index[p.axes[2].out.take(rest)], h = p.axes[1].index[p.axes[1].out.take(rest)],
+            d = p.axes[0].index[p.axes[0].out.take(rest)];
+  const int64_t position = ((int64_t(rest) * p.axes[0].in + d) * p.axes[1].in + h) * p.axes[2].in + w;
+  static_cast<T*>(p.y)[at] = static_cast<const T*>(p.x)[position * p.inner.value + c];
+}
+
+dim3 blocks_for(uint32_t count) { return dim3((count + kThreads - 1) / kThreads); }
+
+template <class T, int kN>
+cudaError_t rows(const ResizeParams& p, cudaStream_t stream) {
+  return launch(rows_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
+                Divisor(p.inner.value / kN));
+}
+template <class T, int kN>
+cudaError_t lines(const ResizeParams& p, cudaStream_t stream) {
+  return launch(lines_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
+                Divisor(p.axes[2].out.value / kN));
+}
+
+template <class T>
+cudaError_t resize_as(const ResizeParams& p, cudaStream_t stream) {
+  constexpr uint32_t kMany = 512 * 1024;
+  const uintptr_t x = reinterpret_cast<uintptr_t>(p.x), y = reinterpret_cast<uintptr_t>(p.y);
+  if (p.inner.value == 1) {
+    if (p.count >= kMany && p.axes[2].out.value % 4 == 0 && y % (4 * sizeof(T)) == 0) return lines<T, 4>(p, stream);
+    return lines<T, 1>(p, stream);
+  }
+  if (p.count >= kMany && p.inner.value % kChunk<T> == 0 && (x | y) % 16 == 0) return rows<T, kChunk<T>>(p, stream);
+  constexpr int kPair = 4 / sizeof(T);
+  if (p.inner.value % kPair == 0 && (x | y) % 4 == 0) return rows<T, kPair>(p, stream);
+  return rows<T, 1>(p, stream);
+}
+
+}  // namespace
+
+cudaError_t resize(const ResizeParams& p, Elem type, cudaStream_t stream) {
+  if (p.count == 0) return cudaSuccess;
+  return with_elem(type, [&](auto element) { return resize_as<decltype(element)>(p, stream); });
+}
+
+cudaError_t resize_nearest(const ResizeParams& p, int bytes, cudaStream_t stream) {
+  if (p.count == 0) return cudaSuccess;
+  return with_bytes(bytes, [&](auto element) {
+    return launch(nearest_kernel<decltype(element)>, blocks_for(p.count), kThreads, 0, stream, p);
+  });
+}
+
+}  // namespace tenon::cuda
