@@ -69,6 +69,31 @@ TEST_CASE("attention: masks and pitches") {
         std::string::npos);
 }
 
+TEST_CASE("attention: tiles of tensor cores and their edges") {
+  const Sizes sizes[] = {{1, 2, 1, 16, 64, 64, 64},    {2, 1, 1, 17, 65, 64, 64}, {1, 1, 1, 65, 127, 80, 96},
+                         {1, 1, 1, 33, 129, 128, 128}, {1, 2, 2, 129, 1, 32, 32}, {1, 1, 1, 1, 200, 40, 8}};
+  for (DType t : {DType::kF16, DType::kBF16})
+    for (const Sizes& s : sizes) {
+      CAPTURE(cat(t, " queries ", s.queries, " keys ", s.keys, " sizes ", s.size, " ", s.value_size));
+      FusedAttentionAttrs a{.scale = 0.2f};
+      check_kernel(attention_case(s, a, t));
+      KernelCase packed = attention_case(s, a, t);
+      for (size_t i = 0; i < 3; ++i) packed.inputs[i] = pitched(packed.inputs[i], packed.inputs[i].dims[2] + 24);
+      packed.output_pitch = {s.heads * s.value_size + 8};
+      packed.inputs.push_back(of_type(t, {s.queries, s.keys}, -3, 3));
+      packed.batched = false;
+      check_kernel(packed);
+      a.causal = s.queries <= s.keys;
+      a.q = a.k = a.v = a.y = HeadLayout::kHeads;
+      KernelCase heads = attention_case(s, a, t);
+      heads.inputs.push_back(of_type(DType::kBool, {s.batch, 1, 1, s.keys}));
+      heads.inputs.back().value = ir::Tensor(DType::kBool, {s.batch, 1, 1, s.keys});
+      for (int64_t i = 0; i < s.batch * s.keys; ++i) heads.inputs.back().value->set(i, i % s.keys % 3 != 1);
+      heads.batched = false;
+      check_kernel(heads);
+    }
+}
+
 TEST_CASE("attention: measurements" * doctest::skip()) {
   for (DType t : {DType::kF32, DType::kBF16})
     for (int64_t length : {128, 197, 384}) {

@@ -49,6 +49,27 @@ TEST_CASE("conv: windows, strides, dilations, groups, axes") {
     for (DType type : {DType::kF32, DType::kBF16}) check_kernel(conv_case(s, "relu(i0)", type));
 }
 
+TEST_CASE("conv: f16 as tensor cores take it") {
+  const Shape shapes[] = {{2, 9, 16, 24, 3, 1, 1},
+                          {1, 14, 3, 32, 7, 2, 3},
+                          {2, 7, 64, 40, 1},
+                          {2, 8, 32, 48, 1, 2},
+                          {1, 8, 32, 64, 3, 1, 1, 1, 4},
+                          {1, 9, 32, 32, 3, 1, 1, 1, 32},
+                          {1, 6, 8, 16, 3, 1, 1, 1, 1, 3},
+                          {2, 20, 16, 8, 3, 1, 2, 2, 1, 1},
+                          {1, 13, 12, 20, 3, 1, 1}};
+  for (const Shape& s : shapes)
+    for (const char* program : {"", "relu(i0)", "clip(i0, 0, 6)", "t0 = add(i0, i1); relu(t0)", "silu(i0)"}) {
+      KernelCase c = conv_case(s, program, DType::kF16);
+      if (std::string_view(program).find("i1") != std::string_view::npos)
+        c.inputs.push_back(of_type(DType::kF16, y_dims(s)));
+      c.must_accept = false;
+      c.norm = 1e-3;
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("conv: epilogues") {
   const Shape s{2, 8, 16, 20, 3, 1, 1};
   for (const char* program : {"", "relu(i0)", "clip(i0, 0, 6)", "silu(i0)", "gelu_erf(i0)", "hard_swish(i0)",

@@ -55,5 +55,38 @@ TEST_CASE("matmul: bias, epilogues, rows with a pitch") {
     }
 }
 
+TEST_CASE("matmul: residuals, constant biases and functions of libraries' epilogues") {
+  struct {
+    ir::Dims a, b, residual;
+  } const shapes[] = {{{3, 16, 64}, {64, 48}, {3, 16, 48}},  // one product
+                      {{3, 16, 64}, {64, 48}, {1, 16, 48}},  // the residual is the same for all rows of the batch
+                      {{2, 3, 8, 24}, {3, 24, 16}, {2, 3, 8, 16}},  // two axes of batch
+                      {{33, 100}, {100, 7}, {33, 7}}};
+  for (DType type : {DType::kF32, DType::kBF16, DType::kF16})
+    for (const auto& s : shapes)
+      for (const char* program : {"add(i0, i1)", "t0 = add(i1, i0); relu(t0)", "t0 = add(i0, i1); gelu_tanh(t0)"}) {
+        ops::MatMulAttrs t;
+        t.epilogue = program;
+        KernelCase c = product(s.a, s.b, t, type);
+        c.batched = false;
+        c.must_accept = type != DType::kF16;
+        c.inputs[1].constant = s.b.size() == 2;
+        c.inputs.push_back(constant(f32({s.b.back()})));
+        c.inputs.push_back(of_type(type, s.residual));
+        c.norm = type == DType::kF32 ? 2e-6 : type == DType::kBF16 ? 6e-3 : 1e-3;
+        check_kernel(c);
+      }
+}
+
+TEST_CASE("matmul: f32 results of narrow operands") {
+  for (DType type : {DType::kBF16, DType::kF16}) {
+    KernelCase c = product({2, 17, 40}, {40, 24}, {}, type);
+    c.inputs[1].constant = true;
+    c.output_types = {DType::kF32};
+    c.must_accept = type != DType::kF16;
+    check_kernel(c);
+  }
+}
+
 }  // namespace
 }  // namespace tenon::cpu::testing
