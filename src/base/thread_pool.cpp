@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/knobs.h"
 
 namespace tenon {
@@ -22,6 +23,12 @@ constexpr int kMaxThreads = 1024;
 
 std::atomic<int> fork_generation{0};
 thread_local int current_worker = -1;  // >= 0 inside a task
+thread_local const std::atomic<bool>* interrupt = nullptr;
+
+bool is_set(const std::atomic<bool>* flag) { return flag && flag->load(std::memory_order_relaxed); }
+void check(const std::atomic<bool>* flag) {
+  if (is_set(flag)) fail(ErrorCode::kCancelled, "the work was cancelled");
+}
 
 void relax() {
 #if defined(__x86_64__)
@@ -67,6 +74,7 @@ struct ThreadPool::State {
   std::condition_variable wake;
   std::exception_ptr error;
   const FunctionRef<void(int64_t, int)>* fn = nullptr;
+  const std::atomic<bool>* interrupt = nullptr;
   std::vector<Share> shares;
   std::vector<std::thread> threads;
 
@@ -79,7 +87,7 @@ struct ThreadPool::State {
       Share& share = shares[(worker + i) % n];
       while (share.next.load(std::memory_order_relaxed) < share.end) {
         int64_t task = share.next.fetch_add(1, std::memory_order_relaxed);
-        if (task >= share.end || failed.load(std::memory_order_relaxed)) break;
+        if (task >= share.end || failed.load(std::memory_order_relaxed) || is_set(interrupt)) break;
         try {
           (*fn)(task, worker);
         } catch (...) {
@@ -129,6 +137,7 @@ struct ThreadPool::State {
       shares[i].end = tasks / n * (i + 1) + std::min(i + 1, tasks % n);
     }
     fn = &f;
+    interrupt = tenon::interrupt;
     uint64_t epoch = word.load(std::memory_order_relaxed) / kEpoch + 1;
     word.store(epoch * kEpoch + kOpen, std::memory_order_seq_cst);
     if (sleepers.load(std::memory_order_seq_cst) > 0) {
@@ -170,7 +179,10 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::parallel_for(int64_t tasks, FunctionRef<void(int64_t, int)> fn) {
   auto alone = [&] {
-    for (int64_t i = 0; i < tasks; ++i) fn(i, current_worker < 0 ? 0 : current_worker);
+    for (int64_t i = 0; i < tasks; ++i) {
+      check(interrupt);
+      fn(i, current_worker < 0 ? 0 : current_worker);
+    }
   };
   if (tasks <= 1 || threads_ == 1 || current_worker >= 0) return alone();
   if (generation_ != fork_generation.load(std::memory_order_relaxed)) {
@@ -190,7 +202,11 @@ void ThreadPool::parallel_for(int64_t tasks, FunctionRef<void(int64_t, int)> fn)
   }
   state.busy.store(false, std::memory_order_release);
   if (error) std::rethrow_exception(error);
+  check(interrupt);
 }
+
+Interruptible::Interruptible(const std::atomic<bool>& flag) : before_(interrupt) { interrupt = &flag; }
+Interruptible::~Interruptible() { interrupt = before_; }
 
 ThreadPool& ThreadPool::shared() {
   static ThreadPool* pool = new ThreadPool();  // never destroyed: threads may still hold engines at exit

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "base/interrupt.h"
 #include "base/thread_pool.h"
 #include "builder/precision.h"
 #include "builder/progress.h"
@@ -18,13 +19,20 @@ std::vector<ir::Dims> optimum(const plan::Profile& profile) {
   return dims;
 }
 
-}  // namespace
+/// Whether a value can be an output: its type has a size, and it is not one yet.
+bool can_show(const ir::Graph& g, ir::ValueId v) {
+  const ir::Value& value = g.value(v);
+  return value.producer != ir::kNone && g.node(value.producer).alive && value.ranked &&
+         value.dtype != ir::DType::kString && !g.is_output(v);
+}
 
-plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildReport* report) {
-  BuildReport unused;
-  BuildReport& out = report ? *report : unused;
+void output_unfused(ir::Graph& g, const ir::Graph& network) {
+  for (ir::ValueId v = 0; v < g.value_count(); ++v)
+    if (network.find(g.value(v).name) != ir::kNone && can_show(g, v)) g.outputs.push_back(v);
+}
+
+plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions& options, BuildReport& out) {
   const double begin = now();
-  Phases phases(options.progress);
   const Backend& backend = options.backend ? *options.backend : cpu_backend();
   ThreadPool pool(options.threads);
 
@@ -36,9 +44,15 @@ plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildRep
   plan.info = options.info;
 
   {
-    Phases::Scope phase(phases, "Optimize graph", 1);
-    out.passes = optimize(plan.graph, options, optimum(plan.profiles[0]), backend, pool);
+    Phases::Scope phase(phases, "Optimize graph", int(passes::pipeline().size()));
+    BuildOptions watched = options;
+    watched.passes.cancelled = [&] {
+      return phases.cancelled() || (options.passes.cancelled && options.passes.cancelled());
+    };
+    out.passes = optimize(plan.graph, watched, optimum(plan.profiles[0]), backend, pool);
+    if (options.output_unfused) output_unfused(plan.graph, network);
     plan.graph.compact();
+    phase.step(int(passes::pipeline().size()) - 1);
     out.pass_seconds = now() - begin;
   }
   for (const plan::Profile& profile : plan.profiles) {
@@ -47,18 +61,35 @@ plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildRep
     runtime::PrepareOptions prepare;
     prepare.backend = &backend;
     prepare.threads = pool.size();
-    select::SelectOptions select{options.level,
-                                 options.max_candidates,
-                                 0,
-                                 options.error_on_timing_cache_miss,
-                                 options.timing_cache,
-                                 options.log,
-                                 [&](size_t done, size_t) { phase.step(int(done)); }};
+    select::SelectOptions select;
+    select.level = options.level;
+    select.max_candidates = options.max_candidates;
+    select.average_of = options.timing_runs;
+    select.error_on_miss = options.error_on_timing_cache_miss;
+    select.cache = options.timing_cache;
+    select.log = options.log;
+    select.step = [&](size_t done, size_t) { phase.step(int(done)); };
+    select.workspace_limit = options.workspace_limit;
+    select.filter = options.filter;
     plan.choices.push_back(select_kernels(concrete, prepare, pool, select, &out.nodes.emplace_back()));
   }
   out.seconds = now() - begin;
   out.select_seconds = out.seconds - out.pass_seconds;
   return plan;
+}
+
+}  // namespace
+
+plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildReport* report) {
+  BuildReport unused;
+  Phases phases(options.progress);
+  const Interruptible interruptible(phases.cancelled());
+  try {
+    return build_in(phases, network, options, report ? *report : unused);
+  } catch (const Error&) {
+    phases.rethrow();  // what the monitor threw says more than that it cancelled
+    throw;
+  }
 }
 
 }  // namespace tenon::builder

@@ -14,12 +14,14 @@
 
 namespace tenon::builder {
 
-/// Told of a build's phases; may stop it. Phases nest by name of their parent ("" at the top).
+/// Told of a build's phases; may stop it. Phases nest by name of their parent ("" at the top). Calls come one at a
+/// time, from the building thread or, when it has been silent for a while, from another.
 class ProgressMonitor {
  public:
   virtual ~ProgressMonitor() = default;
   virtual void phase_start(const std::string& phase, const std::string& parent, int steps) = 0;
-  /// Returns false to cancel the build, which then throws kCancelled.
+  /// Returns false to cancel the build, which then throws kCancelled. A step that takes long is reported again and
+  /// again while it lasts, so that the build ends soon after somebody wants it to.
   virtual bool step_complete(const std::string& phase, int step) = 0;
   virtual void phase_finish(const std::string& phase) = 0;
 };
@@ -31,6 +33,10 @@ struct BuildOptions {
   const Backend* backend = nullptr;     ///< null: the CPU
   int threads = 0;                      ///< to time with; 0 as the engine's default
   int max_candidates = 0;               ///< most kernels timed a node; 0: by level
+  int timing_runs = 0;                  ///< least number of runs a kernel is timed over; 0: by level
+  int64_t workspace_limit = INT64_MAX;  ///< most bytes of workspace a kernel may need
+  select::Filter filter;                ///< chooses among kernels before they are timed
+  bool output_unfused = false;          ///< what is left of the network's values after the passes becomes outputs too
   bool error_on_timing_cache_miss = false;
   select::TimingCache* timing_cache = nullptr;
   ProgressMonitor* progress = nullptr;

@@ -1,36 +1,58 @@
 // Reporting of phases to a ProgressMonitor, and cancelling.
 #pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "builder/builder.h"
 
 namespace tenon::builder {
 
+/// One phase at a time. A thread of its own asks the monitor again while a step lasts.
 class Phases {
  public:
-  explicit Phases(ProgressMonitor* monitor) : monitor_(monitor) {}
+  explicit Phases(ProgressMonitor* monitor);
+  ~Phases();
+  Phases(const Phases&) = delete;
+  Phases& operator=(const Phases&) = delete;
+
+  /// Set once the monitor has cancelled the build or thrown.
+  const std::atomic<bool>& cancelled() const { return cancelled_; }
+
+  /// Throws what the monitor threw, if it did.
+  void rethrow();
 
   /// A phase for as long as it lives.
   class Scope {
    public:
-    Scope(Phases& phases, std::string name, int steps) : monitor_(phases.monitor_), name_(std::move(name)) {
-      if (monitor_) monitor_->phase_start(name_, "", steps);
-    }
-    ~Scope() {
-      if (monitor_) monitor_->phase_finish(name_);
-    }
-    void step(int index) {
-      if (monitor_ && !monitor_->step_complete(name_, index))
-        fail(ErrorCode::kCancelled, "the build was cancelled in phase '", name_, "'");
-    }
+    Scope(Phases& phases, std::string name, int steps);
+    ~Scope();
+    /// Throws kCancelled if the build is to end, or what the monitor threw.
+    void step(int index);
 
    private:
-    ProgressMonitor* monitor_;
-    std::string name_;
+    Phases& phases_;
   };
 
  private:
+  using Clock = std::chrono::steady_clock;
+  void report(int index);
+  void watch();
+
   ProgressMonitor* monitor_;
+  std::atomic<bool> cancelled_{false};
+  std::mutex mutex_;  ///< held during every call of the monitor
+  std::condition_variable changed_;
+  std::string phase_;  ///< empty: none
+  int step_ = -1;
+  Clock::time_point reported_;
+  std::exception_ptr thrown_;
+  bool done_ = false;
+  std::thread watcher_;
 };
 
 }  // namespace tenon::builder

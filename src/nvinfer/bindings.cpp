@@ -7,13 +7,13 @@ int32_t CudaEngine::getNbBindings() const noexcept { return getNbIOTensors() * g
 
 int32_t CudaEngine::getBindingIndex(const char* name) const noexcept {
   auto io = name ? core_->find_io(name) : std::nullopt;
-  return io ? static_cast<int32_t>(*io) : -1;
+  return io && *io < io_count_ ? static_cast<int32_t>(*io) : -1;
 }
 
 const char* CudaEngine::getBindingName(int32_t index) const noexcept {
   return guard(reports_, "ICudaEngine::getBindingName", [&] {
     const size_t io = binding(index);
-    const size_t profile = size_t(index) / core_->io().size();
+    const size_t profile = size_t(index) / io_count_;
     const std::string& name = core_->io()[io].name;
     return profile == 0 ? name.c_str() : keep(cat(name, " [profile ", profile, "]"));
   });

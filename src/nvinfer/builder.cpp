@@ -1,6 +1,7 @@
 #include "nvinfer/builder.h"
 
 #include "builder/builder.h"
+#include "nvinfer/algorithms.h"
 #include "nvinfer/calibration.h"
 #include "nvinfer/client.h"
 #include "nvinfer/engine.h"
@@ -94,6 +95,12 @@ ICudaEngine* Builder::buildCudaEngine(INetworkDefinition& network) noexcept {
     if (int8_mode_) config.setFlag(BuilderFlag::kINT8);
     config.setInt8Calibrator(calibrator_);
     config.setMaxWorkspaceSize(max_workspace_size_);
+    config.setAvgTimingIterations(average_find_iterations_);
+    config.setMinTimingIterations(min_find_iterations_);
+    if (strict_type_constraints_) config.setFlag(BuilderFlag::kSTRICT_TYPES);
+    if (refittable_) config.setFlag(BuilderFlag::kREFIT);
+    if (gpu_fallback_) config.setFlag(BuilderFlag::kGPU_FALLBACK);
+    config.setDefaultDeviceType(default_device_type_);
     return buildEngineWithConfig(network, config);
   });
 }
@@ -121,39 +128,125 @@ bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuild
   return guard(reports_, "IBuilder::isNetworkSupported", [&] { return own(network).lowered(), true; });
 }
 
-plan::Plan Builder::build(const Network& network, const BuilderConfig& config) const {
-  config.warn_of_unsupported();
-  const ir::Graph graph = network.lowered();
-  LoggerSink sink(reports_);
-  Logger log(sink, Severity::kVerbose);
-  builder::BuildOptions options;
-  options.log = &log;
-  options.backend = &default_backend();
-  options.timing_cache = config.timing_cache();
-  options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
+bool Builder::setMaxThreads(int32_t threads) noexcept {
+#if NV_TENSORRT_MAJOR >= 8
+  if (threads < 1) return false;
+  max_threads_ = threads;
+#else
+  (void)threads;
+#endif
+  return true;
+}
+
+void Builder::set_profiles(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
+                           builder::BuildOptions& options) const {
   if (network.implicit()) {
     options.profiles.push_back(batch_profile(graph, max_batch()));
     options.info[kImplicitBatch] = cat(max_batch());
+    return;
   }
-  for (const auto& profile : config.profiles()) {
-    if (!network.implicit()) options.profiles.push_back(profile->ranges(graph));
-  }
+  for (const auto& profile : config.profiles()) options.profiles.push_back(profile->ranges(graph));
   if (options.profiles.empty()) options.profiles.push_back(OptimizationProfile(reports_).ranges(graph));
+}
+
+namespace {
+
+void set_timing(const BuilderConfig& config, builder::BuildOptions& options) {
+  options.timing_cache = config.timing_cache();
+  options.timing_runs = config.timing_runs();
+  options.workspace_limit = config.workspace_limit();
 #if NV_TENSORRT_MAJOR >= 8
-  options.level = config.getBuilderOptimizationLevel();
-  options.threads = max_threads_;
+  options.level = std::clamp(config.getBuilderOptimizationLevel(), 0, 5);
   options.error_on_timing_cache_miss = config.has(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
-  std::unique_ptr<Progress> progress;
-  if (IProgressMonitor* user = config.getProgressMonitor()) progress = std::make_unique<Progress>(*user);
-  options.progress = progress.get();
+#if TRT_UNTIL(8)
+  if (config.has(BuilderFlag::kENABLE_TACTIC_HEURISTIC)) options.level = std::min(options.level, 2);
+#endif
 #endif
 #if NV_TENSORRT_MAJOR >= 10
   options.max_candidates = std::max(0, config.getMaxNbTactics());
 #endif
 #if TRT_UNTIL(10)
+  if (IAlgorithmSelector* selector = config.getAlgorithmSelector()) {
+#if NV_TENSORRT_MAJOR >= 8
+    const bool reject_empty = config.has(BuilderFlag::kREJECT_EMPTY_ALGORITHMS);
+#else
+    const bool reject_empty = false;
+#endif
+    options.filter = [selector, reject_empty](const select::NodeReport& node) {
+      return ask_selector(*selector, node, reject_empty);
+    };
+  }
+#endif
+}
+
+/// Debug tensors that are neither inputs nor outputs become outputs behind those of the network.
+void set_debug_tensors(const Network& network, const Reports& reports, ir::Graph& graph,
+                       builder::BuildOptions& options) {
+  options.output_unfused = network.unfused_are_debug();
+  const std::vector<std::string> names = network.debug_names();
+  if (names.empty() && !options.output_unfused) return;
+  options.info[kOutputs] = cat(graph.outputs.size());
+  std::string marked;
+  for (const std::string& name : names) {
+    const ir::ValueId v = graph.find(name);
+    if (v == ir::kNone || graph.constant(v)) {
+      reports.log(ILogger::Severity::kWARNING,
+                  cat("INetworkDefinition::markDebug: '", name, "' is a constant or stands for another tensor"));
+      continue;
+    }
+    if (!graph.is_input(v) && !graph.is_output(v)) graph.outputs.push_back(v);
+    marked += name + "\n";
+  }
+  options.info[kDebugTensors] = marked;
+}
+
+void report_memory(const plan::Plan& plan, const Reports& reports) {
+  int64_t weights = 0;
+  for (ir::ValueId v = 0; v < plan.graph.value_count(); ++v)
+    if (const ir::Tensor* t = plan.graph.constant(v)) weights += t->bytes();
+  reports.log(ILogger::Severity::kINFO,
+              cat("Memory: ", weights, " bytes of weights in ", plan.graph.node_count(), " layers"));
+}
+
+}  // namespace
+
+plan::Plan Builder::build(const Network& network, const BuilderConfig& config) const {
+  config.check();
+  ir::Graph graph = network.lowered();
+  LoggerSink sink(reports_);
+  Logger log(sink, Severity::kVerbose);
+  builder::BuildOptions options;
+  options.log = &log;
+  options.backend = &default_backend();
+  options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
+  set_profiles(network, config, graph, options);
+  set_timing(config, options);
+#if NV_TENSORRT_MAJOR >= 8
+  options.info[kHardware] = cat(static_cast<int>(config.getHardwareCompatibilityLevel()));
+  options.threads = max_threads_;
+  std::unique_ptr<Progress> progress;
+  if (IProgressMonitor* user = config.getProgressMonitor()) progress = std::make_unique<Progress>(*user);
+  options.progress = progress.get();
+#endif
+#if TRT_UNTIL(10)
   set_types(config, network, graph, options.threads, reports_, options);
 #endif
-  return builder::build(graph, options);
+#if NV_TENSORRT_MAJOR >= 10
+  options.passes.channels_last = !config.has(BuilderFlag::kDIRECT_IO);
+#endif
+  set_debug_tensors(network, reports_, graph, options);
+  builder::BuildReport report;
+  plan::Plan plan = builder::build(graph, options, &report);
+#if TRT_UNTIL(10)
+  if (IAlgorithmSelector* selector = config.getAlgorithmSelector())
+    for (const auto& nodes : report.nodes) tell_selector(*selector, nodes);
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  if (config.has(BuilderFlag::kMONITOR_MEMORY)) report_memory(plan, reports_);
+#else
+  (void)report_memory;
+#endif
+  return plan;
 }
 
 IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept {
@@ -169,8 +262,12 @@ IHostMemory* Builder::buildSerializedNetworkWithKernelText(INetworkDefinition& n
 
 ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilderConfig& config) noexcept {
   return guard(reports_, "IBuilder::buildEngineWithConfig", [&]() -> ICudaEngine* {
-    const runtime::EngineOptions options{&default_backend(), 0};
-    return new CudaEngine(runtime::Engine::create(build(own(network), own(config)), options), reports_);
+    runtime::EngineOptions options;
+    options.backend = &default_backend();
+#if NV_TENSORRT_MAJOR >= 8
+    options.threads = max_threads_;
+#endif
+    return new CudaEngine(runtime::Engine::create(build(own(network), own(config)), options), reports_, allocator_);
   });
 }
 

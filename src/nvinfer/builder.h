@@ -1,5 +1,6 @@
 // IBuilder: networks to plans and engines.
 #pragma once
+#include "builder/builder.h"
 #include "nvinfer/config.h"
 #include "nvinfer/network.h"
 
@@ -15,6 +16,7 @@ class Builder final : public BuilderState {
   bool platformHasTf32() const noexcept { return false; }
   int32_t getMaxDLABatchSize() const noexcept { return 0; }
   int32_t getNbDLACores() const noexcept { return 0; }
+  bool setMaxThreads(int32_t threads) noexcept;
   void setGpuAllocator(IGpuAllocator* allocator) noexcept { allocator_ = allocator; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
@@ -41,7 +43,7 @@ class Builder final : public BuilderState {
   ICudaEngine* buildCudaEngine(INetworkDefinition& network) noexcept;
   void reset(INetworkDefinition&) noexcept {}
   void setInt8Calibrator(IInt8Calibrator* calibrator) noexcept { calibrator_ = calibrator; }
-  void allowGPUFallback(bool) noexcept {}
+  void allowGPUFallback(bool allow) noexcept { gpu_fallback_ = allow; }
   void setDeviceType(ILayer*, DeviceType) noexcept {}
   DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
   bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
@@ -51,6 +53,8 @@ class Builder final : public BuilderState {
 
  private:
   plan::Plan build(const Network& network, const BuilderConfig& config) const;
+  void set_profiles(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
+                    builder::BuildOptions& options) const;
   Reports reports_;
   int client_;
   /// The largest batch of networks with an implicit batch dimension.
@@ -58,6 +62,7 @@ class Builder final : public BuilderState {
   IGpuAllocator* allocator_ = nullptr;
 #if TRT_UNTIL(7)
   IInt8Calibrator* calibrator_ = nullptr;
+  bool gpu_fallback_ = false;
 #endif
   std::vector<std::unique_ptr<OptimizationProfile>> profiles_;  ///< live as long as the builder
 };

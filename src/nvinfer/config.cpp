@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "nvinfer/host_memory.h"
 
 namespace tenon::nvinfer {
@@ -13,7 +15,25 @@ void BuilderConfig::reset() noexcept {
   profiles_.clear();
   avg_timing_iterations_ = 1;
   dla_core_ = -1;
+  default_device_type_ = DeviceType::kGPU;
+  engine_capability_ = static_cast<EngineCapability>(0);
+  profile_stream_ = nullptr;
+  profiling_verbosity_ = static_cast<ProfilingVerbosity>(0);
+  plugins_.clear();
+#if TRT_UNTIL(10)
+  int8_calibrator_ = nullptr;
+  algorithm_selector_ = nullptr;
+  calibration_profile_ = nullptr;
+  quantization_flags_ = 0;
+#endif
+#if TRT_UNTIL(8)
+  max_workspace_size_ = 0;
+  min_timing_iterations_ = 1;
+#endif
 #if NV_TENSORRT_MAJOR >= 8
+  tactic_sources_ = default_tactic_sources();
+  hardware_compatibility_level_ = HardwareCompatibilityLevel::kNONE;
+  progress_monitor_ = nullptr;
   builder_optimization_level_ = 3;
   max_aux_streams_ = -1;
   timing_cache_ = nullptr;
@@ -23,23 +43,45 @@ void BuilderConfig::reset() noexcept {
 #if NV_TENSORRT_MAJOR >= 10
   max_nb_tactics_ = -1;
   l2_limit_for_tiling_ = -1;
+  tiling_optimization_level_ = TilingOptimizationLevel::kNONE;
+  runtime_platform_ = RuntimePlatform::kSAME_AS_BUILD;
+  remote_auto_tuning_config_.clear();
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+  build_route_.clear();
 #endif
 }
 
-void BuilderConfig::warn_of_unsupported() const {
-  auto warn = [&](bool set, const char* what) {
-    if (set) reports_.log(ILogger::Severity::kWARNING, cat("IBuilderConfig: ", what));
-  };
-  warn(has(BuilderFlag::kREFIT), "kREFIT is not honoured, the engine's weights stay as they are");
-#if TRT_UNTIL(10)
-  warn(int8_calibrator_ != nullptr && !has(BuilderFlag::kINT8), "the INT8 calibrator is not run without kINT8");
-  warn(algorithm_selector_ != nullptr, "the algorithm selector is not asked");
+#if NV_TENSORRT_MAJOR >= 8
+TacticSources BuilderConfig::default_tactic_sources() {
+  TacticSources sources = 0;
+#if TRT_UNTIL(8)
+  for (TacticSource s : {TacticSource::kCUBLAS, TacticSource::kCUBLAS_LT, TacticSource::kCUDNN})
+    sources |= 1U << static_cast<uint32_t>(s);
 #endif
-#if NV_TENSORRT_MAJOR >= 10
-  warn(has(BuilderFlag::kSTRIP_PLAN), "kSTRIP_PLAN is not honoured, the plan keeps its weights");
-  warn(has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING has no effect on a processor");
+  for (TacticSource s : {TacticSource::kEDGE_MASK_CONVOLUTIONS, TacticSource::kJIT_CONVOLUTIONS})
+    sources |= 1U << static_cast<uint32_t>(s);
+  return sources;
+}
 #endif
-  warn(!plugins_.empty(), "plugin libraries are not put into the plan");
+
+int64_t BuilderConfig::workspace_limit() const {
+#if NV_TENSORRT_MAJOR >= 8
+  if (auto it = pools_.find(MemoryPoolType::kWORKSPACE); it != pools_.end())
+    return static_cast<int64_t>(std::min<size_t>(it->second, INT64_MAX));
+#endif
+#if TRT_UNTIL(8)
+  if (max_workspace_size_ > 0) return static_cast<int64_t>(std::min<size_t>(max_workspace_size_, INT64_MAX));
+#endif
+  return INT64_MAX;
+}
+
+int32_t BuilderConfig::timing_runs() const {
+  int32_t runs = avg_timing_iterations_ > 1 ? avg_timing_iterations_ : 0;
+#if TRT_UNTIL(8)
+  runs = std::max(runs, min_timing_iterations_);
+#endif
+  return std::max(0, runs);
 }
 
 int32_t BuilderConfig::addOptimizationProfile(const IOptimizationProfile* profile) noexcept {
@@ -70,6 +112,10 @@ select::TimingCache* BuilderConfig::timing_cache() const {
 ITimingCache* BuilderConfig::createTimingCache(const void* blob, size_t size) const noexcept {
   return guard(reports_, "IBuilderConfig::createTimingCache",
                [&]() -> ITimingCache* { return new TimingCache(reports_, blob, size); });
+}
+
+void BuilderConfig::setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept {
+  guard(reports_, "IBuilderConfig::setMemoryPoolLimit", [&] { pools_[pool] = size; });
 }
 
 size_t BuilderConfig::getMemoryPoolLimit(MemoryPoolType pool) const noexcept {

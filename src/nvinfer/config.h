@@ -47,8 +47,15 @@ class BuilderConfig final : public BuilderConfigState {
     return static_cast<const OptimizationProfile*>(calibration_profile_);
   }
 #endif
-  /// Logs a warning for every setting that a build does not honour.
-  void warn_of_unsupported() const;
+  /// Logs a warning for every setting that a build cannot follow. Throws kUnsupported for what is refused altogether.
+  void check() const;
+#if NV_TENSORRT_MAJOR >= 8
+  static TacticSources default_tactic_sources();
+#endif
+  /// Most bytes of workspace that a kernel may need; INT64_MAX where nobody set a limit.
+  int64_t workspace_limit() const;
+  /// Least number of runs that a kernel is timed over.
+  int32_t timing_runs() const;
 
   void setFlags(BuilderFlags flags) noexcept { flags_ = flags; }
   BuilderFlags getFlags() const noexcept { return flags_; }
@@ -88,7 +95,7 @@ class BuilderConfig final : public BuilderConfigState {
   ITimingCache* createTimingCache(const void* blob, size_t size) const noexcept;
   bool setTimingCache(const ITimingCache& cache, bool) noexcept { return timing_cache_ = &cache, true; }
   const ITimingCache* getTimingCache() const noexcept { return timing_cache_; }
-  void setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept { pools_[pool] = size; }
+  void setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept;
   size_t getMemoryPoolLimit(MemoryPoolType pool) const noexcept;
   void setPreviewFeature(PreviewFeature feature, bool enable) noexcept;
   bool getPreviewFeature(PreviewFeature feature) const noexcept { return preview_.count(feature) > 0; }
@@ -105,6 +112,9 @@ class BuilderConfig final : public BuilderConfigState {
 #if TRT_UNTIL(10)
   QuantizationFlags quantization_flags_ = 0;
 #endif
+  void ignore(const char* setting, const char* why) const;
+  void report_flags() const;
+  void report_settings() const;
 #if NV_TENSORRT_MAJOR >= 8
   TacticSources tactic_sources_ = 0;
   const ITimingCache* timing_cache_ = nullptr;

@@ -2,35 +2,55 @@
 
 #include "backends/device.h"
 #include "base/checked.h"
+#include "nvinfer/memory.h"
 #include "nvinfer/stream.h"
 
 namespace tenon::nvinfer {
 
-ExecutionContext::ExecutionContext(const CudaEngine& engine)
+ExecutionContext::ExecutionContext(const CudaEngine& engine, bool with_memory)
     : engine_(engine),
+      engine_alive_(engine.alive()),
       keep_(engine.shared()),
       core_(keep_->create_context()),
       reports_(engine.reports()),
+      with_memory_(with_memory),
+      debug_state_(keep_->io().size(), false),
       shape_data_(keep_->io().size()) {
 #if NV_TENSORRT_MAJOR >= 8
   enqueue_emits_profile_ = true;
   allocators_.resize(keep_->io().size());
 #endif
+  if (!with_memory)
+    core_->use_memory(nullptr, 0);
+  else if (engine.allocator())
+    core_->set_memory_allocator(memory_from(engine.allocator(), reports_));
+  give_memory_to_hidden_outputs();
+}
+
+ExecutionContext::InUse::InUse(std::atomic<bool>& flag) : flag_(flag) {
+  require(!flag.exchange(true), ErrorCode::kInvalidArgument,
+          "another thread is using this execution context, a context serves one thread at a time");
+}
+
+const CudaEngine& ExecutionContext::engine() const {
+  require(*engine_alive_, ErrorCode::kInvalidArgument, "the engine of this execution context has been deleted");
+  return engine_;
 }
 
 bool ExecutionContext::setOptimizationProfile(int32_t profile) noexcept {
   return guard(reports_, "IExecutionContext::setOptimizationProfile",
-               [&] { return core_->set_profile(profile), true; });
+               [&] { return InUse(in_use_), core_->set_profile(profile), true; });
 }
 
 void ExecutionContext::set_dims(size_t io, ir::Dims dims) {
+  const InUse claim(in_use_);
   require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", keep_->io()[io].name, "' is no input");
   core_->set_input_dims(io, dims);
 }
 
 bool ExecutionContext::setInputShape(const char* name, const Dims& dims) noexcept {
   return guard(reports_, "IExecutionContext::setInputShape",
-               [&] { return set_dims(engine_.find(name), to_core(dims)), true; });
+               [&] { return set_dims(engine().find(name), to_core(dims)), true; });
 }
 
 ir::Dims ExecutionContext::dims_now(size_t io) const {
@@ -41,7 +61,7 @@ ir::Dims ExecutionContext::dims_now(size_t io) const {
 
 Dims ExecutionContext::getTensorShape(const char* name) const noexcept {
   return guard(
-      reports_, "IExecutionContext::getTensorShape", [&] { return engine_.shown(dims_now(engine_.find(name))); },
+      reports_, "IExecutionContext::getTensorShape", [&] { return engine().shown(dims_now(engine().find(name))); },
       invalid_dims());
 }
 
@@ -49,10 +69,10 @@ Dims ExecutionContext::getTensorStrides(const char* name) const noexcept {
   return guard(
       reports_, "IExecutionContext::getTensorStrides",
       [&] {
-        ir::Dims dims = dims_now(engine_.find(name)), strides(dims.size(), 1);
+        ir::Dims dims = dims_now(engine().find(name)), strides(dims.size(), 1);
         for (size_t i = dims.size(); i-- > 1;)
           strides[i - 1] = dims[i] < 0 || strides[i] < 0 ? -1 : checked_mul(strides[i], dims[i]);
-        return engine_.shown(strides);
+        return engine().shown(strides);
       },
       invalid_dims());
 }
@@ -70,7 +90,7 @@ int32_t ExecutionContext::inferShapes(int32_t capacity, const char** names) noex
       [&] {
         int32_t missing = 0;
         for (size_t i = 0; i < keep_->input_count(); ++i) {
-          if (core_->input_dims(i) && (!engine_.is_shape_input(i) || core_->address(i))) continue;
+          if (core_->input_dims(i) && (!engine().is_shape_input(i) || core_->address(i))) continue;
           if (names && missing < capacity) names[missing] = keep_->io()[i].name.c_str();
           ++missing;
         }
@@ -82,17 +102,17 @@ int32_t ExecutionContext::inferShapes(int32_t capacity, const char** names) noex
 
 bool ExecutionContext::setTensorAddress(const char* name, void* data) noexcept {
   return guard(reports_, "IExecutionContext::setTensorAddress",
-               [&] { return core_->set_address(engine_.find(name), data), true; });
+               [&] { return core_->set_address(engine().find(name), data), true; });
 }
 
 const void* ExecutionContext::getTensorAddress(const char* name) const noexcept {
   return guard(reports_, "IExecutionContext::getTensorAddress",
-               [&]() -> const void* { return core_->address(engine_.find(name)); });
+               [&]() -> const void* { return core_->address(engine().find(name)); });
 }
 
 bool ExecutionContext::setInputTensorAddress(const char* name, const void* data) noexcept {
   return guard(reports_, "IExecutionContext::setInputTensorAddress", [&] {
-    const size_t io = engine_.find(name);
+    const size_t io = engine().find(name);
     require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no input");
     return core_->set_address(io, const_cast<void*>(data)), true;
   });
@@ -100,7 +120,7 @@ bool ExecutionContext::setInputTensorAddress(const char* name, const void* data)
 
 bool ExecutionContext::setOutputTensorAddress(const char* name, void* data) noexcept {
   return guard(reports_, "IExecutionContext::setOutputTensorAddress", [&] {
-    const size_t io = engine_.find(name);
+    const size_t io = engine().find(name);
     require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
     return core_->set_address(io, data), true;
   });
@@ -114,7 +134,7 @@ int64_t ExecutionContext::getMaxOutputSize(const char* name) const noexcept {
   return guard(
       reports_, "IExecutionContext::getMaxOutputSize",
       [&]() -> int64_t {
-        const size_t io = engine_.find(name);
+        const size_t io = engine().find(name);
         require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
         ir::Dims dims = dims_now(io);
         for (int64_t d : dims) {
@@ -125,15 +145,10 @@ int64_t ExecutionContext::getMaxOutputSize(const char* name) const noexcept {
       -1);
 }
 
-size_t ExecutionContext::updateDeviceMemorySizeForShapes() noexcept {
-  return guard(reports_, "IExecutionContext::updateDeviceMemorySizeForShapes",
-               [&] { return static_cast<size_t>(core_->prepare().memory.arena_bytes); });
-}
-
 #if NV_TENSORRT_MAJOR >= 8
 bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* allocator) noexcept {
   return guard(reports_, "IExecutionContext::setOutputAllocator", [&] {
-    const size_t io = engine_.find(name);
+    const size_t io = engine().find(name);
     require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
     allocators_[io] = allocator;
     runtime::OutputAllocator make;
@@ -146,7 +161,7 @@ bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* al
 #else
         void* memory = allocator->reallocateOutput(tensor, core_->address(io), size, 256);
 #endif
-        allocator->notifyShape(tensor, engine_.shown(dims));
+        allocator->notifyShape(tensor, engine().shown(dims));
         require(memory != nullptr || bytes == 0, ErrorCode::kOutOfMemory, "the output allocator gave no memory for '",
                 tensor, "'");
         return memory;
@@ -158,21 +173,21 @@ bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* al
 }
 
 IOutputAllocator* ExecutionContext::getOutputAllocator(const char* name) noexcept {
-  return guard(reports_, "IExecutionContext::getOutputAllocator", [&] { return allocators_[engine_.find(name)]; });
+  return guard(reports_, "IExecutionContext::getOutputAllocator", [&] { return allocators_[engine().find(name)]; });
 }
 #endif
 
 void ExecutionContext::set_addresses(void* const* bindings) {
   need(bindings, "bindings");
-  const size_t first = static_cast<size_t>(core_->profile()) * keep_->io().size();
-  for (size_t i = 0; i < keep_->io().size(); ++i) core_->set_address(i, bindings[first + i]);
+  const size_t count = engine().io_count(), first = static_cast<size_t>(core_->profile()) * count;
+  for (size_t i = 0; i < count; ++i) core_->set_address(i, bindings[first + i]);
 }
 
 void ExecutionContext::set_batch(int32_t batch) {
-  require(engine_.max_batch() > 0, ErrorCode::kInvalidArgument,
+  require(engine().max_batch() > 0, ErrorCode::kInvalidArgument,
           "the engine has explicit batch dimensions, use executeV2 or enqueueV2");
-  require(batch >= 1 && batch <= engine_.max_batch(), ErrorCode::kShapeMismatch, "batch size ", batch, ", 1 to ",
-          engine_.max_batch(), " are accepted");
+  require(batch >= 1 && batch <= engine().max_batch(), ErrorCode::kShapeMismatch, "batch size ", batch, ", 1 to ",
+          engine().max_batch(), " are accepted");
   for (size_t i = 0; i < keep_->input_count(); ++i) {
     ir::Dims dims = keep_->io()[i].dims;
     dims.at(0) = batch;
@@ -180,18 +195,21 @@ void ExecutionContext::set_batch(int32_t batch) {
   }
 }
 
-void ExecutionContext::run(bool report) {
-  if (!profiler_) {
-    core_->set_profiler({});
-    core_->run();
-    return;
-  }
+void ExecutionContext::run(bool report, cudaStream_t stream) {
+  const InUse claim(in_use_);
+  engine();
+  stream_ = stream;
   times_.clear();
-  core_->set_profiler([this](const std::string& name, const std::string&, double ms) {
-    times_.push_back({name, static_cast<float>(ms)});
-  });
+  if (profiler_) {
+    core_->set_profiler([this](const std::string& name, const std::string&, double ms) {
+      times_.push_back({name, static_cast<float>(ms)});
+    });
+  } else {
+    core_->set_profiler({});
+  }
   core_->run();
-  if (report) report_times();
+  report_debug_tensors();
+  if (profiler_ && report) report_times();
 }
 
 void ExecutionContext::report_times() const {
@@ -207,16 +225,21 @@ bool ExecutionContext::reportToProfiler() const noexcept {
 
 bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept {
   return guard(reports_, where, [&] {
-    core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
     bool done = true;
-    if (const Device* device = keep_->backend().device(); device && !profiler_) {
+    const Device* device = keep_->backend().device();
+    if (device && !profiler_ && !has_listener()) {
+      const InUse claim(in_use_);
       core_->set_profiler({});
       core_->enqueue(stream);
-    } else if (device) {
-      device->synchronize(stream);
-      run(emits_profile());
     } else {
-      done = run_on_stream(stream, [this] { run(emits_profile()); });
+      {
+        const InUse claim(in_use_);
+        core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
+      }
+      if (device)
+        device->synchronize(stream), run(emits_profile(), stream);
+      else
+        done = run_on_stream(stream, [this, stream] { run(emits_profile(), stream); });
     }
     if (consumed && *consumed) record_event(*consumed, stream);
     return done;
@@ -230,7 +253,8 @@ bool ExecutionContext::enqueueV3(cudaStream_t stream) noexcept {
 #endif
 
 bool ExecutionContext::executeV2(void* const* bindings) noexcept {
-  return guard(reports_, "IExecutionContext::executeV2", [&] { return set_addresses(bindings), run(true), true; });
+  return guard(reports_, "IExecutionContext::executeV2",
+               [&] { return set_addresses(bindings), run(true, nullptr), true; });
 }
 
 bool ExecutionContext::enqueueV2(void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept {
@@ -240,19 +264,13 @@ bool ExecutionContext::enqueueV2(void* const* bindings, cudaStream_t stream, cud
 
 bool ExecutionContext::execute(int32_t batch, void* const* bindings) noexcept {
   return guard(reports_, "IExecutionContext::execute",
-               [&] { return set_batch(batch), set_addresses(bindings), run(true), true; });
+               [&] { return set_batch(batch), set_addresses(bindings), run(true, nullptr), true; });
 }
 
 bool ExecutionContext::enqueue(int32_t batch, void* const* bindings, cudaStream_t stream,
                                cudaEvent_t* consumed) noexcept {
   return guard(reports_, "IExecutionContext::enqueue", [&] {
     return set_batch(batch), set_addresses(bindings), submit(stream, "IExecutionContext::enqueue", consumed);
-  });
-}
-
-bool ExecutionContext::setTensorDebugState(const char* name, bool) noexcept {
-  return guard(reports_, "IExecutionContext::setTensorDebugState", [&]() -> bool {
-    fail(ErrorCode::kInvalidArgument, "'", name ? name : "", "' is not marked as a debug tensor");
   });
 }
 

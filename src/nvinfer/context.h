@@ -1,7 +1,8 @@
 // IExecutionContext over a runtime::Context. Calls return when the work is done; a stream only orders them.
 #pragma once
+#include <atomic>
+#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace tenon::nvinfer {
 
 class ExecutionContext final : public ExecutionContextState {
  public:
-  explicit ExecutionContext(const CudaEngine& engine);
+  /// Without memory of its own the context runs in what setDeviceMemory gives.
+  ExecutionContext(const CudaEngine& engine, bool with_memory);
 
   const runtime::Context& core() const { return *core_; }
   IExecutionContext* getPImpl() noexcept { return this; }
@@ -37,8 +39,9 @@ class ExecutionContext final : public ExecutionContextState {
   bool setOutputTensorAddress(const char* name, void* data) noexcept;
   void* getOutputTensorAddress(const char* name) const noexcept;
   int64_t getMaxOutputSize(const char* name) const noexcept;
-  void setDeviceMemory(void*) noexcept {}
-  void setDeviceMemoryV2(void*, int64_t) noexcept {}
+  void setDeviceMemory(void* memory) noexcept;
+  void setDeviceMemoryV2(void* memory, int64_t size) noexcept;
+  bool setTemporaryStorageAllocator(IGpuAllocator* allocator) noexcept;
   size_t updateDeviceMemorySizeForShapes() noexcept;
 #if NV_TENSORRT_MAJOR >= 8
   bool setOutputAllocator(const char* name, IOutputAllocator* allocator) noexcept;
@@ -54,12 +57,15 @@ class ExecutionContext final : public ExecutionContextState {
   bool execute(int32_t batch, void* const* bindings) noexcept;
   bool enqueue(int32_t batch, void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept;
   bool reportToProfiler() const noexcept;
-  void setAuxStreams(cudaStream_t*, int32_t) noexcept {}
+  // What a processor does not have.
+  void setAuxStreams(cudaStream_t* streams, int32_t count) noexcept;
+  void setPersistentCacheLimit(size_t size) noexcept;
+  bool setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept;
 
   // Debugging.
-  bool setTensorDebugState(const char* name, bool) noexcept;
-  bool getDebugState(const char*) const noexcept { return false; }
-  bool setAllTensorsDebugState(bool) noexcept { return true; }
+  bool setTensorDebugState(const char* name, bool on) noexcept;
+  bool getDebugState(const char* name) const noexcept;
+  bool setAllTensorsDebugState(bool on) noexcept;
 #if NV_TENSORRT_MAJOR >= 10
   IRuntimeConfig* getRuntimeConfig() const noexcept;
 #endif
@@ -79,12 +85,37 @@ class ExecutionContext final : public ExecutionContextState {
     std::string name;
     float ms;
   };
+  /// What runs for debug listeners alone.
+  struct Hidden {
+    std::shared_ptr<void> memory;
+    int64_t bytes = 0;
+    ir::Dims dims;
+  };
+  /// Claims the context for its thread. Throws kInvalidArgument if another one has it.
+  class InUse {
+   public:
+    explicit InUse(std::atomic<bool>& flag);
+    ~InUse() { flag_ = false; }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+
+   private:
+    std::atomic<bool>& flag_;
+  };
+
+  /// Throws kInvalidArgument once the engine has been deleted.
+  const CudaEngine& engine() const;
+  void give_memory_to_hidden_outputs();
+  size_t debug_tensor(const char* name) const;
+  bool has_listener() const;
+  void report_debug_tensors();
+  void report_debug_tensor(size_t io);
   /// Dims of the runtime, the implicit batch included; -1 where not known yet.
   ir::Dims dims_now(size_t io) const;
   void set_dims(size_t io, ir::Dims dims);
   void set_addresses(void* const* bindings);
   void set_batch(int32_t batch);
-  void run(bool report);
+  void run(bool report, cudaStream_t stream);
   bool submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept;
   void report_times() const;
 #if NV_TENSORRT_MAJOR >= 8
@@ -94,10 +125,16 @@ class ExecutionContext final : public ExecutionContextState {
 #endif
 
   const CudaEngine& engine_;
+  std::shared_ptr<const std::atomic<bool>> engine_alive_;
   std::shared_ptr<runtime::Engine> keep_;
   std::unique_ptr<runtime::Context> core_;
   Reports reports_;
   std::vector<LayerTime> times_;
+  bool with_memory_;
+  std::atomic<bool> in_use_{false};
+  std::map<size_t, Hidden> hidden_;               ///< by index into io()
+  std::vector<bool> debug_state_;                 ///< by index into io()
+  cudaStream_t stream_ = nullptr;                 ///< of the run in progress
   std::vector<std::vector<int32_t>> shape_data_;  ///< of shape inputs set through setInputShapeBinding
 #if NV_TENSORRT_MAJOR >= 8
   std::vector<IOutputAllocator*> allocators_;

@@ -8,13 +8,13 @@ namespace tenon::nvinfer {
 Dims ExecutionContext::getStrides(int32_t index) const noexcept {
   return guard(
       reports_, "IExecutionContext::getStrides",
-      [&] { return getTensorStrides(keep_->io()[engine_.binding(index)].name.c_str()); }, invalid_dims());
+      [&] { return getTensorStrides(keep_->io()[engine().binding(index)].name.c_str()); }, invalid_dims());
 }
 
 bool ExecutionContext::setBindingDimensions(int32_t index, Dims dims) noexcept {
   return guard(reports_, "IExecutionContext::setBindingDimensions", [&] {
-    const size_t io = engine_.binding(index);
-    const auto profile = static_cast<int32_t>(size_t(index) / keep_->io().size());
+    const size_t io = engine().binding(index);
+    const auto profile = static_cast<int32_t>(size_t(index) / engine().io_count());
     require(profile == core_->profile(), ErrorCode::kInvalidArgument, "binding ", index, " belongs to profile ",
             profile, ", the context uses profile ", core_->profile());
     return set_dims(io, to_core(dims)), true;
@@ -24,13 +24,13 @@ bool ExecutionContext::setBindingDimensions(int32_t index, Dims dims) noexcept {
 Dims ExecutionContext::getBindingDimensions(int32_t index) const noexcept {
   return guard(
       reports_, "IExecutionContext::getBindingDimensions",
-      [&] { return engine_.shown(dims_now(engine_.binding(index))); }, invalid_dims());
+      [&] { return engine().shown(dims_now(engine().binding(index))); }, invalid_dims());
 }
 
 bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) noexcept {
   return guard(reports_, "IExecutionContext::setInputShapeBinding", [&] {
-    const size_t io = engine_.binding(index);
-    require(engine_.is_shape_input(io) && core_->input_dims(io), ErrorCode::kInvalidArgument, "binding ", index,
+    const size_t io = engine().binding(index);
+    require(engine().is_shape_input(io) && core_->input_dims(io), ErrorCode::kInvalidArgument, "binding ", index,
             " is no shape input");
     need(data, "data");
     const ir::Dims& dims = *core_->input_dims(io);
@@ -41,7 +41,7 @@ bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) 
 
 bool ExecutionContext::getShapeBinding(int32_t index, int32_t* data) const noexcept {
   return guard(reports_, "IExecutionContext::getShapeBinding", [&] {
-    const std::vector<int32_t>& known = shape_data_[engine_.binding(index)];
+    const std::vector<int32_t>& known = shape_data_[engine().binding(index)];
     require(!known.empty(), ErrorCode::kInvalidArgument, "binding ", index, " has no shape values");
     std::memcpy(need(data, "data"), known.data(), known.size() * sizeof(int32_t));
     return true;

@@ -4,29 +4,57 @@
 
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
+#include "nvinfer/memory.h"
 
 namespace tenon::nvinfer {
 
-CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports)
-    : core_(std::move(engine)), reports_(reports) {
+CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports, IGpuAllocator* allocator)
+    : core_(std::move(engine)), reports_(reports), allocator_(allocator), io_count_(core_->io().size()) {
+  max_batch_ = static_cast<int32_t>(info_number(kImplicitBatch, 0));
+  find_debug_tensors();
+}
+
+CudaEngine::~CudaEngine() {
+  *alive_ = false;
+  if (alive_.use_count() > 1)
+    reports_.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, "ICudaEngine::~ICudaEngine",
+                   cat("the engine is deleted before ", alive_.use_count() - 1, " of its execution contexts"));
+}
+
+int64_t CudaEngine::info_number(const char* key, int64_t fallback) const {
   const auto& info = core_->plan().info;
-  if (auto it = info.find(kImplicitBatch); it != info.end()) {
-    std::from_chars(it->second.data(), it->second.data() + it->second.size(), max_batch_);
+  auto it = info.find(key);
+  if (it != info.end()) std::from_chars(it->second.data(), it->second.data() + it->second.size(), fallback);
+  return fallback;
+}
+
+void CudaEngine::find_debug_tensors() {
+  is_debug_.assign(core_->io().size(), false);
+  const auto& info = core_->plan().info;
+  auto it = info.find(kDebugTensors);
+  if (it == info.end()) return;
+  const int64_t outputs = info_number(kOutputs, -1);
+  if (outputs >= 0 && outputs <= static_cast<int64_t>(core_->output_count()))
+    io_count_ = core_->input_count() + static_cast<size_t>(outputs);
+  for (size_t at = 0; at < it->second.size();) {
+    const size_t end = std::min(it->second.find('\n', at), it->second.size());
+    if (auto io = core_->find_io(it->second.substr(at, end - at))) is_debug_[*io] = true;
+    at = end + 1;
   }
 }
 
 size_t CudaEngine::find(const char* name) const {
   need(name, "tensorName");
-  if (auto io = core_->find_io(name)) return *io;
+  if (auto io = core_->find_io(name); io && *io < io_count_) return *io;
   std::string known;
-  for (const runtime::IoInfo& io : core_->io()) known += cat(known.empty() ? "" : ", ", "'", io.name, "'");
+  for (size_t i = 0; i < io_count_; ++i) known += cat(known.empty() ? "" : ", ", "'", core_->io()[i].name, "'");
   fail(ErrorCode::kInvalidArgument, "the engine has no input or output '", name, "', it has ", known);
 }
 
 size_t CudaEngine::binding(int32_t index) const {
   require(index >= 0 && index < getNbBindings(), ErrorCode::kInvalidArgument, "binding ", index,
           " does not exist, the engine has ", getNbBindings());
-  return static_cast<size_t>(index) % core_->io().size();
+  return static_cast<size_t>(index) % io_count_;
 }
 
 Dims CudaEngine::shown(ir::Dims dims) const {
@@ -57,9 +85,15 @@ IHostMemory* CudaEngine::serialize() const noexcept {
                [&]() -> IHostMemory* { return new HostMemory(plan::serialize(core_->plan())); });
 }
 
-IExecutionContext* CudaEngine::create_context() const noexcept {
+IExecutionContext* CudaEngine::create_context(bool with_memory) const noexcept {
   return guard(reports_, "ICudaEngine::createExecutionContext",
-               [&]() -> IExecutionContext* { return new ExecutionContext(*this); });
+               [&]() -> IExecutionContext* { return new ExecutionContext(*this, with_memory); });
+}
+
+bool CudaEngine::setWeightStreamingBudgetV2(int64_t) noexcept {
+  reports_.log(ILogger::Severity::kWARNING,
+               "ICudaEngine::setWeightStreamingBudget has no effect: the engine has no weights to stream");
+  return false;
 }
 
 IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {
@@ -69,9 +103,7 @@ IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {
 }
 
 ProfilingVerbosity CudaEngine::getProfilingVerbosity() const noexcept {
-  const auto& info = core_->plan().info;
-  auto it = info.find(kVerbosity);
-  return it == info.end() ? static_cast<ProfilingVerbosity>(0) : static_cast<ProfilingVerbosity>(it->second[0] - '0');
+  return static_cast<ProfilingVerbosity>(info_number(kVerbosity, 0));
 }
 
 const char* CudaEngine::getIOTensorName(int32_t index) const noexcept {
@@ -190,7 +222,7 @@ int64_t CudaEngine::getDeviceMemorySizeForProfileV2(int32_t profile) const noexc
     if (core_->input_count()) range(0, profile);
     std::vector<ir::Dims> dims;
     for (const plan::Range& r : core_->plan().profiles.at(size_t(profile)).inputs) dims.push_back(r.max);
-    return core_->program(profile, dims)->memory.arena_bytes;
+    return with_room_to_align(core_->program(profile, dims)->memory.arena_bytes);
   });
 }
 
@@ -200,12 +232,22 @@ int64_t CudaEngine::getDeviceMemorySizeV2() const noexcept {
   return most;
 }
 
-bool CudaEngine::isDebugTensor(const char*) const noexcept { return false; }
+bool CudaEngine::isDebugTensor(const char* name) const noexcept {
+  return guard(reports_, "ICudaEngine::isDebugTensor", [&] {
+    auto io = core_->find_io(need(name, "name"));
+    return io && is_debug_[*io];
+  });
+}
 
 #if NV_TENSORRT_MAJOR >= 8
 TensorIOMode CudaEngine::getTensorIOMode(const char* name) const noexcept {
-  if (!name || !core_->find_io(name)) return TensorIOMode::kNONE;
-  return core_->io()[*core_->find_io(name)].is_input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+  const auto io = name ? core_->find_io(name) : std::nullopt;
+  if (!io || *io >= io_count_) return TensorIOMode::kNONE;
+  return core_->io()[*io].is_input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+}
+
+HardwareCompatibilityLevel CudaEngine::getHardwareCompatibilityLevel() const noexcept {
+  return static_cast<HardwareCompatibilityLevel>(info_number(kHardware, 0));
 }
 #endif
 

@@ -1,5 +1,6 @@
 // ICudaEngine over a shared runtime::Engine.
 #pragma once
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,17 +16,31 @@ namespace tenon::nvinfer {
 /// Keys of plan::Plan::info that the façade writes and reads.
 inline constexpr const char* kImplicitBatch = "implicit_batch";  ///< the maximum batch size; absent: explicit batch
 inline constexpr const char* kVerbosity = "profiling_verbosity";
+inline constexpr const char* kHardware = "hardware_compatibility";
+/// Where debug tensors were added: how many outputs the network itself has, and the names of those that are marked, a
+/// line each. Outputs behind the network's that have no such line are unfused tensors.
+inline constexpr const char* kOutputs = "network_outputs";
+inline constexpr const char* kDebugTensors = "debug_tensors";
 
 /// A data type in the words of TensorRT's format descriptions: "FP32", "Int8", …
 std::string format_name(ir::DType type);
 
 class CudaEngine final : public CudaEngineState {
  public:
-  CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports);
+  /// `allocator`: where contexts get memory for activations; may be null.
+  CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports, IGpuAllocator* allocator = nullptr);
+  ~CudaEngine() override;
 
   runtime::Engine& core() const { return *core_; }
   const std::shared_ptr<runtime::Engine>& shared() const { return core_; }
   const Reports& reports() const { return reports_; }
+  IGpuAllocator* allocator() const { return allocator_; }
+  /// Inputs and outputs that users see; what stands in io() behind them exists for debug listeners alone.
+  size_t io_count() const { return io_count_; }
+  /// Whether tensor `io` is reported to debug listeners under its own state; else, behind io_count(), it is unfused.
+  bool is_debug(size_t io) const { return is_debug_.at(io); }
+  /// False once the engine has been deleted.
+  const std::shared_ptr<std::atomic<bool>>& alive() const { return alive_; }
   /// Index into io(). Throws kInvalidArgument if there is no such tensor.
   size_t find(const char* name) const;
   /// Index into io() of a binding, which counts on over the profiles. Throws kInvalidArgument.
@@ -38,10 +53,12 @@ class CudaEngine final : public CudaEngineState {
   ICudaEngine* getPImpl() noexcept { return this; }
   int32_t getNbLayers() const noexcept;
   IHostMemory* serialize() const noexcept;
-  IExecutionContext* create_context() const noexcept;
-  IExecutionContext* createExecutionContextWithoutDeviceMemory() noexcept { return create_context(); }
+  IExecutionContext* create_context(bool with_memory = true) const noexcept;
+  IExecutionContext* createExecutionContextWithoutDeviceMemory() noexcept { return create_context(false); }
 #if NV_TENSORRT_MAJOR >= 10
-  IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy) noexcept { return create_context(); }
+  IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy strategy) noexcept {
+    return create_context(strategy != ExecutionContextAllocationStrategy::kUSER_MANAGED);
+  }
   IExecutionContext* createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept;
   IRuntimeConfig* createRuntimeConfig() noexcept;
 #else
@@ -57,7 +74,7 @@ class CudaEngine final : public CudaEngineState {
   ProfilingVerbosity getProfilingVerbosity() const noexcept;
 
   // By name.
-  int32_t getNbIOTensors() const noexcept { return static_cast<int32_t>(core_->io().size()); }
+  int32_t getNbIOTensors() const noexcept { return static_cast<int32_t>(io_count_); }
   const char* getIOTensorName(int32_t index) const noexcept;
   Dims getTensorShape(const char* name) const noexcept;
   DataType getTensorDataType(const char* name) const noexcept;
@@ -86,9 +103,7 @@ class CudaEngine final : public CudaEngineState {
   IEngineInspector* createEngineInspector() const noexcept;
   ISerializationConfig* createSerializationConfig() noexcept;
   IHostMemory* serializeWithConfig(ISerializationConfig& config) const noexcept;
-  HardwareCompatibilityLevel getHardwareCompatibilityLevel() const noexcept {
-    return HardwareCompatibilityLevel::kNONE;
-  }
+  HardwareCompatibilityLevel getHardwareCompatibilityLevel() const noexcept;
 #endif
   int32_t getNbAuxStreams() const noexcept { return 0; }
   IRefitter* createRefitter(ILogger& logger) noexcept;
@@ -104,6 +119,8 @@ class CudaEngine final : public CudaEngineState {
   }
   int64_t getDeviceMemorySizeV2() const noexcept;
   int64_t getDeviceMemorySizeForProfileV2(int32_t profile) const noexcept;
+  bool setWeightStreamingBudget(int64_t bytes) noexcept { return setWeightStreamingBudgetV2(bytes); }
+  bool setWeightStreamingBudgetV2(int64_t bytes) noexcept;
   int64_t getMinimumWeightStreamingBudget() const noexcept { return 0; }
   int64_t getStreamableWeightsSize() const noexcept { return 0; }
   int64_t getWeightStreamingAutomaticBudget() const noexcept { return 0; }
@@ -136,9 +153,16 @@ class CudaEngine final : public CudaEngineState {
   std::string describe_format(size_t io) const;
   const char* keep(std::string text) const;
 
+  void find_debug_tensors();
+  int64_t info_number(const char* key, int64_t fallback) const;
+
   std::shared_ptr<runtime::Engine> core_;
   Reports reports_;
+  IGpuAllocator* allocator_;
   int32_t max_batch_ = 0;
+  size_t io_count_;
+  std::vector<bool> is_debug_;  ///< by index into io()
+  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
   // What queries hand out as plain pointers lives as long as the engine.
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::string> texts_;

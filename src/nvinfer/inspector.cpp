@@ -101,8 +101,9 @@ class Inspector final : public EngineInspectorState {
     }
     out += json ? "],\n\"Bindings\": [" : "\nBindings:\n";
     bool first = true;
-    for (const runtime::IoInfo& io : engine_.core().io()) {
-      out += json ? cat(first ? "" : ", ", quoted(io.name)) : cat(io.name, "\n");
+    for (size_t i = 0; i < engine_.io_count(); ++i) {
+      const std::string& name = engine_.core().io()[i].name;
+      out += json ? cat(first ? "" : ", ", quoted(name)) : cat(name, "\n");
       first = false;
     }
     return out + (json ? "]}\n" : "");

@@ -86,8 +86,10 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   bool markWeightsRefittable(const char* name) noexcept;
   bool unmarkWeightsRefittable(const char* name) noexcept;
   bool areWeightsMarkedRefittable(const char* name) const noexcept;
-  bool markUnfusedTensorsAsDebugTensors() noexcept { return true; }
-  bool unmarkUnfusedTensorsAsDebugTensors() noexcept { return true; }
+  bool markUnfusedTensorsAsDebugTensors() noexcept { return unfused_are_debug_ = true, true; }
+  bool unmarkUnfusedTensorsAsDebugTensors() noexcept { return unfused_are_debug_ = false, true; }
+  bool unfused_are_debug() const { return unfused_are_debug_; }
+  std::vector<std::string> debug_names() const;  ///< of tensors marked by markDebug
 
   // Layers.
   IConvolutionLayer* addConvolutionNd(ITensor& input, DimInt maps, DimsArg kernel, Weights weights,
@@ -224,6 +226,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::map<ir::ValueId, std::unique_ptr<Tensor>> tensors_;
   std::map<ir::ValueId, ir::DType> forced_types_;
   std::set<ir::ValueId> debug_tensors_;
+  bool unfused_are_debug_ = false;
   std::set<std::string> refittable_;
   std::map<const void*, std::string> weights_names_;
   mutable std::unordered_set<std::string> texts_;

@@ -123,6 +123,12 @@ std::map<std::string, DType> Network::asked_types() const {
   return asked;
 }
 
+std::vector<std::string> Network::debug_names() const {
+  std::vector<std::string> names;
+  for (ir::ValueId v : debug_tensors_) names.push_back(graph_.value(v).name);
+  return names;
+}
+
 std::map<std::string, float> Network::int8_scales() const {
   std::map<std::string, float> scales;
   for (const auto& [value, tensor] : tensors_)

@@ -60,19 +60,41 @@ IRuntimeConfig* CudaEngine::createRuntimeConfig() noexcept {
   return guard(reports_, "ICudaEngine::createRuntimeConfig", [&]() -> IRuntimeConfig* { return new RuntimeConfig; });
 }
 IExecutionContext* CudaEngine::createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept {
-  return guard(reports_, "ICudaEngine::createExecutionContext",
-               [&] { return need(config, "runtimeConfig"), create_context(); });
+  return guard(reports_, "ICudaEngine::createExecutionContext", [&] {
+    return createExecutionContext(need(config, "runtimeConfig")->getExecutionContextAllocationStrategy());
+  });
 }
 IRuntimeConfig* ExecutionContext::getRuntimeConfig() const noexcept {
-  return guard(reports_, "IExecutionContext::getRuntimeConfig", [&]() -> IRuntimeConfig* { return new RuntimeConfig; });
+  return guard(reports_, "IExecutionContext::getRuntimeConfig", [&]() -> IRuntimeConfig* {
+    auto config = std::make_unique<RuntimeConfig>();
+    if (!with_memory_) config->setExecutionContextAllocationStrategy(ExecutionContextAllocationStrategy::kUSER_MANAGED);
+    return config.release();
+  });
 }
 #endif
 
 Runtime::Runtime(ILogger* logger) : reports_(logger) {}
 
+bool Runtime::setMaxThreads(int32_t threads) noexcept {
+#if NV_TENSORRT_MAJOR >= 8
+  if (threads < 1) return false;
+  max_threads_ = threads;
+#else
+  (void)threads;
+#endif
+  return true;
+}
+
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
-  return new CudaEngine(runtime::Engine::create(std::move(plan), {&default_backend(), 0}), reports_);
+  runtime::EngineOptions options;
+  options.backend = &default_backend();
+#if NV_TENSORRT_MAJOR >= 8
+  options.threads = max_threads_;
+#endif
+  if (dla_core_ > 0)
+    reports_.log(ILogger::Severity::kWARNING, "IRuntime::setDLACore has no effect: there is no DLA on this machine");
+  return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
 }
 
 ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size) noexcept {
@@ -89,29 +111,41 @@ ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size, IPlug
 namespace {
 constexpr int64_t kChunk = int64_t{1} << 24;
 
+/// Appends `count` bytes of a stream, or what is left of it.
 template <class Read>
-std::shared_ptr<std::vector<std::byte>> read_all(Read read) {
-  auto bytes = std::make_shared<std::vector<std::byte>>();
-  for (;;) {
-    const size_t old = bytes->size();
-    bytes->resize(old + size_t(kChunk));
-    const int64_t got = read(bytes->data() + old, kChunk);
-    require(got >= 0 && got <= kChunk, ErrorCode::kIo, "the stream reader answered ", got, " to a read of ", kChunk,
+void read_some(Read& read, std::vector<std::byte>& bytes, int64_t count) {
+  while (count > 0) {
+    const int64_t most = std::min(count, kChunk);
+    const size_t old = bytes.size();
+    bytes.resize(old + static_cast<size_t>(most));
+    const int64_t got = read(bytes.data() + old, most);
+    require(got >= 0 && got <= most, ErrorCode::kIo, "the stream reader answered ", got, " to a read of ", most,
             " bytes");
-    bytes->resize(old + size_t(got));
-    if (got == 0) return bytes;
+    bytes.resize(old + static_cast<size_t>(got));
+    if (got == 0) return;
+    count -= got;
   }
+}
+
+/// The plan at a stream's place, and no byte beyond it.
+template <class Read>
+std::shared_ptr<std::vector<std::byte>> read_plan(Read read) {
+  auto bytes = std::make_shared<std::vector<std::byte>>();
+  read_some(read, *bytes, plan::kHeaderBytes);
+  if (static_cast<int64_t>(bytes->size()) == plan::kHeaderBytes)
+    read_some(read, *bytes, plan::length_in_header(*bytes) - plan::kHeaderBytes);
+  return bytes;
 }
 }  // namespace
 
 ICudaEngine* Runtime::deserializeCudaEngine(IStreamReader& reader) noexcept {
   return guard(reports_, "IRuntime::deserializeCudaEngine",
-               [&] { return load(read_all([&](void* to, int64_t count) { return reader.read(to, count); })); });
+               [&] { return load(read_plan([&](void* to, int64_t count) { return reader.read(to, count); })); });
 }
 
 ICudaEngine* Runtime::deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept {
   return guard(reports_, "IRuntime::deserializeCudaEngine", [&] {
-    return load(read_all([&](void* to, int64_t count) { return reader.read(to, count, nullptr); }));
+    return load(read_plan([&](void* to, int64_t count) { return reader.read(to, count, nullptr); }));
   });
 }
 #endif

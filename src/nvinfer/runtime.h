@@ -13,6 +13,7 @@ class Runtime final : public RuntimeState {
   explicit Runtime(ILogger* logger);
   IRuntime* getPImpl() noexcept { return this; }
   int32_t getNbDLACores() const noexcept { return 0; }
+  bool setMaxThreads(int32_t threads) noexcept;
   void setGpuAllocator(IGpuAllocator* allocator) noexcept { allocator_ = allocator; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }

@@ -46,6 +46,11 @@ std::vector<std::byte> serialize(const Plan& plan);
 /// or kVersionMismatch naming both versions; anything but a plan (an ONNX file, an NVIDIA plan) is told apart.
 Plan deserialize(std::shared_ptr<const void> owner, std::span<const std::byte> bytes);
 
+/// Bytes at the beginning of a plan that tell how long it is.
+inline constexpr int64_t kHeaderBytes = 32;
+/// The length of the plan that begins with `header`. Throws kCorruptFile, as deserialize() does, if none begins there.
+int64_t length_in_header(std::span<const std::byte> header);
+
 void save(const Plan& plan, const std::string& path);
 Plan load(const std::string& path);
 

@@ -153,21 +153,33 @@ Plan read_sections(const std::map<SectionId, Reader>& readers, const FindWeights
   return plan;
 }
 
-Header check_header(std::span<const std::byte> bytes) {
-  constexpr std::string_view kPlace = "plan header at offset 0";
-  auto corrupt = [&](std::string text) { throw Error(ErrorCode::kCorruptFile, std::move(text), std::string(kPlace)); };
+constexpr std::string_view kHeaderPlace = "plan header at offset 0";
+[[noreturn]] void corrupt_header(std::string text) {
+  throw Error(ErrorCode::kCorruptFile, std::move(text), std::string(kHeaderPlace));
+}
+
+/// The header by itself.
+Header read_header(std::span<const std::byte> bytes) {
+  const auto corrupt = corrupt_header;
   Header h{};
   if (bytes.size() >= 4 && std::memcmp(bytes.data(), "ftrt", 4) == 0)
     throw Error(ErrorCode::kUnsupported,
                 "this is a plan of NVIDIA TensorRT, which only its own version and GPU can read; build from the model",
-                std::string(kPlace));
+                std::string(kHeaderPlace));
   if (bytes.size() < sizeof h) corrupt(cat("the file has ", bytes.size(), " bytes, a plan has at least ", sizeof h));
   std::memcpy(&h, bytes.data(), sizeof h);
   if (std::memcmp(h.magic, kMagic, sizeof kMagic) != 0) corrupt("this is not a Tenon plan");
   if (crc32c(bytes.first(offsetof(Header, header_crc))) != h.header_crc) corrupt("the checksum does not match");
   if (h.format > kFormat)
     throw Error(ErrorCode::kVersionMismatch,
-                cat("the plan has format ", h.format, ", this version reads up to ", kFormat), std::string(kPlace));
+                cat("the plan has format ", h.format, ", this version reads up to ", kFormat),
+                std::string(kHeaderPlace));
+  return h;
+}
+
+Header check_header(std::span<const std::byte> bytes) {
+  const auto corrupt = corrupt_header;
+  const Header h = read_header(bytes);
   if (h.file_size != bytes.size())
     corrupt(cat("the plan is ", h.file_size, " bytes long, the file has ", bytes.size()));
   if (h.section_count > 64 || sizeof h + h.section_count * sizeof(Section) > bytes.size())
@@ -178,6 +190,13 @@ Header check_header(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+int64_t length_in_header(std::span<const std::byte> header) {
+  static_assert(kHeaderBytes == sizeof(Header));
+  const Header h = read_header(header);
+  if (h.file_size < sizeof h || h.file_size > uint64_t(INT64_MAX)) corrupt_header(cat("the length is ", h.file_size));
+  return int64_t(h.file_size);
+}
 
 std::vector<std::byte> serialize(const Plan& plan) {
   WeightPlacer weights;

@@ -21,11 +21,14 @@ std::shared_ptr<void> host_memory(size_t bytes) {
 
 void Context::reserve(const Program& p) {
   const size_t bytes = size_t(std::max<int64_t>(p.memory.arena_bytes, 64));
-  if (int64_t(bytes) > arena_bytes_ || !arena_) {
+  if (memory_is_given_) {
+    require(p.memory.arena_bytes == 0 || p.memory.arena_bytes <= arena_bytes_, ErrorCode::kInvalidArgument,
+            "these shapes need ", p.memory.arena_bytes, " bytes for activations, the memory given has ", arena_bytes_);
+  } else if (int64_t(bytes) > arena_bytes_ || !arena_) {
     if (device_ && arena_) device_->synchronize(device_->own_stream());
     arena_.reset();
     arena_bytes_ = 0;
-    arena_ = device_ ? device_memory(*device_, bytes) : host_memory(bytes);
+    arena_ = allocate_ ? allocate_(bytes) : device_ ? device_memory(*device_, bytes) : host_memory(bytes);
     arena_bytes_ = int64_t(bytes);
   }
   if (device_ && p.host_workspace_bytes > host_workspace_bytes_) {
@@ -34,6 +37,25 @@ void Context::reserve(const Program& p) {
     host_workspace_ = page_locked_memory(*device_, size_t(p.host_workspace_bytes));
     host_workspace_bytes_ = p.host_workspace_bytes;
   }
+}
+
+void Context::use_memory(void* memory, int64_t bytes) {
+  require(bytes >= 0 && reinterpret_cast<uintptr_t>(memory) % 64 == 0, ErrorCode::kInvalidArgument, "memory of ", bytes,
+          " bytes for activations must begin at a multiple of 64");
+  if (device_ && arena_) device_->synchronize(device_->own_stream());
+  arena_ = std::shared_ptr<void>(memory, [](void*) {});
+  arena_bytes_ = memory ? bytes : 0;
+  memory_is_given_ = true;
+  bound_ = nullptr;
+}
+
+void Context::set_memory_allocator(MemoryAllocator allocator) {
+  if (device_ && arena_) device_->synchronize(device_->own_stream());
+  arena_.reset();
+  arena_bytes_ = 0;
+  memory_is_given_ = false;
+  bound_ = nullptr;
+  allocate_ = std::move(allocator);
 }
 
 void Context::launch_steps(const Program& p, void* stream, bool profile) {

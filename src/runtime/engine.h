@@ -90,6 +90,9 @@ using LayerProfiler = std::function<void(const std::string& name, const std::str
 /// Called for an output whose address is not set, once its dims are known; returns memory for it.
 using OutputAllocator = std::function<void*(const ir::Dims& dims, int64_t bytes)>;
 
+/// Memory of `bytes` for activations and workspace, given back by its deleter.
+using MemoryAllocator = std::function<std::shared_ptr<void>(size_t bytes)>;
+
 class Context {
  public:
   ~Context();
@@ -119,6 +122,11 @@ class Context {
   void enqueue(void* stream);
   /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
   std::vector<ir::Tensor> run(const std::vector<ir::Tensor>& inputs);
+  /// Activations and workspace live in the caller's memory from now on; null: none is given, and a run that needs some
+  /// throws kInvalidArgument, as it does where `bytes` do not suffice. 64-byte aligned.
+  void use_memory(void* memory, int64_t bytes);
+  /// Where the context's own memory comes from; empty: the heap or the device. Ends use_memory.
+  void set_memory_allocator(MemoryAllocator allocator);
   /// Bytes this context holds for activations and workspace.
   int64_t memory_bytes() const { return arena_bytes_; }
   /// Bytes of page-locked host memory that operators without a kernel on the device use.
@@ -152,6 +160,8 @@ class Context {
   bool stale_ = true;
   const Device* device_;  // null: the host
   std::shared_ptr<void> arena_, host_workspace_;
+  MemoryAllocator allocate_;
+  bool memory_is_given_ = false;
   int64_t arena_bytes_ = 0, host_workspace_bytes_ = 0;
   struct Recorded {
     std::vector<void*> addresses;

@@ -29,15 +29,17 @@ class Selector {
 
   plan::Choice choose(const Problem& p, NodeReport& report) {
     const uint64_t sig = signature(p);
-    if (auto it = done_.find(sig); it != done_.end()) {
+    if (auto it = done_.find(sig); it != done_.end() && !options_.filter) {
       report.candidates = it->second.second;
       return it->second.first;
     }
-    const Accepted accepted = rank(p, report);
+    Accepted accepted = rank(p, report);
+    if (options_.filter) ask_filter(p, report, accepted);
     if (accepted.empty()) runtime::pick_kernel(*prepare_.backend, p, {});  // throws with every refusal
-    plan::Choice choice{std::string(accepted[0].first->name), 0};
-    size_t chosen = accepted[0].second;
+    plan::Choice choice;
+    size_t chosen = 0;
     if (const size_t count = to_measure(accepted)) measure(p, sig, accepted, count, report, choice, chosen);
+    if (choice.kernel.empty()) take_cheapest(p, accepted, report, choice, chosen);
     report.candidates[chosen].chosen = true;
     done_[sig] = {choice, report.candidates};
     return choice;
@@ -99,6 +101,41 @@ class Selector {
     });
     return accepted;
   }
+  bool keeps_to_limit(const Kernel& kernel, Candidate& c) const {
+    c.workspace = kernel.workspace_bytes();
+    if (c.workspace <= options_.workspace_limit) return true;
+    c.refusal = cat("needs ", c.workspace, " bytes of workspace, the limit is ", options_.workspace_limit);
+    return false;
+  }
+  /// The kernel for what is not timed.
+  void take_cheapest(const Problem& p, const Accepted& accepted, NodeReport& report, plan::Choice& choice,
+                     size_t& chosen) const {
+    for (const auto& [kernel, at] : accepted) {
+      Candidate& c = report.candidates[at];
+      if (!c.refusal.empty()) continue;
+      if (options_.workspace_limit != INT64_MAX) {
+        const Ready ready = prepare_one(*kernel, p);
+        c.refusal = ready.refusal;
+        if (!ready.kernel || !keeps_to_limit(*ready.kernel, c)) continue;
+      }
+      choice = {c.kernel, 0};
+      chosen = at;
+      return;
+    }
+    const Candidate& last = report.candidates[accepted.back().second];
+    fail(ErrorCode::kUnsupported, "every kernel is refused, ", last.kernel, " because it ", last.refusal);
+  }
+  /// Leaves what the filter lets through.
+  void ask_filter(const Problem& p, NodeReport& report, Accepted& accepted) const {
+    for (const auto& [kernel, at] : accepted) {
+      const Ready ready = prepare_one(*kernel, p);
+      report.candidates[at].refusal = ready.refusal;
+      if (ready.kernel) keeps_to_limit(*ready.kernel, report.candidates[at]);
+    }
+    const std::vector<size_t> kept = options_.filter(report);
+    std::erase_if(accepted, [&](const auto& a) { return std::find(kept.begin(), kept.end(), a.second) == kept.end(); });
+    require(!accepted.empty(), ErrorCode::kUnsupported, "no kernel was selected");
+  }
   /// How many of the cheapest are timed.
   size_t to_measure(const Accepted& accepted) const {
     if (options_.level == 0) return 0;
@@ -129,6 +166,10 @@ class Selector {
       Candidate& c = report.candidates[accepted[i].second];
       const TimingKey key{sig, device_, c.kernel};
       if (auto known = options_.cache ? options_.cache->find(key) : std::nullopt) {
+        if (options_.workspace_limit != INT64_MAX) {
+          const Ready again = prepare_one(*accepted[i].first, p);
+          if (!again.kernel || !keeps_to_limit(*again.kernel, c)) continue;
+        }
         c.time_us = *known;
         c.from_cache = true;
         continue;
@@ -139,12 +180,12 @@ class Selector {
       const auto ahead = ready_.find({sig, c.kernel});
       ready.push_back(ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*accepted[i].first, p));
       c.refusal = ready.back().refusal;
-      if (!ready.back().kernel) continue;
+      if (!ready.back().kernel || !keeps_to_limit(*ready.back().kernel, c)) continue;
       unknown.push_back(ready.back().kernel.get());
       at.push_back(accepted[i].second);
     }
     const std::vector<float> times =
-        time_kernels(unknown, p, pool_, options_.level >= 4 ? 30 : 12, [&] { report_step(); });
+        time_kernels(unknown, p, pool_, options_.level >= 4 ? 30 : 12, options_.average_of, [&] { report_step(); });
     for (size_t i = 0; i < times.size(); ++i) {
       Candidate& c = report.candidates[at[i]];
       c.time_us = times[i];
@@ -223,7 +264,7 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
   for (size_t i = 0; i < nodes.size(); ++i) {
     selector.begin_node(i, nodes.size());
     const ir::Node& node = g.node(nodes[i]);
-    NodeReport entry{node.name.empty() ? node.op : node.name, node.op, {}};
+    NodeReport entry{node.name.empty() ? node.op : node.name, node.op, {}, problems[i].inputs, problems[i].outputs};
     try {
       if (ahead && i % kAhead == 0)
         selector.prepare_ahead(std::span(problems).subspan(i, std::min(kAhead, problems.size() - i)));

@@ -1,5 +1,6 @@
 // Choosing a kernel for every node by measurement.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -19,31 +20,38 @@ struct Candidate {
   float time_us = 0;
   std::string refusal;
   bool chosen = false, from_cache = false;
+  int64_t workspace = 0;  ///< bytes, where the kernel was prepared
 };
 
 struct NodeReport {
   std::string name, op;
   std::vector<Candidate> candidates;
+  std::vector<TensorDesc> inputs, outputs;
 };
+
+/// Chooses among a node's kernels before any is timed: indices of candidates that were not refused. May throw.
+using Filter = std::function<std::vector<size_t>(const NodeReport& node)>;
 
 struct SelectOptions {
   int level = 3;               ///< 0: no timing; 1–2: the two cheapest; 3: four; 4: eight; 5: all
   int max_candidates = 0;      ///< overrides the level's number if > 0
-  int average_of = 0;          ///< timing repetitions; 0: as many as the level asks
+  int average_of = 0;          ///< least number of timing repetitions; 0: as many as the level asks
   bool error_on_miss = false;  ///< a time that the cache lacks is an error
   TimingCache* cache = nullptr;
   Logger* log = nullptr;
   std::function<void(size_t done, size_t total)> step;  ///< may throw kCancelled
+  int64_t workspace_limit = INT64_MAX;                  ///< kernels that need more bytes are refused
+  Filter filter;
 };
 
 /// Hash of what decides a kernel's time: operator, attributes, operand types and dims, which inputs are constant.
 uint64_t signature(const Problem& problem);
 
-/// Microseconds of prepared kernels of one problem on random operands, each given about `budget_ms`. On the host the
-/// kernels take turns and the least time of each counts, so that a busy moment misleads nobody. `between`, if given, is
+/// Microseconds of prepared kernels of one problem on random operands, each given about `budget_ms`, and on the host at
+/// least `least_runs` runs unless it is much slower than the others. On the host the kernels take turns and the least time of each counts, so that a busy moment misleads nobody. `between`, if given, is
 /// called before each run and may throw.
 std::vector<float> time_kernels(std::span<const Kernel* const> kernels, const Problem& problem, ThreadPool& pool,
-                                double budget_ms, const std::function<void()>& between = {});
+                                double budget_ms, int least_runs = 0, const std::function<void()>& between = {});
 
 /// Kernels for every node of `graph` that has to run at these input sizes; other nodes get an empty choice.
 std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete, const runtime::PrepareOptions& prepare,

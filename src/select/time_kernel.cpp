@@ -132,7 +132,7 @@ constexpr double kSlow = 250e3;  // microseconds: not to be repeated
 constexpr double kPatience = 4;  // budgets spent in hope of a confirmed time
 
 std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Problem& p, ThreadPool& pool,
-                                double budget_us, const std::function<void()>& between) {
+                                double budget_us, int least_runs, const std::function<void()>& between) {
   using Clock = std::chrono::steady_clock;
   Buffers buffers(p);
   int64_t workspace_bytes = 0;
@@ -159,8 +159,8 @@ std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Pr
       const bool hopeless =
           c.least > kHopeless * fastest && (c.runs > kHopelessRuns || (c.runs > 3 && c.spent > budget_us));
       const bool enough = c.runs > kLeastRuns && c.spent >= budget_us && c.confirmed();
-      c.done = c.done || hopeless || enough || c.runs > kMostRuns || c.least > kSlow ||
-               (c.runs > 3 && c.spent >= kPatience * budget_us);
+      const bool tired = c.runs > kMostRuns || (c.runs > 3 && c.spent >= kPatience * budget_us);
+      c.done = c.done || hopeless || c.least > kSlow || (c.runs > least_runs && (enough || tired));
       more = more || !c.done;
     }
   }
@@ -172,9 +172,9 @@ std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Pr
 }  // namespace
 
 std::vector<float> time_kernels(std::span<const Kernel* const> kernels, const Problem& p, ThreadPool& pool,
-                                double budget_ms, const std::function<void()>& between) {
+                                double budget_ms, int least_runs, const std::function<void()>& between) {
   if (kernels.empty()) return {};
-  if (!p.backend || !p.backend->device()) return time_on_host(kernels, p, pool, budget_ms * 1000, between);
+  if (!p.backend || !p.backend->device()) return time_on_host(kernels, p, pool, budget_ms * 1000, least_runs, between);
   std::vector<float> times;
   for (const Kernel* k : kernels) {
     if (between) between();

@@ -1,0 +1,96 @@
+// What a build says about settings that it cannot follow, or that are not allowed together.
+#include "nvinfer/config.h"
+
+namespace tenon::nvinfer {
+namespace {
+
+/// A setting, whether it was made, and why it changes nothing.
+struct Ignored {
+  bool set;
+  const char* setting;
+  const char* why;
+};
+
+}  // namespace
+
+void BuilderConfig::check() const {
+#if NV_TENSORRT_MAJOR >= 8
+  require(engine_capability_ == EngineCapability::kSTANDARD, ErrorCode::kUnsupported,
+          "IBuilderConfig::setEngineCapability: only standard engines are built, neither safety-certified ones nor DLA "
+          "loadables");
+#endif
+  const bool dla = default_device_type_ == DeviceType::kDLA;
+  require(!dla || has(BuilderFlag::kGPU_FALLBACK), ErrorCode::kUnsupported,
+          "IBuilderConfig::setDefaultDeviceType: there is no DLA on this machine and kGPU_FALLBACK is not set");
+  if (dla) ignore("setDefaultDeviceType", "there is no DLA on this machine, every layer falls back");
+  if (dla_core_ >= 0) ignore("setDLACore", "there is no DLA on this machine");
+  report_flags();
+  report_settings();
+}
+
+void BuilderConfig::ignore(const char* setting, const char* why) const {
+  reports_.log(ILogger::Severity::kWARNING, cat("IBuilderConfig: ", setting, " has no effect: ", why));
+}
+
+void BuilderConfig::report_flags() const {
+  const Ignored flags[] = {
+    {has(BuilderFlag::kREFIT), "kREFIT", "the engine's weights stay as they are"},
+#if TRT_UNTIL(10)
+    {int8_calibrator_ != nullptr && !has(BuilderFlag::kINT8), "setInt8Calibrator", "kINT8 is not set"},
+#endif
+#if NV_TENSORRT_MAJOR >= 8
+    {has(BuilderFlag::kSPARSE_WEIGHTS), "kSPARSE_WEIGHTS", "kernels compute with dense weights"},
+    {has(BuilderFlag::kSAFETY_SCOPE), "kSAFETY_SCOPE", "there are no safety-certified kernels"},
+#if TRT_UNTIL(10)
+    {has(BuilderFlag::kFP8), "kFP8", "FP8 values come from quantize layers only"},
+#endif
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+#if TRT_UNTIL(10)
+    {has(BuilderFlag::kINT4), "kINT4", "INT4 values come from quantize layers only"},
+    {has(BuilderFlag::kFP4), "kFP4", "FP4 values come from quantize layers only"},
+#endif
+    {has(BuilderFlag::kSTRIP_PLAN), "kSTRIP_PLAN", "the plan keeps its weights"},
+    {has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING", "a processor reads weights where they are"},
+    {has(BuilderFlag::kSTRICT_NANS), "kSTRICT_NANS", "comparisons (max, min, ReLU) may drop a NaN"},
+#endif
+  };
+  for (const Ignored& f : flags)
+    if (f.set) ignore(f.setting, f.why);
+}
+
+void BuilderConfig::report_settings() const {
+  const Ignored settings[] = {
+    {!plugins_.empty(), "setPluginsToSerialize", "plugin libraries are not put into the plan"},
+#if NV_TENSORRT_MAJOR >= 8
+    {tactic_sources_ != default_tactic_sources(), "setTacticSources",
+     "the sources are GPU libraries, no kernel here comes from them"},
+    {pools_.count(MemoryPoolType::kDLA_MANAGED_SRAM) + pools_.count(MemoryPoolType::kDLA_LOCAL_DRAM) +
+             pools_.count(MemoryPoolType::kDLA_GLOBAL_DRAM) >
+         0,
+     "setMemoryPoolLimit of a DLA pool", "there is no DLA on this machine"},
+    {pools_.count(MemoryPoolType::kTACTIC_DRAM) > 0, "setMemoryPoolLimit(kTACTIC_DRAM)",
+     "kernels are timed in host memory"},
+    {builder_optimization_level_ < 0 || builder_optimization_level_ > 5, "setBuilderOptimizationLevel",
+     "levels from 0 to 5 are accepted, the nearest is taken"},
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+    {pools_.count(MemoryPoolType::kTACTIC_SHARED_MEMORY) > 0, "setMemoryPoolLimit(kTACTIC_SHARED_MEMORY)",
+     "a processor has no shared memory of that kind"},
+    {tiling_optimization_level_ != TilingOptimizationLevel::kNONE, "setTilingOptimizationLevel",
+     "kernels tile for the processor's caches by themselves"},
+    {l2_limit_for_tiling_ >= 0, "setL2LimitForTiling", "kernels tile for the processor's caches by themselves"},
+    {!remote_auto_tuning_config_.empty(), "setRemoteAutoTuningConfig", "kernels are timed on this machine"},
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+    {!build_route_.empty(), "setBuildRoute", "there are no build routes to choose from"},
+#endif
+  };
+  for (const Ignored& s : settings)
+    if (s.set) ignore(s.setting, s.why);
+  for (const auto& profile : profiles_)
+    if (profile->getExtraMemoryTarget() != 1)
+      return ignore("IOptimizationProfile::setExtraMemoryTarget", "engines take no memory beyond what a shape needs");
+}
+
+}  // namespace tenon::nvinfer
