@@ -10,6 +10,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
+#include "base/interrupt.h"
+
 namespace tenon {
 namespace {
 
@@ -89,6 +92,31 @@ TEST_CASE("a forked child has workers again") {
   waitpid(child, &status, 0);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("an interrupted thread's loops end with kCancelled, others go on") {
+  for (int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    std::atomic<bool> flag{false};
+    std::atomic<int> done{0};
+    const Interruptible scope(flag);
+    pool.parallel_for(100, [&](int64_t, int) { ++done; });
+    CHECK(done == 100);
+    try {
+      pool.parallel_for(1000, [&](int64_t, int) {
+        if (++done == 120) flag = true;
+      });
+      FAIL("the loop went on");
+    } catch (const Error& e) {
+      CHECK(e.code() == ErrorCode::kCancelled);
+    }
+    CHECK(done < 1000);
+    CHECK_THROWS_AS(pool.parallel_for(1, [](int64_t, int) {}), Error);
+    std::thread other([&] { pool.parallel_for(50, [&](int64_t, int) { ++done; }); });
+    other.join();
+    flag = false;
+    CHECK_NOTHROW(pool.parallel_for(3, [](int64_t, int) {}));
+  }
 }
 
 }  // namespace

@@ -79,6 +79,8 @@ void ExecutionContext::setPersistentCacheLimit(size_t size) noexcept {
 bool ExecutionContext::setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept {
 #if NV_TENSORRT_MAJOR >= 8
   nvtx_verbosity_ = verbosity;
+#else
+  (void)verbosity;
 #endif
   reports_.log(ILogger::Severity::kWARNING,
                "IExecutionContext::setNvtxVerbosity has no effect: runs are not annotated for NVTX");
