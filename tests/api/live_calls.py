@@ -33,6 +33,8 @@ DIFFERENT = {
     "IBuilder.DLACore": "there is no DLA core",
     "IBuilder.DefaultDeviceType": "there is no DLA",
     "IRuntime.DLACore": "there is no DLA core",
+    "ICudaEngine.WeightStreamingBudget": "no weights are streamed",
+    "ICudaEngine.WeightStreamingBudgetV2": "no weights are streamed",
     "ITensor.Location": "a deprecated setter; the location follows from the tensor's use",
     "ITensor.BroadcastAcrossBatch": "only networks with an implicit batch broadcast",
     "IConvolutionLayer.PaddingNd": "follows pre- and post-padding",
