@@ -10,6 +10,11 @@ def _run(name):
 
 
 def tenon():
+    if sys.argv[1:] == ["python-path"]:
+        from . import tensorrt
+
+        print(tensorrt.path())
+        return
     _run("tenon")
 
 

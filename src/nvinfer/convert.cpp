@@ -1,6 +1,9 @@
 #include "nvinfer/convert.h"
 
 #include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/checked.h"
 
@@ -25,6 +28,19 @@ constexpr TypePair kTypes[] = {
     {DataType::kINT4, ir::DType::kI4},   {DataType::kFP4, ir::DType::kF4E2M1},   {DataType::kE8M0, ir::DType::kF8E8M0},
 #endif
 };
+
+/// Who owns weights of this thread's caller, by the address of their values.
+std::vector<std::pair<const void*, std::shared_ptr<const void>>>& weight_owners() {
+  thread_local std::vector<std::pair<const void*, std::shared_ptr<const void>>> owners;
+  return owners;
+}
+
+std::shared_ptr<const void> owner_of(const void* values) {
+  for (const auto& [address, owner] : weight_owners()) {
+    if (address == values) return owner;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -87,7 +103,7 @@ ir::Tensor to_core(const nvinfer1::Weights& weights) {
           " have no values");
   const ir::DType type = to_core(weights.type);
   const auto* bytes = static_cast<const std::byte*>(weights.values);
-  return ir::Tensor(type, {weights.count}, std::shared_ptr<const void>(),
+  return ir::Tensor(type, {weights.count}, owner_of(weights.values),
                     {bytes, size_t(ir::storage_bytes(type, weights.count))});
 }
 
@@ -101,3 +117,13 @@ void LoggerSink::log(Severity severity, std::string_view message) noexcept {
 }
 
 }  // namespace tenon::nvinfer
+
+// For the Python module: while set, tensors made on this thread of weights at `values` hold *owner; null ends that.
+extern "C" TENSORRTAPI void tenon_own_weights(const void* values, const std::shared_ptr<const void>* owner) {
+  auto& owners = tenon::nvinfer::weight_owners();
+  if (owner != nullptr) {
+    owners.emplace_back(values, *owner);
+  } else {
+    std::erase_if(owners, [&](const auto& entry) { return entry.first == values; });
+  }
+}

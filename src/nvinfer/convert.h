@@ -32,7 +32,8 @@ nvinfer1::Dims invalid_dims();
 nvinfer1::Dims no_dims();  ///< rank 0
 /// -1 where a dimension is symbolic.
 ir::Dims dims_of(const ir::Shape& shape);
-/// A tensor over the user's memory, which must outlive it; dims {count}. Undefined for empty weights.
+/// A tensor over the user's memory, which must outlive it unless tenon_own_weights() named an owner; dims {count}.
+/// Undefined for empty weights.
 ir::Tensor to_core(const nvinfer1::Weights& weights);
 nvinfer1::Weights to_api(const ir::Tensor& tensor);
 

@@ -1,0 +1,11 @@
+"""TensorRT's Python interface over Tenon: the names of releases 7 to 11 in one module.
+
+TENON_TRT_API (7, 8, 10 or 11; default 10) chooses the release that __version__, enumerators' numbers and defaults are
+those of. A failed call logs its reason and returns None; with TENON_RAISE=1 it raises.
+"""
+
+from . import _aliases, _trt
+from ._trt import *  # noqa: F401,F403
+from ._aliases import *  # noqa: F401,F403
+
+__version__ = _aliases.version_text(_trt._version())

@@ -1,0 +1,155 @@
+// INT8 calibrators and algorithm selectors written in Python.
+#include <nanobind/trampoline.h>
+
+#include "common.h"
+#include "parts.h"
+
+namespace tenon::py {
+namespace {
+
+using namespace nvinfer1;
+
+/// A calibrator: get_batch(names) returns device addresses or None at the end; the cache is anything with a buffer.
+template <class Base>
+struct PyCalibrator : Base {
+  NB_TRAMPOLINE(Base);
+
+  int32_t getBatchSize() const override {
+    nb::gil_scoped_acquire lock;
+    return nb::cast<int32_t>(self().attr("get_batch_size")());
+  }
+  bool getBatch(void* bindings[], const char* names[], int32_t count) override {
+    nb::gil_scoped_acquire lock;
+    nb::list list;
+    for (int32_t i = 0; i < count; ++i) list.append(names[i]);
+    nb::object batch = nb::getattr(self(), "get_batch")(list);
+    if (batch.is_none() || PyObject_IsTrue(batch.ptr()) == 0) return false;
+    if (static_cast<int32_t>(nb::len(batch)) != count) {
+      nb::raise("get_batch returned %zu addresses for %d inputs", nb::len(batch), count);
+    }
+    for (int32_t i = 0; i < count; ++i) bindings[i] = nb::cast<Address>(batch[i]).template as<void*>();
+    return true;
+  }
+  const void* readCalibrationCache(size_t& length) override { return read("read_calibration_cache", length); }
+  void writeCalibrationCache(const void* data, size_t length) override {
+    nb::gil_scoped_acquire lock;
+    self().attr("write_calibration_cache")(nb::bytes(data, length));
+  }
+  CalibrationAlgoType getAlgorithm() override {
+    nb::gil_scoped_acquire lock;
+    return nb::cast<CalibrationAlgoType>(self().attr("get_algorithm")());
+  }
+
+ protected:
+  nb::handle self() const { return this->nb_trampoline.base(); }
+  const void* read(const char* method, size_t& length) {
+    nb::gil_scoped_acquire lock;
+    length = 0;
+    nb::object data = self().attr(method)();
+    if (data.is_none()) return nullptr;
+    Py_buffer view;
+    if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_SIMPLE) != 0) nb::raise_python_error();
+    cache_.assign(static_cast<const char*>(view.buf), static_cast<size_t>(view.len));
+    PyBuffer_Release(&view);
+    length = cache_.size();
+    return cache_.data();
+  }
+  std::string cache_;
+};
+
+struct PyAnyCalibrator : PyCalibrator<IInt8Calibrator> {
+  InterfaceInfo getInterfaceInfo() const override { return InterfaceInfo{"IInt8EntropyCalibrator2", 1, 0}; }
+};
+
+struct PyLegacyCalibrator : PyCalibrator<IInt8LegacyCalibrator> {
+  double getQuantile() const override { return value("quantile", "get_quantile", 0.99); }
+  double getRegressionCutoff() const override { return value("regression_cutoff", "get_regression_cutoff", 0.99); }
+  const void* readHistogramCache(size_t& length) override {
+    nb::gil_scoped_acquire lock;
+    length = 0;
+    return nb::hasattr(self(), "read_histogram_cache") ? read("read_histogram_cache", length) : nullptr;
+  }
+  void writeHistogramCache(const void* data, size_t length) override {
+    nb::gil_scoped_acquire lock;
+    if (nb::hasattr(self(), "write_histogram_cache")) self().attr("write_histogram_cache")(nb::bytes(data, length));
+  }
+
+ private:
+  double value(const char* attribute, const char* method, double otherwise) const {
+    nb::gil_scoped_acquire lock;
+    if (nb::hasattr(self(), method)) return nb::cast<double>(self().attr(method)());
+    return nb::hasattr(self(), attribute) ? nb::cast<double>(self().attr(attribute)) : otherwise;
+  }
+};
+
+/// Methods that a user's class overrides; called on ours they answer as a calibrator without data.
+template <class Type, class... Rest>
+void define(nb::class_<Type, Rest...>& c, CalibrationAlgoType algorithm) {
+  c.def(nb::init<>());
+  c.def("get_batch_size", [](Type&) { return 1; });
+  c.def(
+      "get_batch", [](Type&, nb::object) { return nb::none(); }, nb::arg("names"));
+  c.def("read_calibration_cache", [](Type&) { return nb::none(); });
+  c.def(
+      "write_calibration_cache", [](Type&, nb::object) {}, nb::arg("cache"));
+  c.def("get_algorithm", [algorithm](Type&) { return algorithm; });
+}
+
+struct PyAlgorithmSelector : IAlgorithmSelector {
+  NB_TRAMPOLINE(IAlgorithmSelector);
+  int32_t selectAlgorithms(const IAlgorithmContext& context, const IAlgorithm* const* choices, int32_t count,
+                           int32_t* selection) override {
+    nb::gil_scoped_acquire lock;
+    nb::list list;
+    for (int32_t i = 0; i < count; ++i) list.append(nb::cast(choices[i], nb::rv_policy::reference));
+    nb::object chosen = self().attr("select_algorithms")(nb::cast(&context, nb::rv_policy::reference), list);
+    const auto size = static_cast<int32_t>(nb::len(chosen));
+    for (int32_t i = 0; i < std::min(size, count); ++i) selection[i] = nb::cast<int32_t>(chosen[i]);
+    return std::min(size, count);
+  }
+  void reportAlgorithms(const IAlgorithmContext* const* contexts, const IAlgorithm* const* choices,
+                        int32_t count) override {
+    nb::gil_scoped_acquire lock;
+    nb::list first, second;
+    for (int32_t i = 0; i < count; ++i) {
+      first.append(nb::cast(contexts[i], nb::rv_policy::reference));
+      second.append(nb::cast(choices[i], nb::rv_policy::reference));
+    }
+    self().attr("report_algorithms")(first, second);
+  }
+
+ private:
+  nb::handle self() const { return nb_trampoline.base(); }
+};
+
+}  // namespace
+
+void bind_calibrators(nb::module_& m) {
+  nb::class_<IInt8Calibrator, IVersionedInterface, PyAnyCalibrator> any(m, "IInt8Calibrator");
+  define(any, CalibrationAlgoType::kENTROPY_CALIBRATION_2);
+  nb::class_<IInt8EntropyCalibrator, IInt8Calibrator, PyCalibrator<IInt8EntropyCalibrator>> entropy(
+      m, "IInt8EntropyCalibrator");
+  define(entropy, CalibrationAlgoType::kENTROPY_CALIBRATION);
+  nb::class_<IInt8EntropyCalibrator2, IInt8Calibrator, PyCalibrator<IInt8EntropyCalibrator2>> second(
+      m, "IInt8EntropyCalibrator2");
+  define(second, CalibrationAlgoType::kENTROPY_CALIBRATION_2);
+  nb::class_<IInt8MinMaxCalibrator, IInt8Calibrator, PyCalibrator<IInt8MinMaxCalibrator>> extremes(
+      m, "IInt8MinMaxCalibrator");
+  define(extremes, CalibrationAlgoType::kMINMAX_CALIBRATION);
+  nb::class_<IInt8LegacyCalibrator, IInt8Calibrator, PyLegacyCalibrator> legacy(m, "IInt8LegacyCalibrator");
+  define(legacy, CalibrationAlgoType::kLEGACY_CALIBRATION);
+  nb::class_<IAlgorithmSelector, IVersionedInterface, PyAlgorithmSelector> selector(m, "IAlgorithmSelector");
+  selector.def(nb::init<>());
+  selector.def(
+      "select_algorithms",
+      [](IAlgorithmSelector&, nb::object, nb::object choices) {
+        nb::list all;
+        for (size_t i = 0; i < nb::len(choices); ++i) all.append(i);
+        return all;
+      },
+      nb::arg("context"), nb::arg("choices"));
+  selector.def(
+      "report_algorithms", [](IAlgorithmSelector&, nb::object, nb::object) {}, nb::arg("contexts"), nb::arg("choices"));
+}
+
+}  // namespace tenon::py

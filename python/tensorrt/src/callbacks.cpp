@@ -1,0 +1,224 @@
+// Interfaces that users implement in Python: profilers, recorders, monitors, listeners, streams, output allocators.
+#include <nanobind/trampoline.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "common.h"
+#include "parts.h"
+
+namespace tenon::py {
+namespace {
+
+using namespace nvinfer1;
+
+/// Runs a callback that has no way to fail; a Python exception is shown as unraisable.
+template <class Body>
+auto shielded(const char* what, Body&& body) noexcept -> decltype(body()) {
+  nb::gil_scoped_acquire lock;
+  try {
+    return body();
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable(what);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "[TRT] %s: %s\n", what, error.what());
+  }
+  return decltype(body())();
+}
+
+struct PyProfiler : IProfiler {
+  NB_TRAMPOLINE(IProfiler);
+  void reportLayerTime(const char* name, float ms) noexcept override {
+    shielded("IProfiler.report_layer_time",
+             [&] { NB_OVERRIDE_PURE_NAME("report_layer_time", reportLayerTime, name, ms); });
+  }
+};
+
+/// Prints each layer's time.
+struct Profiler : IProfiler {
+  void reportLayerTime(const char* name, float ms) noexcept override { std::printf("%s: %gms\n", name, double(ms)); }
+};
+
+struct PyErrorRecorder : IErrorRecorder {
+  NB_TRAMPOLINE(IErrorRecorder);
+  int32_t getNbErrors() const noexcept override {
+    return shielded("IErrorRecorder.num_errors", [&] { return nb::cast<int32_t>(value("num_errors")); });
+  }
+  ErrorCode getErrorCode(int32_t index) const noexcept override {
+    return shielded("IErrorRecorder.get_error_code",
+                    [&]() -> ErrorCode { NB_OVERRIDE_PURE_NAME("get_error_code", getErrorCode, index); });
+  }
+  ErrorDesc getErrorDesc(int32_t index) const noexcept override {
+    text_ = shielded("IErrorRecorder.get_error_desc", [&] {
+      return nb::cast<std::string>(nb::handle(nb_trampoline.base()).attr("get_error_desc")(index));
+    });
+    return text_.c_str();
+  }
+  bool hasOverflowed() const noexcept override {
+    return shielded("IErrorRecorder.has_overflowed",
+                    [&]() -> bool { NB_OVERRIDE_PURE_NAME("has_overflowed", hasOverflowed); });
+  }
+  void clear() noexcept override {
+    shielded("IErrorRecorder.clear", [&] { NB_OVERRIDE_PURE_NAME("clear", clear); });
+  }
+  bool reportError(ErrorCode code, ErrorDesc text) noexcept override {
+    return shielded("IErrorRecorder.report_error",
+                    [&]() -> bool { NB_OVERRIDE_PURE_NAME("report_error", reportError, code, text); });
+  }
+  RefCount incRefCount() noexcept override { return ++count_; }
+  RefCount decRefCount() noexcept override { return --count_; }
+
+ private:
+  /// `num_errors` is a property in some programs and a method in others.
+  nb::object value(const char* name) const {
+    nb::object found = nb::handle(nb_trampoline.base()).attr(name);
+    return PyCallable_Check(found.ptr()) != 0 ? found() : found;
+  }
+  mutable std::string text_;
+  int32_t count_ = 0;
+};
+
+struct PyProgressMonitor : IProgressMonitor {
+  NB_TRAMPOLINE(IProgressMonitor);
+  void phaseStart(const char* phase, const char* parent, int32_t steps) override {
+    NB_OVERRIDE_PURE_NAME("phase_start", phaseStart, phase, parent, steps);
+  }
+  bool stepComplete(const char* phase, int32_t step) override {
+    NB_OVERRIDE_PURE_NAME("step_complete", stepComplete, phase, step);
+  }
+  void phaseFinish(const char* phase) override { NB_OVERRIDE_PURE_NAME("phase_finish", phaseFinish, phase); }
+};
+
+struct PyDebugListener : IDebugListener {
+  NB_TRAMPOLINE(IDebugListener);
+  bool processDebugTensor(const void* data, TensorLocation location, DataType type, const Dims& shape, const char* name,
+                          cudaStream_t stream) override {
+    nb::gil_scoped_acquire lock;
+    nb::object result = nb::handle(nb_trampoline.base())
+                            .attr("process_debug_tensor")(reinterpret_cast<uintptr_t>(data), location, type, shape,
+                                                          name, reinterpret_cast<uintptr_t>(stream));
+    return result.is_none() || nb::cast<bool>(nb::bool_(result));
+  }
+};
+
+struct PyOutputAllocator : IOutputAllocator {
+  NB_TRAMPOLINE(IOutputAllocator);
+  int32_t getInterfaceVersion() const override { return 1; }
+  void* reallocateOutput(const char* name, void* memory, uint64_t size, uint64_t alignment) override {
+    return call("reallocate_output", name, reinterpret_cast<uintptr_t>(memory), size, alignment);
+  }
+  void* reallocateOutputAsync(const char* name, void* memory, uint64_t size, uint64_t alignment,
+                              cudaStream_t stream) override {
+    nb::gil_scoped_acquire lock;
+    if (!nb::hasattr(nb::handle(nb_trampoline.base()), "reallocate_output_async")) {
+      return reallocateOutput(name, memory, size, alignment);
+    }
+    return call("reallocate_output_async", name, reinterpret_cast<uintptr_t>(memory), size, alignment,
+                reinterpret_cast<uintptr_t>(stream));
+  }
+  void notifyShape(const char* name, const Dims& dims) override {
+    NB_OVERRIDE_PURE_NAME("notify_shape", notifyShape, name, dims);
+  }
+
+ private:
+  template <class... Args>
+  void* call(const char* method, Args... args) {
+    nb::gil_scoped_acquire lock;
+    return nb::cast<Address>(nb::handle(nb_trampoline.base()).attr(method)(args...)).template as<void*>();
+  }
+};
+
+/// Copies what Python's read() returned, any object with a buffer, to `target`.
+int64_t copy_bytes(nb::handle object, void* target, int64_t limit) {
+  Py_buffer view;
+  if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_SIMPLE) != 0) nb::raise_python_error();
+  const int64_t count = std::min<int64_t>(view.len, limit);
+  std::memcpy(target, view.buf, static_cast<size_t>(count));
+  PyBuffer_Release(&view);
+  return count;
+}
+
+struct PyStreamReader : IStreamReader {
+  NB_TRAMPOLINE(IStreamReader);
+  int64_t read(void* target, int64_t bytes) override {
+    nb::gil_scoped_acquire lock;
+    return copy_bytes(nb::handle(nb_trampoline.base()).attr("read")(bytes), target, bytes);
+  }
+};
+
+struct PyStreamReaderV2 : IStreamReaderV2 {
+  NB_TRAMPOLINE(IStreamReaderV2);
+  int64_t read(void* target, int64_t bytes, cudaStream_t stream) override {
+    nb::gil_scoped_acquire lock;
+    nb::object data = nb::handle(nb_trampoline.base()).attr("read")(bytes, reinterpret_cast<uintptr_t>(stream));
+    return copy_bytes(data, target, bytes);
+  }
+  bool seek(int64_t offset, SeekPosition where) override { NB_OVERRIDE_PURE_NAME("seek", seek, offset, where); }
+};
+
+struct PyStreamWriter : IStreamWriter {
+  NB_TRAMPOLINE(IStreamWriter);
+  int64_t write(const void* data, int64_t bytes) override {
+    nb::gil_scoped_acquire lock;
+    nb::object result = nb::handle(nb_trampoline.base()).attr("write")(nb::bytes(data, static_cast<size_t>(bytes)));
+    return nb::cast<int64_t>(result);
+  }
+};
+
+void bind_streams(nb::module_& m) {
+  nb::class_<IStreamReader, IVersionedInterface, PyStreamReader> reader(m, "IStreamReader");
+  reader.def(nb::init<>());
+  reader.def(
+      "read", [](IStreamReader&, int64_t) { return nb::bytes("", 0); }, nb::arg("size"));
+  nb::class_<IStreamReaderV2, IVersionedInterface, PyStreamReaderV2> second(m, "IStreamReaderV2");
+  second.def(nb::init<>());
+  second.def(
+      "read", [](IStreamReaderV2&, int64_t, Address) { return nb::bytes("", 0); }, nb::arg("num_bytes"),
+      nb::arg("stream"));
+  second.def("seek", &IStreamReaderV2::seek, nb::arg("offset"), nb::arg("where"));
+  nb::class_<IStreamWriter, IVersionedInterface, PyStreamWriter> writer(m, "IStreamWriter");
+  writer.def(nb::init<>());
+  writer.def(
+      "write", [](IStreamWriter&, nb::bytes) { return int64_t{0}; }, nb::arg("data"));
+}
+
+void bind_recorder(nb::module_& m) {
+  nb::class_<IErrorRecorder, IVersionedInterface, PyErrorRecorder> c(m, "IErrorRecorder");
+  c.def(nb::init<>());
+  c.def("num_errors", [](IErrorRecorder&) { return 0; });
+  c.def("get_error_code", &IErrorRecorder::getErrorCode, nb::arg("arg0"));
+  c.def(
+      "get_error_desc", [](IErrorRecorder&, int32_t) { return ""; }, nb::arg("arg0"));
+  c.def("has_overflowed", &IErrorRecorder::hasOverflowed);
+  c.def("clear", &IErrorRecorder::clear);
+  c.def("report_error", &IErrorRecorder::reportError, nb::arg("arg0"), nb::arg("arg1"));
+  c.attr("MAX_DESC_LENGTH") = size_t{IErrorRecorder::kMAX_DESC_LENGTH};
+}
+
+}  // namespace
+
+void bind_callbacks(nb::module_& m) {
+  nb::class_<IProfiler, IVersionedInterface, PyProfiler> profiler(m, "IProfiler");
+  profiler.def(nb::init<>());
+  profiler.def("report_layer_time", &IProfiler::reportLayerTime, nb::arg("layer_name"), nb::arg("ms"));
+  nb::class_<Profiler, IProfiler> printing(m, "Profiler");
+  printing.def(nb::init<>());
+  bind_recorder(m);
+  nb::class_<IProgressMonitor, IVersionedInterface, PyProgressMonitor> monitor(m, "IProgressMonitor");
+  monitor.def(nb::init<>());
+  monitor.def("phase_start", &IProgressMonitor::phaseStart, nb::arg("phase_name"), nb::arg("parent_phase").none(),
+              nb::arg("num_steps"));
+  monitor.def("step_complete", &IProgressMonitor::stepComplete, nb::arg("phase_name"), nb::arg("step"));
+  monitor.def("phase_finish", &IProgressMonitor::phaseFinish, nb::arg("phase_name"));
+  nb::class_<IDebugListener, IVersionedInterface, PyDebugListener> listener(m, "IDebugListener");
+  listener.def(nb::init<>());
+  listener.def("process_debug_tensor", [](IDebugListener&, nb::args) { return true; });
+  nb::class_<IOutputAllocator, IVersionedInterface, PyOutputAllocator> output(m, "IOutputAllocator");
+  output.def(nb::init<>());
+  output.def_prop_ro("tensorrt_version", [](IOutputAllocator&) { return release(); });
+  output.def("reallocate_output", [](IOutputAllocator&, nb::args) { return 0; });
+  output.def("notify_shape", [](IOutputAllocator&, nb::args) {});
+  bind_streams(m);
+}
+
+}  // namespace tenon::py

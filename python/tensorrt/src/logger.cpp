@@ -1,0 +1,119 @@
+// ILogger, which Python subclasses, and Logger, which prints.
+#include <nanobind/trampoline.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "base/knobs.h"
+#include "common.h"
+#include "parts.h"
+
+namespace tenon::py {
+namespace {
+
+using nvinfer1::ILogger;
+using Severity = nvinfer1::ILogger::Severity;
+
+thread_local std::string last_error;
+
+/// Calls the override of `log`; its exceptions are shown as unraisable, since a logger can't fail.
+void call_log(const nb::detail::trampoline& trampoline, Severity severity, const char* message) noexcept {
+  if (severity <= Severity::kERROR) remember_error(message);
+  nb::gil_scoped_acquire lock;
+  try {
+    nb::handle(trampoline.base()).attr("log")(severity, message);
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("TensorRT logger");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "[TRT] logger: %s\n", error.what());
+  }
+}
+
+struct PyILogger : ILogger {
+  NB_TRAMPOLINE(ILogger);
+  void log(Severity severity, const char* message) noexcept override { call_log(nb_trampoline, severity, message); }
+};
+
+/// Prints messages of at least a severity to standard error.
+struct Logger : ILogger {
+  explicit Logger(Severity severity) : min_severity(severity) {}
+  void log(Severity severity, const char* message) noexcept override {
+    if (severity <= Severity::kERROR) remember_error(message);
+    if (severity > min_severity) return;
+    char when[32] = "";
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    if (localtime_r(&now, &local) != nullptr) std::strftime(when, sizeof when, "%m/%d/%Y-%H:%M:%S", &local);
+    std::fprintf(stderr, "[%s] [TRT] [%c] %s\n", when, "FEWIV"[static_cast<int>(severity)], message);
+  }
+  Severity min_severity;
+};
+
+struct PyLogger : Logger {
+  NB_TRAMPOLINE(Logger);
+  void log(Severity severity, const char* message) noexcept override {
+    nb::gil_scoped_acquire lock;
+    nb::object own = nb::handle(nb_trampoline.base()).type().attr("log");
+    static const nb::object inherited = nb::type<Logger>().attr("log");
+    if (own.is(inherited)) return Logger::log(severity, message);
+    call_log(nb_trampoline, severity, message);
+  }
+};
+
+}  // namespace
+
+bool raises() {
+  static const bool value = [] {
+    const char* text = std::getenv("TENON_RAISE");
+    return text != nullptr && *text != '\0' && std::string(text) != "0";
+  }();
+  return value;
+}
+
+int release() {
+  static const int value = [] {
+    const char* text = std::getenv("TENON_TRT_API");
+    const std::string wanted = text != nullptr ? text : "";
+    return wanted == "7" ? 7 : wanted == "8" ? 8 : wanted == "11" ? 11 : 10;
+  }();
+  return value;
+}
+
+void remember_error(const char* message) { last_error = message; }
+
+void failed(const char* what) {
+  const std::string reason = std::exchange(last_error, {});
+  if (!raises()) return;
+  nb::raise("%s failed: %s", what, reason.empty() ? "the log has no reason" : reason.c_str());
+}
+
+void bind_logger(nb::module_& m) {
+  nb::class_<nvinfer1::IVersionedInterface> versioned(m, "IVersionedInterface");
+  versioned.def_prop_ro("api_language", [](const nvinfer1::IVersionedInterface& v) { return v.getAPILanguage(); });
+  versioned.def_prop_ro("interface_info", [](const nvinfer1::IVersionedInterface& v) { return v.getInterfaceInfo(); });
+  nb::class_<nvinfer1::InterfaceInfo> info(m, "InterfaceInfo");
+  info.def_ro("kind", &nvinfer1::InterfaceInfo::kind);
+  info.def_ro("major", &nvinfer1::InterfaceInfo::major);
+  info.def_ro("minor", &nvinfer1::InterfaceInfo::minor);
+
+  nb::class_<ILogger, nvinfer1::IVersionedInterface, PyILogger> interface(m, "ILogger");
+  interface.def(nb::init<>());
+  interface.def(
+      "log", [](ILogger&, Severity, const char*) {}, nb::arg("severity"), nb::arg("msg"));
+  nb::class_<Logger, ILogger, PyLogger> logger(m, "Logger");
+  logger.def(nb::init<Severity>(), nb::arg("min_severity") = Severity::kWARNING);
+  logger.def(
+      "log", [](Logger& self, Severity severity, const char* message) { self.Logger::log(severity, message); },
+      nb::arg("severity"), nb::arg("msg"));
+  logger.def_rw("min_severity", &Logger::min_severity);
+  add_context_manager(logger);
+  nb::object severity = m.attr("Severity");
+  for (nb::handle type : {nb::handle(interface), nb::handle(logger)}) {
+    nb::setattr(type, "Severity", severity);
+    for (const char* name : {"INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE"}) {
+      nb::setattr(type, name, severity.attr(name));
+    }
+  }
+}
+
+}  // namespace tenon::py

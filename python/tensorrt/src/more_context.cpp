@@ -1,0 +1,168 @@
+// Execution contexts: every release's way to run.
+#include "more.h"
+
+namespace tenon::py {
+namespace {
+
+using namespace nvinfer1;
+
+std::vector<void*> pointers(const std::vector<Address>& addresses) {
+  std::vector<void*> list;
+  for (const Address& a : addresses) list.push_back(a.as<void*>());
+  return list;
+}
+
+cudaEvent_t* event_or_null(Address& event) {
+  return event.value == 0 ? nullptr : reinterpret_cast<cudaEvent_t*>(&event.value);
+}
+
+void add_execution(nb::class_<IExecutionContext>& c) {
+  c.def(
+      "execute",
+      [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings) {
+        const std::vector<void*> list = pointers(bindings);
+        return done(unlocked([&] { return self.execute(batch, list.data()); }), "IExecutionContext.execute");
+      },
+      nb::arg("batch_size") = 1, nb::arg("bindings"));
+  c.def(
+      "execute_async",
+      [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings, Address stream,
+         Address consumed) {
+        const std::vector<void*> list = pointers(bindings);
+        const auto run = [&] {
+          return self.enqueue(batch, list.data(), stream.as<cudaStream_t>(), event_or_null(consumed));
+        };
+        return done(unlocked(run), "IExecutionContext.execute_async");
+      },
+      nb::arg("batch_size") = 1, nb::arg("bindings"), nb::arg("stream_handle").none(),
+      nb::arg("input_consumed").none() = nb::none());
+  c.def(
+      "execute_v2",
+      [](IExecutionContext& self, const std::vector<Address>& bindings) {
+        const std::vector<void*> list = pointers(bindings);
+        return done(unlocked([&] { return self.executeV2(list.data()); }), "IExecutionContext.execute_v2");
+      },
+      nb::arg("bindings"));
+  c.def(
+      "execute_async_v2",
+      [](IExecutionContext& self, const std::vector<Address>& bindings, Address stream, Address consumed) {
+        const std::vector<void*> list = pointers(bindings);
+        const auto run = [&] {
+          return self.enqueueV2(list.data(), stream.as<cudaStream_t>(), event_or_null(consumed));
+        };
+        return done(unlocked(run), "IExecutionContext.execute_async_v2");
+      },
+      nb::arg("bindings"), nb::arg("stream_handle").none(), nb::arg("input_consumed").none() = nb::none());
+  c.def(
+      "execute_async_v3",
+      [](IExecutionContext& self, Address stream) {
+        return done(unlocked([&] { return self.enqueueV3(stream.as<cudaStream_t>()); }),
+                    "IExecutionContext.execute_async_v3");
+      },
+      nb::arg("stream_handle").none());
+}
+
+std::vector<int32_t> shape_values(IExecutionContext& context, int32_t binding) {
+  const Dims dims = context.getBindingDimensions(binding);
+  int64_t count = 1;
+  for (int32_t i = 0; i < dims.nbDims; ++i) count *= std::max<int64_t>(dims.d[i], 0);
+  std::vector<int32_t> values(static_cast<size_t>(count));
+  if (!context.getShapeBinding(binding, values.data())) values.clear();
+  return values;
+}
+
+void add_shapes(nb::class_<IExecutionContext>& c) {
+  c.def(
+      "set_input_shape",
+      [](IExecutionContext& self, const char* name, const Dims& shape) {
+        return done(self.setInputShape(name, shape), "IExecutionContext.set_input_shape");
+      },
+      nb::arg("name"), nb::arg("shape"));
+  c.def("infer_shapes", [](IExecutionContext& self) {
+    std::vector<const char*> names(static_cast<size_t>(std::max(self.getEngine().getNbIOTensors(), 1)));
+    const int32_t missing = self.inferShapes(static_cast<int32_t>(names.size()), names.data());
+    nb::list list;
+    for (int32_t i = 0; i < missing; ++i) list.append(names[static_cast<size_t>(i)]);
+    done(missing >= 0, "IExecutionContext.infer_shapes");
+    return list;
+  });
+  c.def(
+      "set_binding_shape",
+      [](IExecutionContext& self, int32_t binding, const Dims& shape) {
+        return done(self.setBindingDimensions(binding, shape), "IExecutionContext.set_binding_shape");
+      },
+      nb::arg("binding"), nb::arg("shape"));
+  c.def(
+      "get_binding_shape", [](IExecutionContext& self, int32_t binding) { return self.getBindingDimensions(binding); },
+      nb::arg("binding"));
+  c.def(
+      "get_strides", [](IExecutionContext& self, int32_t binding) { return self.getStrides(binding); },
+      nb::arg("binding"));
+  c.def(
+      "set_shape_input",
+      [](IExecutionContext& self, int32_t binding, const std::vector<int32_t>& shape) {
+        return done(self.setInputShapeBinding(binding, shape.data()), "IExecutionContext.set_shape_input");
+      },
+      nb::arg("binding"), nb::arg("shape"));
+  c.def("get_shape", &shape_values, nb::arg("binding"));
+}
+
+void add_profile(nb::class_<IExecutionContext>& c) {
+  c.def_prop_rw(
+      "active_optimization_profile", [](IExecutionContext& self) { return self.getOptimizationProfile(); },
+      [](IExecutionContext& self, int32_t index) {
+        done(self.setOptimizationProfile(index), "IExecutionContext.active_optimization_profile");
+      });
+  c.def(
+      "set_optimization_profile_async",
+      [](IExecutionContext& self, int32_t index, Address stream) {
+        return done(self.setOptimizationProfileAsync(index, stream.as<cudaStream_t>()),
+                    "IExecutionContext.set_optimization_profile_async");
+      },
+      nb::arg("profile_index"), nb::arg("stream_handle").none());
+}
+
+}  // namespace
+
+void more(nb::class_<IExecutionContext>& c) {
+  add_execution(c);
+  add_shapes(c);
+  add_profile(c);
+  c.def_prop_rw(
+      "device_memory", [](IExecutionContext&) { return nb::none(); },
+      [](IExecutionContext& self, Address memory) { self.setDeviceMemory(memory.as<void*>()); });
+  c.def(
+      "set_device_memory",
+      [](IExecutionContext& self, Address memory, int64_t size) { self.setDeviceMemoryV2(memory.as<void*>(), size); },
+      nb::arg("memory"), nb::arg("size"));
+  c.def(
+      "set_aux_streams",
+      [](IExecutionContext& self, const std::vector<Address>& streams) {
+        std::vector<cudaStream_t> list;
+        for (const Address& s : streams) list.push_back(s.as<cudaStream_t>());
+        self.setAuxStreams(list.data(), static_cast<int32_t>(list.size()));
+      },
+      nb::arg("aux_streams"));
+  c.def_prop_rw(
+      "temporary_allocator", [](IExecutionContext& self) { return self.getTemporaryStorageAllocator(); },
+      [](IExecutionContext& self, IGpuAllocator* a) { self.setTemporaryStorageAllocator(a); },
+      nb::rv_policy::reference_internal, nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+  c.def(
+      "set_debug_listener",
+      [](IExecutionContext& self, IDebugListener* listener) { return self.setDebugListener(listener); },
+      nb::arg("listener").none(), nb::keep_alive<1, 2>());
+  c.def(
+      "get_debug_listener", [](IExecutionContext& self) { return self.getDebugListener(); },
+      nb::rv_policy::reference_internal);
+  c.def(
+      "set_output_allocator",
+      [](IExecutionContext& self, const char* name, IOutputAllocator* allocator) {
+        return done(self.setOutputAllocator(name, allocator), "IExecutionContext.set_output_allocator");
+      },
+      nb::arg("name"), nb::arg("output_allocator").none(), nb::keep_alive<1, 3>());
+  c.def(
+      "get_output_allocator", [](IExecutionContext& self, const char* name) { return self.getOutputAllocator(name); },
+      nb::arg("name"), nb::rv_policy::reference_internal);
+}
+
+}  // namespace tenon::py

@@ -1,0 +1,155 @@
+// Runtime, host memory and refitters.
+#include "buffer.h"
+#include "more.h"
+
+namespace tenon::py {
+namespace {
+
+using namespace nvinfer1;
+
+int memory_buffer(PyObject* self, Py_buffer* view, int flags) {
+  IHostMemory* memory = nb::inst_ptr<IHostMemory>(self);
+  return PyBuffer_FillInfo(view, self, memory->data(), static_cast<Py_ssize_t>(memory->size()), 1, flags);
+}
+
+/// What a refitter lists as pairs of layer name and role.
+template <class Read>
+nb::tuple layers_and_roles(Read&& read) {
+  const auto count = static_cast<size_t>(std::max(read(0, nullptr, nullptr), 0));
+  std::vector<const char*> names(count);
+  std::vector<WeightsRole> roles(count);
+  read(static_cast<int32_t>(count), names.data(), roles.data());
+  nb::list first, second;
+  for (size_t i = 0; i < count; ++i) {
+    first.append(names[i]);
+    second.append(roles[i]);
+  }
+  return nb::make_tuple(first, second);
+}
+
+template <class Read>
+nb::list names_of(Read&& read) {
+  const auto count = static_cast<size_t>(std::max(read(0, nullptr), 0));
+  std::vector<const char*> names(count);
+  read(static_cast<int32_t>(count), names.data());
+  nb::list list;
+  for (const char* name : names) list.append(name);
+  return list;
+}
+
+void add_listings(nb::class_<IRefitter>& c) {
+  c.def("get_missing", [](IRefitter& self) {
+    return layers_and_roles(
+        [&](int32_t n, const char** names, WeightsRole* roles) { return self.getMissing(n, names, roles); });
+  });
+  c.def("get_all", [](IRefitter& self) {
+    return layers_and_roles(
+        [&](int32_t n, const char** names, WeightsRole* roles) { return self.getAll(n, names, roles); });
+  });
+  c.def("get_missing_weights", [](IRefitter& self) {
+    return names_of([&](int32_t n, const char** names) { return self.getMissingWeights(n, names); });
+  });
+  c.def("get_all_weights", [](IRefitter& self) {
+    return names_of([&](int32_t n, const char** names) { return self.getAllWeights(n, names); });
+  });
+  c.def("get_tensors_with_dynamic_range", [](IRefitter& self) {
+    return names_of([&](int32_t n, const char** names) { return self.getTensorsWithDynamicRange(n, names); });
+  });
+}
+
+}  // namespace
+
+void more(nb::class_<IHostMemory>& c) {
+  c.def_prop_ro("dtype", [](IHostMemory& self) { return self.type(); });
+  c.def_prop_ro("nbytes", [](IHostMemory& self) { return self.size(); });
+  c.def("__len__", [](IHostMemory& self) { return self.size(); });
+  c.def("__bytes__", [](IHostMemory& self) { return nb::bytes(self.data(), self.size()); });
+}
+
+const PyType_Slot* slots_of_IHostMemory() {
+  static const PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(memory_buffer)}, {0, nullptr}};
+  return slots;
+}
+
+void more(nb::class_<IRuntime>& c) {
+  c.def(nb::new_([](ILogger& logger) { return made(createInferRuntime(logger), "Runtime"); }), nb::arg("logger"),
+        nb::keep_alive<0, 2>());
+  const auto from_bytes = [](IRuntime& self, Buffer plan) {
+    return made(unlocked([&] { return self.deserializeCudaEngine(plan.data(), plan.size()); }),
+                "Runtime.deserialize_cuda_engine");
+  };
+  c.def("deserialize_cuda_engine", from_bytes, nb::arg("serialized_engine"), nb::rv_policy::take_ownership,
+        nb::keep_alive<0, 1>());
+  const auto from_stream = [](IRuntime& self, auto& reader) {
+    return made(unlocked([&] { return self.deserializeCudaEngine(reader); }), "Runtime.deserialize_cuda_engine");
+  };
+  c.def(
+      "deserialize_cuda_engine", [from_stream](IRuntime& self, IStreamReader& r) { return from_stream(self, r); },
+      nb::arg("stream_reader"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+  c.def(
+      "deserialize_cuda_engine", [from_stream](IRuntime& self, IStreamReaderV2& r) { return from_stream(self, r); },
+      nb::arg("stream_reader_v2"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+  c.def_prop_rw(
+      "gpu_allocator", [](IRuntime&) { return nb::none(); },
+      [](IRuntime& self, IGpuAllocator* allocator) { self.setGpuAllocator(allocator); },
+      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+  c.def(
+      "get_plugin_registry", [](IRuntime& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference);
+  c.def(
+      "load_runtime",
+      [](IRuntime& self, const char* path) { return made(self.loadRuntime(path), "Runtime.load_runtime"); },
+      nb::arg("path"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+}
+
+void more(nb::class_<IRefitter>& c) {
+  c.def(nb::new_(
+            [](ICudaEngine& engine, ILogger& logger) { return made(createInferRefitter(engine, logger), "Refitter"); }),
+        nb::arg("engine"), nb::arg("logger"), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>());
+  add_listings(c);
+  c.def(
+      "get_dynamic_range",
+      [](IRefitter& self, const char* name) {
+        return nb::make_tuple(self.getDynamicRangeMin(name), self.getDynamicRangeMax(name));
+      },
+      nb::arg("tensor_name"));
+  c.def(
+      "set_dynamic_range",
+      [](IRefitter& self, const char* name, std::vector<float> range) {
+        if (range.size() != 2) throw nb::value_error("a dynamic range is a pair: minimum and maximum");
+        return done(self.setDynamicRange(name, range[0], range[1]), "Refitter.set_dynamic_range");
+      },
+      nb::arg("tensor_name"), nb::arg("range"));
+  c.def(
+      "get_named_weights",
+      [](nb::pointer_and_handle<IRefitter> self, const char* name) {
+        return weights_object(self.p->getNamedWeights(name), self.h);
+      },
+      nb::arg("weights_name"));
+  c.def(
+      "get_weights_prototype",
+      [](IRefitter& self, const char* name) {
+        return PyWeights{self.getWeightsPrototype(name), {}};
+      },
+      nb::arg("weights_name"));
+  c.def(
+      "set_named_weights",
+      [](IRefitter& self, const char* name, WeightsArg weights) {
+        return done(self.setNamedWeights(name, weights), "Refitter.set_named_weights");
+      },
+      nb::arg("name"), nb::arg("weights"), nb::keep_alive<1, 3>());
+  c.def(
+      "set_named_weights",
+      [](IRefitter& self, const char* name, WeightsArg weights, TensorLocation location) {
+        return done(self.setNamedWeights(name, weights, location), "Refitter.set_named_weights");
+      },
+      nb::arg("name"), nb::arg("weights"), nb::arg("location"), nb::keep_alive<1, 3>());
+  c.def(
+      "refit_cuda_engine_async",
+      [](IRefitter& self, Address stream) {
+        return done(unlocked([&] { return self.refitCudaEngineAsync(stream.as<cudaStream_t>()); }),
+                    "Refitter.refit_cuda_engine_async");
+      },
+      nb::arg("stream_handle").none());
+}
+
+}  // namespace tenon::py

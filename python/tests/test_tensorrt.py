@@ -1,0 +1,164 @@
+"""The module `tensorrt`: networks, engines and contexts through the names of every release."""
+
+import gc
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import tenon.tensorrt
+
+tenon.tensorrt.install()
+import tensorrt as trt  # noqa: E402
+
+
+class Recorder(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+        self.messages = []
+
+    def log(self, severity, msg):
+        self.messages.append((severity, msg))
+
+    def errors(self):
+        return [m for s, m in self.messages if s <= trt.Logger.ERROR]
+
+
+def affine_model(batch="batch"):
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["m"]), helper.make_node("Relu", ["m"], ["y"])], "affine",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 2])],
+        [helper.make_tensor("w", TensorProto.FLOAT, [3, 2], [1, -1, 2, 0, 3, 1])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    return model.SerializeToString()
+
+
+W = np.array([[1, -1], [2, 0], [3, 1]], np.float32)
+
+
+@pytest.fixture
+def logger():
+    return Recorder()
+
+
+def parsed(logger, batch="batch"):
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse(affine_model(batch)), parser.get_error(0)
+    return builder, network
+
+
+def engine_of(logger):
+    builder, network = parsed(logger)
+    config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()
+    profile.set_shape("x", (1, 3), (2, 3), (4, 3))
+    assert config.add_optimization_profile(profile) == 0
+    plan = builder.build_serialized_network(network, config)
+    return trt.Runtime(logger).deserialize_cuda_engine(plan)
+
+
+def test_onnx_to_output_with_tensor_names(logger):
+    engine = engine_of(logger)
+    assert [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)] == ["x", "y"]
+    assert engine.get_tensor_mode("x") == trt.TensorIOMode.INPUT
+    assert [tuple(d) for d in engine.get_tensor_profile_shape("x", 0)] == [(1, 3), (2, 3), (4, 3)]
+    assert engine.get_tensor_shape("x") == (-1, 3)
+    context = engine.create_execution_context()
+    for rows in (1, 4, 3):
+        x, y = np.random.rand(rows, 3).astype(np.float32), np.empty((rows, 2), np.float32)
+        assert context.set_input_shape("x", x.shape)
+        assert context.infer_shapes() == []
+        assert tuple(context.get_tensor_shape("y")) == (rows, 2)
+        context.set_tensor_address("x", x.ctypes.data)
+        context.set_tensor_address("y", y.ctypes.data)
+        assert context.execute_async_v3(stream_handle=0)
+        np.testing.assert_allclose(y, np.maximum(x @ W, 0), rtol=1e-6)
+
+
+def test_bindings_of_older_releases(logger):
+    engine = engine_of(logger)
+    assert engine.num_bindings == len(engine) == 2 and list(engine) == ["x", "y"]
+    assert engine["y"] == 1 and engine[0] == "x" and engine.binding_is_input("x") and not engine.binding_is_input(1)
+    assert trt.nptype(engine.get_binding_dtype("x")) is np.float32
+    context = engine.create_execution_context()
+    x, y = np.ones((2, 3), np.float32), np.empty((2, 2), np.float32)
+    assert context.set_binding_shape(0, (2, 3)) and tuple(context.get_binding_shape(1)) == (2, 2)
+    assert context.execute_v2(bindings=[x.ctypes.data, y.ctypes.data])
+    np.testing.assert_allclose(y, np.maximum(x @ W, 0))
+    y[:] = 0
+    assert context.execute_async_v2(bindings=[int(x.ctypes.data), int(y.ctypes.data)], stream_handle=0)
+    np.testing.assert_allclose(y, np.maximum(x @ W, 0))
+
+
+def test_network_keeps_weights_alive(logger):
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    x = network.add_input(name="x", dtype=trt.float32, shape=(1, 2, 5, 5))
+    kernel = np.random.rand(3, 2, 3, 3).astype(np.float32)
+    expected = kernel.copy()
+    layer = network.add_convolution_nd(input=x, num_output_maps=3, kernel_shape=(3, 3), kernel=kernel)
+    del kernel
+    gc.collect()
+    layer.stride_nd, layer.padding_nd = (2, 2), trt.Dims([1, 1])
+    assert isinstance(network[0], trt.IConvolutionLayer) and network.num_layers == len(network) == 1
+    assert tuple(layer.stride_nd) == (2, 2) and str(layer.padding_nd) == "(1, 1)"
+    np.testing.assert_array_equal(layer.kernel.reshape(expected.shape), expected)
+    assert tuple(layer.get_output(0).shape) == (1, 3, 3, 3)
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    assert plan.nbytes == len(bytes(plan)) == len(memoryview(plan))
+
+
+def test_failed_calls_return_none_and_log(logger):
+    assert trt.Runtime(logger).deserialize_cuda_engine(b"no plan") is None
+    assert "plan" in logger.errors()[-1]
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    assert not trt.OnnxParser(network, logger).parse(b"\xff\xff")
+    assert builder.build_serialized_network(network, builder.create_builder_config()) is None
+
+
+def test_values_behave_as_tensorrts():
+    dims = trt.Dims([2, 3, 4])
+    assert len(dims) == 3 and dims[-1] == 4 and tuple(dims[1:]) == (3, 4) and dims == [2, 3, 4] and 3 in dims
+    assert repr(dims) == "(2, 3, 4)" and trt.volume(dims) == 24 and trt.DimsHW(5, 6).w == 6
+    with pytest.raises(IndexError):
+        dims[3]
+    assert int(trt.DataType.HALF) == 1 and trt.float16 is trt.DataType.HALF and str(trt.float16) == "DataType.HALF"
+    assert trt.DataType.__members__["FLOAT"] is trt.float32 and trt.DataType(3) is trt.int32
+    assert trt.DataType.FLOAT != trt.ActivationType.RELU and trt.DataType.FLOAT == 0
+    assert trt.float32.itemsize == 4 and trt.bool.itemsize == 1
+    with pytest.raises(TypeError):
+        trt.nptype(trt.fp8)
+    weights = trt.Weights(np.arange(6, dtype=np.float16))
+    assert weights.dtype == trt.float16 and weights.size == 6 and weights.nbytes == 12
+    np.testing.assert_array_equal(weights.numpy(), np.arange(6))
+    assert list(trt.Permutation([1, 0]))[:2] == [1, 0]
+
+
+@pytest.mark.parametrize("release, version, implicit, strict", [
+    ("7", "7.2.3", True, 4), ("8", "8.6.1", True, 4), ("10", "10.13.3", False, 29), ("11", "11.1.0", False, 29)])
+def test_releases_are_chosen_by_the_environment(release, version, implicit, strict):
+    code = ("import tensorrt as t; n = t.Builder(t.Logger()).create_network(); c = n.builder.create_builder_config();"
+            "c.set_flag(t.BuilderFlag.TF32); print(t.__version__, n.has_implicit_batch_dimension,"
+            "int(t.BuilderFlag.STRICT_TYPES), c.flags >> int(t.BuilderFlag.TF32) & 1)")
+    environment = dict(os.environ, TENON_TRT_API=release)
+    text = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert text.stdout.split() == [version, str(implicit), str(strict), "1"]
+
+
+def test_raise_says_why(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import tensorrt as trt\ntrt.Runtime(trt.Logger()).deserialize_cuda_engine(b'x' * 8)\n")
+    run = subprocess.run([sys.executable, "-m", "tenon.tensorrt", str(script)], env=dict(os.environ, TENON_RAISE="1"),
+                         capture_output=True, text=True)
+    assert run.returncode == 1 and "RuntimeError: Runtime.deserialize_cuda_engine failed" in run.stderr
