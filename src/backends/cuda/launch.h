@@ -20,26 +20,44 @@ __device__ __forceinline__ void finish_early() {
 #endif
 }
 
-/// Launches `kernel`. `shared` beyond 48 KiB is requested from the driver. Returns the launch's error.
+/// The shared memory that a launch asks for, 128-byte aligned.
+template <class T>
+__device__ __forceinline__ T* dynamic_shared() {
+  extern __shared__ __align__(128) unsigned char memory[];
+  return reinterpret_cast<T*>(memory);
+}
+
+/// Launches `kernel` in clusters of `cluster` blocks, neighbours along z; 1 for none, more need compute capability 9.0.
+/// `shared` beyond 48 KiB is requested from the driver. Returns the launch's error.
 template <class... Params, class... Args>
-cudaError_t launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                   Args&&... args) {
+cudaError_t launch_cluster(void (*kernel)(Params...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
+                           cudaStream_t stream, Args&&... args) {
   if (shared > 48 * 1024) {
     const cudaError_t code = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                   cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
     if (code != cudaSuccess) return code;
   }
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1].id = cudaLaunchAttributeClusterDimension;
+  attributes[1].val.clusterDim.x = attributes[1].val.clusterDim.y = 1;
+  attributes[1].val.clusterDim.z = cluster;
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared;
   config.stream = stream;
-  config.attrs = &overlap;
-  config.numAttrs = 1;
+  config.attrs = attributes;
+  config.numAttrs = cluster > 1 ? 2 : 1;
   return cudaLaunchKernelEx(&config, kernel, Params(std::forward<Args>(args))...);
+}
+
+/// Launches `kernel` without clusters.
+template <class... Params, class... Args>
+cudaError_t launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+                   Args&&... args) {
+  return launch_cluster(kernel, 1, grid, block, shared, stream, std::forward<Args>(args)...);
 }
 
 }  // namespace tenon::cuda

@@ -54,12 +54,16 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&r)[4], const
 #endif
 }
 
-/// Starts copying 16 bytes to shared memory, or zeros where not `valid`. Both addresses are multiples of 16.
-__device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
+/// Starts copying `bytes` bytes, at most 16, and zeros up to 16 to shared memory. Both addresses are multiples of 16.
+__device__ __forceinline__ void copy_part_async(void* to, const void* from, int bytes) {
 #if __CUDA_ARCH__ >= 800
   const uint32_t at = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
 #endif
+}
+/// Starts copying 16 bytes to shared memory, or zeros where not `valid`.
+__device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
+  copy_part_async(to, from, valid ? 16 : 0);
 }
 /// Ends a group of copies.
 __device__ __forceinline__ void commit_copies() {

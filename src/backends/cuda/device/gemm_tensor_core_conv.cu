@@ -1,0 +1,9 @@
+#include "backends/cuda/device/gemm_tensor_core_kernel.h"
+
+namespace tenon::cuda {
+
+cudaError_t gemm_tensor_core_conv(const GemmArgs& a, Elem type, int tile, int splits, cudaStream_t stream) {
+  return launch_type<GemmForm::kConv>(a, type, tile, splits, stream);
+}
+
+}  // namespace tenon::cuda

@@ -1,0 +1,338 @@
+// The kernel of gemm_tensor_core.h: tiles of a and b pass through a ring of stages in shared memory, rows of 64
+// elements whose eight 16-byte chunks are exchanged by the row's number, so that matrix loads meet no bank twice.
+#pragma once
+#include "backends/cuda/device/cluster.h"
+#include "backends/cuda/device/gemm_tensor_core.h"
+#include "backends/cuda/device/mma.h"
+#include "backends/cuda/launch.h"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr int kDepth = kGemmDepth, kChunks = kDepth / 8;
+
+enum class GemmForm { kConv, kRows, kColumns };
+
+/// Offset in elements of chunk `chunk` of a row of kRowChunks chunks.
+template <int kRowChunks>
+__device__ __forceinline__ int swizzled(int row, int chunk) {
+  if constexpr (kRowChunks >= 8) return (row * kRowChunks + (chunk ^ (row & 7))) * 8;
+  return (row * kRowChunks + (chunk ^ ((row >> 1) & 3))) * 8;
+}
+
+template <class T, int BM, int BN, int WM, int WN, int kStages, GemmForm kForm>
+struct GemmTiled {
+  static constexpr int kWarpsM = BM / WM, kWarpsN = BN / WN, kThreads = kWarpsM * kWarpsN * 32;
+  static constexpr int kRowStep = kThreads / kChunks, kRowsA = BM / kRowStep;
+  static constexpr int kChunksB = kForm == GemmForm::kColumns ? BN / 8 : kChunks;  ///< of a row of b's tile
+  static constexpr int kRowStepB = kThreads / kChunksB;
+  static constexpr int kRowsB = (kForm == GemmForm::kColumns ? kDepth : BN) / kRowStepB;
+  static constexpr int kTileRows = BM, kTileColumns = BN, kRing = kStages;
+  static constexpr int kStage = (BM + BN) * kDepth;  ///< elements
+  static constexpr int kSumsPitch = BN + 8;
+  static constexpr size_t kShared = sizeof(T) * kStage * kStages > sizeof(float) * BM* kSumsPitch
+                                        ? sizeof(T) * kStage* kStages
+                                        : sizeof(float) * BM* kSumsPitch;
+  static constexpr int kM = WM / 16, kN = WN / 8;
+  static_assert(BM % kRowStep == 0 && kRowsA > 0 && kRowsB > 0 && kN % 2 == 0);
+
+  const GemmArgs& g;
+  T* shared;
+  int row0, column0, group, z;
+
+  // Where this thread's chunks of a come from.
+  const T* a;
+  int a_at[kRowsA], a_d[kRowsA], a_h[kRowsA], a_w[kRowsA];  ///< of the window's first element; a_at in elements
+  int a_chunk, kd, kh, kw;                                  ///< the chunk's place in its tap, and the tap
+  const T* b;
+  int b_k;  ///< first k of the next tile of b
+
+  __device__ __forceinline__ GemmTiled(const GemmArgs& args, T* memory) : g(args), shared(memory) {}
+
+  __device__ __forceinline__ void place(int first) {
+    const int thread = threadIdx.x;
+    int64_t a_matrix = 0, b_matrix = 0;
+    if (g.batch > 1) {
+      uint32_t inner = z;
+      uint32_t middle = g.batch_inner[1].split(inner);
+      const uint32_t outer = g.batch_inner[0].split(middle);
+      a_matrix = outer * g.a_step[0] + middle * g.a_step[1] + inner * g.a_step[2];
+      b_matrix = outer * g.b_step[0] + middle * g.b_step[1] + inner * g.b_step[2];
+    }
+    a = static_cast<const T*>(g.a) + a_matrix + int64_t(group) * g.chunks * 8;
+    b = static_cast<const T*>(g.b) + b_matrix;
+    if (kForm != GemmForm::kColumns) b += int64_t(group) * g.columns * g.b_pitch;
+    const int chunk = first * kChunks + thread % kChunks;
+    a_chunk = chunk;
+    kd = kh = kw = 0;
+    if constexpr (kForm == GemmForm::kConv) {
+      int tap = chunk / g.chunks;
+      a_chunk = chunk - tap * g.chunks;
+      kw = tap % g.kernel[2];
+      tap /= g.kernel[2];
+      kh = tap % g.kernel[1];
+      kd = tap / g.kernel[1];
+    }
+    b_k = first * kDepth;
+#pragma unroll
+    for (int i = 0; i < kRowsA; ++i) {
+      uint32_t row = row0 + thread / kChunks + i * kRowStep;
+      const bool exists = row < uint32_t(g.rows);
+      if constexpr (kForm == GemmForm::kConv) {
+        uint32_t w = exists ? row : 0;
+        uint32_t h = g.out[2].split(w), d = g.out[1].split(h);
+        const uint32_t image = g.out[0].split(d);
+        a_w[i] = int(w) * g.stride[2] - g.pad[2];
+        a_h[i] = int(h) * g.stride[1] - g.pad[1];
+        const int first_d = int(d) * g.stride[0] - g.pad[0];
+        a_d[i] = exists ? first_d : -(1 << 30);
+        a_at[i] = (((int(image) * g.in[0] + first_d) * g.in[1] + a_h[i]) * g.in[2] + a_w[i]) * int(g.a_pitch);
+      } else {
+        a_at[i] = exists ? int(row) : -1;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void load_a(int stage) {
+    T* const to = shared + stage * kStage;
+    const int thread = threadIdx.x, chunk = thread % kChunks;
+    if constexpr (kForm == GemmForm::kConv) {
+      const bool exists = kd < g.kernel[0];
+      const int dd = kd * g.dilation[0], dh = kh * g.dilation[1], dw = kw * g.dilation[2];
+      const int step = ((dd * g.in[1] + dh) * g.in[2] + dw) * int(g.a_pitch) + a_chunk * 8;
+#pragma unroll
+      for (int i = 0; i < kRowsA; ++i) {
+        const int d = a_d[i] + dd, h = a_h[i] + dh, w = a_w[i] + dw;
+        const bool inside = exists && unsigned(d) < unsigned(g.in[0]) && unsigned(h) < unsigned(g.in[1]) &&
+                            unsigned(w) < unsigned(g.in[2]);
+        const T* from = a + (inside ? a_at[i] + step : 0);
+        copy_part_async(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? 16 : 0);
+      }
+      a_chunk += kChunks;
+      while (a_chunk >= g.chunks) {
+        a_chunk -= g.chunks;
+        if (++kw < g.kernel[2]) continue;
+        kw = 0;
+        if (++kh < g.kernel[1]) continue;
+        kh = 0;
+        if (++kd >= g.kernel[0]) break;
+      }
+    } else {
+      const int bytes = min(16, max(0, (g.depth - a_chunk * 8) * int(sizeof(T))));
+#pragma unroll
+      for (int i = 0; i < kRowsA; ++i) {
+        const bool inside = a_at[i] >= 0 && bytes > 0;
+        const T* from = a + (inside ? int64_t(a_at[i]) * g.a_pitch + a_chunk * 8 : 0);
+        copy_part_async(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? bytes : 0);
+      }
+      a_chunk += kChunks;
+    }
+  }
+
+  __device__ __forceinline__ void load_b(int stage) {
+    T* const to = shared + stage * kStage + BM * kDepth;
+    const int thread = threadIdx.x, chunk = thread % kChunksB;
+#pragma unroll
+    for (int i = 0; i < kRowsB; ++i) {
+      const int row = thread / kChunksB + i * kRowStepB;
+      const T* from = b;
+      int bytes;
+      if constexpr (kForm == GemmForm::kColumns) {
+        const int k = b_k + row, column = column0 + chunk * 8;
+        bytes = k < g.depth ? min(16, max(0, (g.columns - column) * int(sizeof(T)))) : 0;
+        if (bytes > 0) from += int64_t(k) * g.b_pitch + column;
+      } else {
+        const int k = b_k + chunk * 8, column = column0 + row;
+        const int left = kForm == GemmForm::kConv || g.b_constant ? 16 : (g.depth - k) * int(sizeof(T));
+        bytes = column < g.columns ? min(16, max(0, left)) : 0;
+        if (bytes > 0) from += int64_t(column) * g.b_pitch + k;
+      }
+      copy_part_async(to + swizzled<kChunksB>(row, chunk), from, bytes);
+    }
+    b_k += kDepth;
+  }
+
+  __device__ __forceinline__ void multiply(int stage, float (&sums)[kM][kN][4]) const {
+    const T* const tile_a = shared + stage * kStage;
+    const T* const tile_b = tile_a + BM * kDepth;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int m0 = warp % kWarpsM * WM, n0 = warp / kWarpsM * WN;
+#pragma unroll
+    for (int k = 0; k < kDepth / 16; ++k) {
+      uint32_t fa[kM][4], fb[kN / 2][4];
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+        load_matrices(fa[m], tile_a + swizzled<kChunks>(m0 + m * 16 + lane % 16, k * 2 + lane / 16));
+#pragma unroll
+      for (int n = 0; n < kN / 2; ++n) {
+        if constexpr (kForm == GemmForm::kColumns)
+          load_matrices_transposed(fb[n], tile_b + swizzled<kChunksB>(k * 16 + lane % 16, n0 / 8 + n * 2 + lane / 16));
+        else
+          load_matrices(fb[n],
+                        tile_b + swizzled<kChunks>(n0 + n * 16 + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
+      }
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int n = 0; n < kN; ++n) mma_16x8x16<T>(sums[m][n], fa[m], fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]);
+    }
+  }
+
+  /// Writes this block's sums to shared memory, rows of kSumsPitch floats.
+  __device__ __forceinline__ void keep(const float (&sums)[kM][kN][4]) {
+    float* const to = reinterpret_cast<float*>(shared);
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int m0 = warp % kWarpsM * WM + lane / 4, n0 = warp / kWarpsM * WN + lane % 4 * 2;
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const float2 pair = {sums[m][n][half * 2], sums[m][n][half * 2 + 1]};
+          *reinterpret_cast<float2*>(to + (m0 + m * 16 + half * 8) * kSumsPitch + n0 + n * 8) = pair;
+        }
+  }
+
+  /// Adds up the parts of the cluster's blocks in their order and stores this block's share of the tile's rows.
+  __device__ __forceinline__ void finish(int splits, int rank) const {
+    const float* const mine = reinterpret_cast<const float*>(shared);
+    const int rows = BM / splits, first = rank * rows;
+    const bool aligned = g.y_pitch % 8 == 0 && reinterpret_cast<uintptr_t>(g.y) % 16 == 0 && g.columns % 8 == 0;
+    for (int i = threadIdx.x; i < rows * (BN / 8); i += kThreads) {
+      const int tile_row = first + i / (BN / 8), tile_column = i % (BN / 8) * 8;
+      const int row = row0 + tile_row, column = column0 + tile_column;
+      const int valid = min(8, g.columns - column);
+      if (row >= g.rows || valid <= 0) continue;
+      const float* const from = mine + tile_row * kSumsPitch + tile_column;
+      float v[8] = {};
+      for (int s = 0; s < splits; ++s) {
+        const float4* const local = reinterpret_cast<const float4*>(from);
+        const float4 low = splits == 1 ? local[0] : load_from_cluster(from, s);
+        const float4 high = splits == 1 ? local[1] : load_from_cluster(from + 4, s);
+        v[0] += low.x, v[1] += low.y, v[2] += low.z, v[3] += low.w;
+        v[4] += high.x, v[5] += high.y, v[6] += high.z, v[7] += high.w;
+      }
+      store(v, uint32_t(z) * g.rows + row, group * g.columns + column, aligned && valid == 8, valid);
+    }
+  }
+
+  __device__ __forceinline__ void store(float (&v)[8], uint32_t row, int column, bool vector, int valid) const {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) v[i] *= g.alpha;
+    add_bias(g.epilogue, v, column, valid);
+    if (g.sums) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i)
+        if (i < valid) g.sums[row * g.sums_pitch + column + i] = v[i];
+      return;
+    }
+    apply_epilogue<T>(g.epilogue, v, row, column, vector, valid);
+    T* const to = static_cast<T*>(g.y) + row * g.y_pitch + column;
+    if (vector) {
+      store_floats(to, v);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      if (i < valid) to[i] = from_float<T>(v[i]);
+  }
+};
+
+template <class Tiled, class T>
+__global__ void __launch_bounds__(Tiled::kThreads) gemm(const __grid_constant__ GemmArgs g, int steps, int splits) {
+  Tiled t(g, dynamic_shared<T>());
+  t.column0 = blockIdx.x * Tiled::kTileColumns;
+  t.row0 = blockIdx.y * Tiled::kTileRows;
+  const int rank = splits > 1 ? int(blockIdx.z) % splits : 0;
+  const int matrix = splits > 1 ? int(blockIdx.z) / splits : int(blockIdx.z);
+  t.group = matrix % g.groups;
+  t.z = matrix / g.groups;
+  const int first = steps * rank / splits, count = steps * (rank + 1) / splits - first;
+  t.place(first);
+
+  constexpr int kStages = Tiled::kRing;
+  float sums[Tiled::kM][Tiled::kN][4] = {};
+  // Constant weights do not depend on the kernel before this one.
+  if (g.b_constant) {
+#pragma unroll
+    for (int s = 0; s < kStages - 1; ++s)
+      if (s < count) t.load_b(s);
+  }
+  begin();
+  finish_early();
+#pragma unroll
+  for (int s = 0; s < kStages - 1; ++s) {
+    if (s < count) {
+      if (!g.b_constant) t.load_b(s);
+      t.load_a(s);
+    }
+    commit_copies();
+  }
+  for (int i = 0; i < count; ++i) {
+    wait_copies<kStages - 2>();
+    __syncthreads();
+    const int ahead = i + kStages - 1;
+    if (ahead < count) {
+      t.load_b(ahead % kStages);
+      t.load_a(ahead % kStages);
+    }
+    commit_copies();
+    t.multiply(i % kStages, sums);
+  }
+  wait_copies<0>();
+  __syncthreads();
+  t.keep(sums);
+  if (splits == 1) {
+    __syncthreads();
+    t.finish(1, 0);
+  } else {
+    sync_cluster();
+    t.finish(splits, rank);
+    sync_cluster();
+  }
+}
+
+template <class T, GemmForm kForm, int BM, int BN, int WM, int WN, int kStages>
+cudaError_t launch_gemm(const GemmArgs& g, int splits, cudaStream_t stream) {
+  using Tiled = GemmTiled<T, BM, BN, WM, WN, kStages, kForm>;
+  const int taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
+  const int depth = kForm == GemmForm::kConv ? taps * g.chunks * 8 : g.depth;
+  const int steps = (depth + kDepth - 1) / kDepth;
+  const dim3 grid((g.columns + BN - 1) / BN, (g.rows + BM - 1) / BM, unsigned(g.batch * g.groups * splits));
+  return launch_cluster(gemm<Tiled, T>, unsigned(splits), grid, dim3(Tiled::kThreads), Tiled::kShared, stream, g, steps,
+                        splits);
+}
+
+/// In the order of kGemmTiles.
+template <class T, GemmForm kForm>
+cudaError_t launch_tile(const GemmArgs& g, int tile, int splits, cudaStream_t stream) {
+  switch (tile) {
+    case 0:
+      return launch_gemm<T, kForm, 128, 128, 64, 32, 4>(g, splits, stream);
+    case 1:
+      return launch_gemm<T, kForm, 128, 64, 64, 32, 4>(g, splits, stream);
+    case 2:
+      return launch_gemm<T, kForm, 64, 64, 32, 32, 4>(g, splits, stream);
+    case 3:
+      return launch_gemm<T, kForm, 64, 32, 32, 16, 5>(g, splits, stream);
+    case 4:
+      return launch_gemm<T, kForm, 32, 64, 16, 32, 5>(g, splits, stream);
+    case 5:
+      return launch_gemm<T, kForm, 32, 32, 16, 16, 6>(g, splits, stream);
+    case 6:
+      return launch_gemm<T, kForm, 16, 64, 16, 16, 5>(g, splits, stream);
+    default:
+      return cudaErrorInvalidValue;
+  }
+}
+
+template <GemmForm kForm>
+cudaError_t launch_type(const GemmArgs& g, Elem type, int tile, int splits, cudaStream_t stream) {
+  if (type == Elem::kF16) return launch_tile<__half, kForm>(g, tile, splits, stream);
+  if (type == Elem::kBF16) return launch_tile<__nv_bfloat16, kForm>(g, tile, splits, stream);
+  return cudaErrorInvalidValue;
+}
+
+}  // namespace
+}  // namespace tenon::cuda

@@ -1,0 +1,204 @@
+// Convolutions as matrix products whose left operand is gathered while it is loaded: on tensor cores for channels-last
+// 16-bit operands with eights of channels, on the vector units for everything else.
+#include <algorithm>
+
+#include "backends/cuda/device/gemm_simt.h"
+#include "backends/cuda/device/gemm_tensor_core.h"
+#include "backends/cuda/elem.h"
+#include "backends/cuda/kernels/conv_shape.h"
+#include "backends/cuda/kernels/gemm_plan.h"
+#include "backends/cuda/kernels/product_epilogue.h"
+#include "backends/cuda/kernels/variants.h"
+#include "ops/nn/conv.h"
+
+namespace tenon::cuda {
+namespace {
+
+/// What both kernels share: packed weights, k running through the taps and then the channels of a group.
+class ConvGemm : public Kernel {
+ public:
+  ConvGemm(const Problem& p, const ConvShape& s) : shape_(s), type_(elem_of(p.inputs[0].dtype)) {
+    const std::string reason = epilogue_.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+    require(reason.empty(), ErrorCode::kInternal, reason);
+    epilogue_.prepare(p);
+    const int64_t channels = s.c / s.group, taps = s.taps();
+    weights_ = packed_rows(p, 1, "conv by taps", s.n, channels * taps, [=](int64_t column, int64_t k) {
+      return (column * channels + k % channels) * taps + k / channels;
+    });
+  }
+  int64_t workspace_bytes() const override { return epilogue_.sums_bytes(); }
+  bool reads_constant(size_t input) const override { return input != 1 && epilogue_.reads_constant(input); }
+
+ protected:
+  int64_t depth() const { return shape_.c / shape_.group * shape_.taps(); }
+
+  /// Any strides and alignment.
+  SimtGemmArgs simt_args(const RunArgs& args) const {
+    const ConvShape& s = shape_;
+    SimtGemmArgs g;
+    g.a = args.inputs[0];
+    // Elements between neighbours along an axis and along the channels, of x and of y.
+    const int64_t x_line = s.channels_last ? s.in[2] * s.x_pitch : s.x_pitch;
+    g.a_channel = s.channels_last ? 1 : s.in[0] * s.in[1] * s.x_pitch;
+    g.a_axis[2] = s.channels_last ? s.x_pitch : 1;
+    g.a_axis[1] = x_line;
+    g.a_axis[0] = s.in[1] * x_line;
+    g.a_image = s.channels_last ? s.in[0] * g.a_axis[0] : s.c * g.a_channel;
+    g.a_group = s.c / s.group * g.a_channel;
+    const int64_t pixels = s.out[0] * s.out[1] * s.out[2];
+    g.pixels = Divisor(uint32_t(pixels));
+    const int64_t y_pitch = epilogue_.in_kernel() ? s.y_pitch : s.channels_last ? s.n : s.out[2];
+    g.y_column = s.channels_last ? 1 : pixels / s.out[2] * y_pitch;
+    g.y_pixel = s.channels_last ? y_pitch : 1;
+    g.y_image = s.channels_last ? pixels * y_pitch : s.n * g.y_column;
+    for (int i = 0; i < 3; ++i) {
+      g.in[i] = int(s.in[i]);
+      g.stride[i] = int(s.stride[i]);
+      g.dilation[i] = int(s.dilation[i]);
+      g.pad[i] = int(s.pad[i]);
+      g.out[i] = Divisor(uint32_t(s.out[i]));
+      g.kernel[i] = Divisor(uint32_t(s.kernel[i]));
+    }
+    g.channels = Divisor(uint32_t(s.c / s.group));
+    g.b = weights_.get();
+    g.b_column = packed_pitch(depth());
+    g.y_is_sums = !epilogue_.in_kernel();
+    g.y = g.y_is_sums ? args.workspace : args.outputs[0];
+    g.rows = int(s.rows());
+    g.columns = int(s.n / s.group);
+    g.depth = int(depth());
+    g.groups = int(s.group);
+    g.epilogue = epilogue_.bind(args);
+    return g;
+  }
+
+  ConvShape shape_;
+  Elem type_;
+  ProductEpilogue epilogue_;
+  std::shared_ptr<const void> weights_;
+};
+
+class ConvTensorCore final : public ConvGemm {
+ public:
+  ConvTensorCore(const Problem& p, const ConvShape& s, GemmVariant variant) : ConvGemm(p, s), variant_(variant) {
+    args_.a_pitch = s.x_pitch;
+    args_.depth = int(depth());
+    args_.chunks = int(s.c / s.group / 8);
+    for (int i = 0; i < 3; ++i) {
+      args_.in[i] = int(s.in[i]);
+      args_.kernel[i] = int(s.kernel[i]);
+      args_.stride[i] = int(s.stride[i]);
+      args_.dilation[i] = int(s.dilation[i]);
+      args_.pad[i] = int(s.pad[i]);
+      args_.out[i] = Divisor(uint32_t(s.out[i]));
+    }
+    args_.b = weights_.get();
+    args_.b_pitch = packed_pitch(depth());
+    args_.b_constant = true;
+    args_.y_pitch = s.y_pitch;
+    args_.sums_pitch = s.n;
+    args_.rows = int(s.rows());
+    args_.columns = int(s.n / s.group);
+    args_.groups = int(s.group);
+    // A window of one element at every pixel: a plain matrix.
+    plain_ = s.group == 1 && s.taps() == 1;
+    for (int i = 0; i < 3; ++i) plain_ &= s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
+  }
+  void run(const RunArgs& args) const override {
+    if (reinterpret_cast<uintptr_t>(args.inputs[0]) % 16 != 0) {
+      TENON_CUDA(gemm_simt(simt_args(args), type_, 1, stream_of(args)));
+    } else {
+      GemmArgs g = args_;
+      g.a = args.inputs[0];
+      g.y = args.outputs[0];
+      if (!epilogue_.in_kernel()) g.sums = static_cast<float*>(args.workspace);
+      g.epilogue = epilogue_.bind(args);
+      TENON_CUDA((plain_ ? gemm_tensor_core_by_rows : gemm_tensor_core_conv)(g, type_, variant_.tile, variant_.splits,
+                                                                             stream_of(args)));
+    }
+    epilogue_.finish(args, args.workspace);
+  }
+
+ private:
+  GemmVariant variant_;
+  GemmArgs args_;
+  bool plain_;
+};
+
+class ConvSimt final : public ConvGemm {
+ public:
+  ConvSimt(const Problem& p, const ConvShape& s, int tile) : ConvGemm(p, s), tile_(tile) {}
+  void run(const RunArgs& args) const override {
+    TENON_CUDA(gemm_simt(simt_args(args), type_, tile_, stream_of(args)));
+    epilogue_.finish(args, args.workspace);
+  }
+
+ private:
+  int tile_;
+};
+
+std::string read(const Problem& p, ConvShape& s) {
+  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
+  if (s.c / s.group * s.taps() >= int64_t(1) << 31) return "a window has 2^31 elements or more";
+  ProductEpilogue epilogue;
+  return epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+}
+
+template <int kNumber>
+KernelDef tensor_core_variant() {
+  return {variant_name("conv_implicit_gemm", gemm_variant(kNumber)), "Conv",
+          [](const Problem& p) {
+            ConvShape s;
+            std::string reason = read(p, s);
+            if (reason.empty() && p.inputs[0].dtype == ir::DType::kF32) reason = "f32, accepted are f16 and bf16";
+            if (reason.empty() && (!s.channels_last || s.c / s.group % 8 != 0 || s.x_pitch % 8 != 0))
+              reason =
+                  cat(s.c / s.group, " channels a group, pitch ", s.x_pitch, s.channels_last ? "" : ", channels first",
+                      ", accepted are eights of channels that come last");
+            double cost = 0;
+            if (reason.empty())
+              reason = rank_variant(p, {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group}, kNumber, cost);
+            return reason.empty() ? Support::yes(cost) : Support::no(reason);
+          },
+          [](const Problem& p) -> std::unique_ptr<Kernel> {
+            ConvShape s;
+            const std::string reason = read(p, s);
+            require(reason.empty(), ErrorCode::kInternal, reason);
+            return std::make_unique<ConvTensorCore>(p, s, gemm_variant(kNumber));
+          },
+          kConvPitched};
+}
+
+template <int kTile>
+KernelDef simt_variant() {
+  return {variant_name("conv_simt_", size_t(kSimtTiles[kTile].rows)), "Conv",
+          [](const Problem& p) {
+            ConvShape s;
+            if (std::string reason = read(p, s); !reason.empty()) return Support::no(reason);
+            const SimtTile t = kSimtTiles[kTile];
+            const int64_t tiles_y = (s.rows() + t.rows - 1) / t.rows, columns = s.n / s.group;
+            if (tiles_y > 65535 || s.group > 65535) return Support::no("too many rows or groups for this tile");
+            const double waste = double((columns + t.columns - 1) / t.columns * t.columns) / double(columns);
+            const double fill = std::min(1.0, double(tiles_y * s.group) / info_of(p).multiprocessors);
+            const double rate = info_of(p).tflops_f32 * 1e6 * (kTile == 0 ? 0.5 : kTile == 1 ? 0.35 : 0.15) * fill;
+            return Support::yes(std::max(estimate_us(p, 0, 1), 2 + s.flops() * waste / rate));
+          },
+          [](const Problem& p) -> std::unique_ptr<Kernel> {
+            ConvShape s;
+            const std::string reason = read(p, s);
+            require(reason.empty(), ErrorCode::kInternal, reason);
+            return std::make_unique<ConvSimt>(p, s, kTile);
+          },
+          kConvPitched};
+}
+
+}  // namespace
+
+std::vector<KernelDef> conv_implicit_gemm() {
+  return []<int... i, int... j>(std::integer_sequence<int, i...>, std::integer_sequence<int, j...>) {
+    return std::vector<KernelDef>{tensor_core_variant<i>()..., simt_variant<j>()...};
+  }
+  (std::make_integer_sequence<int, kGemmVariantCount>(), std::make_integer_sequence<int, kSimtTileCount>());
+}
+
+}  // namespace tenon::cuda

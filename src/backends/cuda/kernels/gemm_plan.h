@@ -1,0 +1,51 @@
+// Which tiles and splits of the tensor-core product suit a problem, and packed weights.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "backends/cuda/cuda.h"
+#include "backends/cuda/device/gemm_tensor_core.h"
+
+namespace tenon::cuda {
+
+struct GemmVariant {
+  int tile, splits;
+};
+/// Every tile with 1, 2, 4 and 8 splits.
+inline constexpr int kGemmVariantCount = kGemmTileCount * 4;
+constexpr GemmVariant gemm_variant(int number) { return {number / 4, 1 << number % 4}; }
+
+/// What a product does, for estimates.
+struct GemmWork {
+  int64_t rows, columns, depth;  ///< of one matrix of one group
+  int64_t matrices = 1;          ///< batch times groups
+};
+
+/// Whether variant `number` is worth a try: the reason why not, or an empty string and its estimated time. The estimate
+/// is that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
+std::string rank_variant(const Problem& p, const GemmWork& work, int number, double& cost_us);
+
+/// "<stem>_<rows>x<columns>_<splits>", which lives as long as the process.
+std::string_view variant_name(std::string_view stem, const GemmVariant& v);
+
+/// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number
+/// at(column, k) of the tensor.
+template <class At>
+std::shared_ptr<const void> packed_rows(const Problem& p, size_t input, const std::string& format, int64_t columns,
+                                        int64_t depth, const At& at) {
+  const int64_t pitch = (depth + kGemmDepth - 1) / kGemmDepth * kGemmDepth;
+  return packed_constant(p, input, format, [&](const ir::Tensor& t) {
+    const auto copy = [&]<class T>(T) {
+      std::vector<std::byte> bytes(size_t(columns * pitch) * sizeof(T));
+      T* const to = reinterpret_cast<T*>(bytes.data());
+      for (int64_t c = 0; c < columns; ++c)
+        for (int64_t k = 0; k < depth; ++k) to[c * pitch + k] = t.as<T>()[at(c, k)];
+      return bytes;
+    };
+    return t.dtype() == ir::DType::kF32 ? copy(uint32_t()) : copy(uint16_t());
+  });
+}
+constexpr int64_t packed_pitch(int64_t depth) { return (depth + kGemmDepth - 1) / kGemmDepth * kGemmDepth; }
+
+}  // namespace tenon::cuda
