@@ -103,6 +103,28 @@ TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
   }
 }
 
+TEST_CASE("conv: shares of k and ragged tiles") {
+  for (const Shape& s : {Shape{1, 6, 64, 72, 3, 1, 1}, Shape{1, 5, 264, 33, 1}, Shape{1, 9, 32, 130, 3, 2, 1}})
+    for (DType type : {DType::kF16, DType::kBF16}) {
+      KernelCase c = conv_case(s, "t0 = add(i0, i1); relu(t0)", type);
+      c.inputs.push_back(of_type(type, y_dims(s)));
+      c.must_accept = false;
+      c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+      check_kernel(c);
+    }
+}
+
+TEST_CASE("conv: few channels, several windows") {
+  const Shape shapes[] = {{1, 23, 3, 64, 7, 2, 3}, {2, 18, 3, 33, 3, 2, 1},      {1, 35, 3, 24, 11, 4, 2},
+                          {1, 9, 1, 8, 5, 1, 2},   {1, 10, 4, 16, 3, 1, 1},      {1, 7, 3, 16, 3, 2, 1, 1, 1, 3},
+                          {1, 9, 2, 8, 3, 3, 0},   {2, 17, 3, 70, 3, 1, 1, 1, 1}};
+  for (const Shape& s : shapes) {
+    KernelCase c = conv_case(s, "silu(i0)", DType::kF16);
+    c.norm = 1e-3;
+    check_kernel(c);
+  }
+}
+
 TEST_CASE("conv: depthwise windows by vectors of channels") {
   const Shape shapes[] = {{2, 9, 24, 24, 3, 1, 1, 1, 24}, {1, 10, 16, 16, 3, 2, 1, 1, 16},
                           {2, 11, 8, 8, 5, 1, 2, 1, 8},   {1, 12, 40, 40, 5, 2, 2, 1, 40},

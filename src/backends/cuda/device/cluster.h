@@ -4,18 +4,10 @@
 
 namespace tenon::cuda {
 
-/// Number of this block in its cluster.
-__device__ __forceinline__ uint32_t cluster_rank() {
-  uint32_t rank = 0;
-#if __CUDA_ARCH__ >= 900
-  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-#endif
-  return rank;
-}
 /// A barrier of all threads of the cluster; what they wrote to shared memory before it is seen after it.
 __device__ __forceinline__ void sync_cluster() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
 /// Four floats at the place of `local` in the shared memory of block `rank` of the cluster.
@@ -31,5 +23,6 @@ __device__ __forceinline__ float4 load_from_cluster(const float* local, uint32_t
                : "memory");
 #endif
   return v;
+}
 
 }  // namespace tenon::cuda

@@ -18,7 +18,7 @@ struct TapPlace {
   bool exists;
 };
 
-template <class T, int BM, int BN>
+template <class T, int BM, int BN, bool kTransposed>
 struct Simt {
   static constexpr int TM = BM / 16, TN = BN / 16;
   static constexpr int kPitchA = BM + 4, kPitchB = BN + 4;
@@ -51,8 +51,9 @@ struct Simt {
       place.at = rest * g.a_image;
 #pragma unroll
       for (int axis = 0; axis < 3; ++axis) {
-        place.first[axis] = int(index[axis]) * g.stride[axis] - g.pad[axis];
-        place.at += place.first[axis] * g.a_axis[axis];
+        place.first[axis] =
+            kTransposed ? int(index[axis]) + g.pad[axis] : int(index[axis]) * g.stride[axis] - g.pad[axis];
+        if (!kTransposed) place.at += place.first[axis] * g.a_axis[axis];
       }
       if (!exists) place.first[0] = -(1 << 30);
       s.rows[i] = place;
@@ -73,8 +74,8 @@ struct Simt {
     place.at = channel * g.a_channel;
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-      place.offset[axis] = int(index[axis]) * g.dilation[axis];
-      place.at += place.offset[axis] * g.a_axis[axis];
+      place.offset[axis] = int(index[axis]) * (kTransposed ? -g.dilation[axis] : g.dilation[axis]);
+      if (!kTransposed) place.at += place.offset[axis] * g.a_axis[axis];
     }
     s.taps[buffer][threadIdx.x] = place;
   }
@@ -95,10 +96,20 @@ struct Simt {
       index_a(i, row, k);
       const RowPlace& r = s.rows[row];
       const TapPlace& t = s.taps[buffer][k];
-      const bool inside = t.exists && unsigned(r.first[0] + t.offset[0]) < unsigned(g.in[0]) &&
-                          unsigned(r.first[1] + t.offset[1]) < unsigned(g.in[1]) &&
-                          unsigned(r.first[2] + t.offset[2]) < unsigned(g.in[2]);
-      next_a[i] = inside ? to_float(a[r.at + t.at]) : 0.f;
+      bool inside = t.exists;
+      int64_t at = r.at + t.at;
+#pragma unroll
+      for (int axis = 0; axis < 3; ++axis) {
+        int place = r.first[axis] + t.offset[axis];
+        if constexpr (kTransposed) {
+          const int whole = place / g.stride[axis];
+          inside &= place >= 0 && whole * g.stride[axis] == place;
+          place = whole;
+          at += place * g.a_axis[axis];
+        }
+        inside &= unsigned(place) < unsigned(g.in[axis]);
+      }
+      next_a[i] = inside ? to_float(a[at]) : 0.f;
     }
 #pragma unroll
     for (int i = 0; i < kLoadsB; ++i) {
@@ -165,11 +176,11 @@ struct Simt {
   }
 };
 
-template <class T, int BM, int BN>
+template <class T, int BM, int BN, bool kTransposed>
 __global__ void __launch_bounds__(kThreads) simt(const __grid_constant__ SimtGemmArgs g) {
   begin();
   finish_early();
-  using S = Simt<T, BM, BN>;
+  using S = Simt<T, BM, BN, kTransposed>;
   S t{g, *dynamic_shared<typename S::Shared>()};
   const int group = blockIdx.z % g.groups, z = blockIdx.z / g.groups;
   int64_t a_at = group * g.a_group, b_at = int64_t(group) * g.columns * g.b_column;
@@ -203,10 +214,11 @@ __global__ void __launch_bounds__(kThreads) simt(const __grid_constant__ SimtGem
   t.store(sums, z, group);
 }
 
-template <class T, int BM, int BN>
+template <class T, int BM, int BN, bool kTransposed = false>
 cudaError_t launch_tile(const SimtGemmArgs& g, cudaStream_t stream) {
   const dim3 grid((g.columns + BN - 1) / BN, (g.rows + BM - 1) / BM, unsigned(g.batch * g.groups));
-  return launch(simt<T, BM, BN>, grid, dim3(kThreads), sizeof(typename Simt<T, BM, BN>::Shared), stream, g);
+  return launch(simt<T, BM, BN, kTransposed>, grid, dim3(kThreads),
+                sizeof(typename Simt<T, BM, BN, kTransposed>::Shared), stream, g);
 }
 
 }  // namespace
@@ -214,6 +226,7 @@ cudaError_t launch_tile(const SimtGemmArgs& g, cudaStream_t stream) {
 cudaError_t gemm_simt(const SimtGemmArgs& g, Elem type, int tile, cudaStream_t stream) {
   return with_elem(type, [&](auto t) {
     using T = decltype(t);
+    if (g.transposed) return launch_tile<T, 64, 64, true>(g, stream);
     return tile == 0   ? launch_tile<T, 128, 128>(g, stream)
            : tile == 1 ? launch_tile<T, 64, 64>(g, stream)
                        : launch_tile<T, 32, 32>(g, stream);

@@ -18,6 +18,7 @@ struct SimtGemmArgs {
   int in[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
   Divisor out[3], kernel[3], channels;  ///< channels of one group
   int64_t a_group = 0;                  ///< elements between groups
+  bool transposed = false;
 
   const void* b = nullptr;
   int64_t b_column = 0, b_k = 1;

@@ -2,85 +2,25 @@
 // 16-bit operands with eights of channels, on the vector units for everything else.
 #include <algorithm>
 
-#include "backends/cuda/device/gemm_simt.h"
-#include "backends/cuda/device/gemm_tensor_core.h"
-#include "backends/cuda/elem.h"
-#include "backends/cuda/kernels/conv_shape.h"
-#include "backends/cuda/kernels/gemm_plan.h"
-#include "backends/cuda/kernels/product_epilogue.h"
+#include "backends/cuda/kernels/conv_gemm.h"
 #include "backends/cuda/kernels/variants.h"
 #include "ops/nn/conv.h"
 
 namespace tenon::cuda {
 namespace {
 
-/// What both kernels share: packed weights, k running through the taps and then the channels of a group.
-class ConvGemm : public Kernel {
- public:
-  ConvGemm(const Problem& p, const ConvShape& s) : shape_(s), type_(elem_of(p.inputs[0].dtype)) {
-    const std::string reason = epilogue_.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
-    require(reason.empty(), ErrorCode::kInternal, reason);
-    epilogue_.prepare(p);
-    const int64_t channels = s.c / s.group, taps = s.taps();
-    weights_ = packed_rows(p, 1, "conv by taps", s.n, channels * taps, [=](int64_t column, int64_t k) {
-      return (column * channels + k % channels) * taps + k / channels;
-    });
-  }
-  int64_t workspace_bytes() const override { return epilogue_.sums_bytes(); }
-  bool reads_constant(size_t input) const override { return input != 1 && epilogue_.reads_constant(input); }
-
- protected:
-  int64_t depth() const { return shape_.c / shape_.group * shape_.taps(); }
-
-  /// Any strides and alignment.
-  SimtGemmArgs simt_args(const RunArgs& args) const {
-    const ConvShape& s = shape_;
-    SimtGemmArgs g;
-    g.a = args.inputs[0];
-    // Elements between neighbours along an axis and along the channels, of x and of y.
-    const int64_t x_line = s.channels_last ? s.in[2] * s.x_pitch : s.x_pitch;
-    g.a_channel = s.channels_last ? 1 : s.in[0] * s.in[1] * s.x_pitch;
-    g.a_axis[2] = s.channels_last ? s.x_pitch : 1;
-    g.a_axis[1] = x_line;
-    g.a_axis[0] = s.in[1] * x_line;
-    g.a_image = s.channels_last ? s.in[0] * g.a_axis[0] : s.c * g.a_channel;
-    g.a_group = s.c / s.group * g.a_channel;
-    const int64_t pixels = s.out[0] * s.out[1] * s.out[2];
-    g.pixels = Divisor(uint32_t(pixels));
-    const int64_t y_pitch = epilogue_.in_kernel() ? s.y_pitch : s.channels_last ? s.n : s.out[2];
-    g.y_column = s.channels_last ? 1 : pixels / s.out[2] * y_pitch;
-    g.y_pixel = s.channels_last ? y_pitch : 1;
-    g.y_image = s.channels_last ? pixels * y_pitch : s.n * g.y_column;
-    for (int i = 0; i < 3; ++i) {
-      g.in[i] = int(s.in[i]);
-      g.stride[i] = int(s.stride[i]);
-      g.dilation[i] = int(s.dilation[i]);
-      g.pad[i] = int(s.pad[i]);
-      g.out[i] = Divisor(uint32_t(s.out[i]));
-      g.kernel[i] = Divisor(uint32_t(s.kernel[i]));
-    }
-    g.channels = Divisor(uint32_t(s.c / s.group));
-    g.b = weights_.get();
-    g.b_column = packed_pitch(depth());
-    g.y_is_sums = !epilogue_.in_kernel();
-    g.y = g.y_is_sums ? args.workspace : args.outputs[0];
-    g.rows = int(s.rows());
-    g.columns = int(s.n / s.group);
-    g.depth = int(depth());
-    g.groups = int(s.group);
-    g.epilogue = epilogue_.bind(args);
-    return g;
-  }
-
-  ConvShape shape_;
-  Elem type_;
-  ProductEpilogue epilogue_;
-  std::shared_ptr<const void> weights_;
-};
+/// k runs through the taps and then the channels of a group.
+std::shared_ptr<const void> conv_weights(const Problem& p, const ConvShape& s) {
+  const int64_t channels = s.c / s.group, taps = s.taps();
+  return packed_rows(p, 1, "conv by taps", s.n, channels * taps, [=](int64_t column, int64_t k) {
+    return (column * channels + k % channels) * taps + k / channels;
+  });
+}
 
 class ConvTensorCore final : public ConvGemm {
  public:
-  ConvTensorCore(const Problem& p, const ConvShape& s, GemmVariant variant) : ConvGemm(p, s), variant_(variant) {
+  ConvTensorCore(const Problem& p, const ConvShape& s, GemmVariant variant)
+      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s)), variant_(variant) {
     args_.a_pitch = s.x_pitch;
     args_.depth = int(depth());
     args_.chunks = int(s.c / s.group / 8);
@@ -127,7 +67,8 @@ class ConvTensorCore final : public ConvGemm {
 
 class ConvSimt final : public ConvGemm {
  public:
-  ConvSimt(const Problem& p, const ConvShape& s, int tile) : ConvGemm(p, s), tile_(tile) {}
+  ConvSimt(const Problem& p, const ConvShape& s, int tile)
+      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s)), tile_(tile) {}
   void run(const RunArgs& args) const override {
     TENON_CUDA(gemm_simt(simt_args(args), type_, tile_, stream_of(args)));
     epilogue_.finish(args, args.workspace);

@@ -2,11 +2,13 @@
 
 #include "backends/cuda/elem.h"
 #include "ops/nn/conv.h"
+#include "ops/nn/conv_transpose.h"
 
 namespace tenon::cuda {
+namespace {
 
-std::string read_conv(const Problem& p, ConvShape& s) {
-  const auto& a = p.attrs<ops::ConvAttrs>();
+template <class Attrs>
+std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
   const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
   const size_t spatial = x.dims.size() - 2;
   if (spatial < 1 || spatial > 3) return cat(spatial, " spatial axes, accepted are 1 to 3");
@@ -36,6 +38,13 @@ std::string read_conv(const Problem& p, ConvShape& s) {
   if (x.count() / x.dims.back() * x.pitch >= limit || y.count() / y.dims.back() * y.pitch >= limit)
     return "an operand has 2^31 elements or more";
   return {};
+}
+
+}  // namespace
+
+std::string read_conv(const Problem& p, ConvShape& s) { return read(p, p.attrs<ops::ConvAttrs>(), s); }
+std::string read_conv_transpose(const Problem& p, ConvShape& s) {
+  return read(p, p.attrs<ops::ConvTransposeAttrs>(), s);
 }
 
 }  // namespace tenon::cuda

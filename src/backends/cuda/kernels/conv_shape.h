@@ -25,5 +25,7 @@ struct ConvShape {
 /// Reads a Conv whose x, w and y are all of one floating-point type and whose weights are constant. Returns why these
 /// kernels cannot do it, or an empty string.
 std::string read_conv(const Problem& p, ConvShape& s);
+/// The same for a ConvTranspose; strides are those of its result.
+std::string read_conv_transpose(const Problem& p, ConvShape& s);
 
 }  // namespace tenon::cuda

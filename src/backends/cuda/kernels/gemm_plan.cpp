@@ -7,7 +7,6 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int kTried = 8;           // variants of a problem that are offered
 constexpr double kRankCost = 0.03;  // a later variant is expected to be slower
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -50,7 +49,6 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     const double other = expected_us(d, work, gemm_variant(i));
     rank += other < mine || (other == mine && i < number);
   }
-  if (rank >= kTried) return cat(rank, " other tiles are expected to be faster");
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
   cost_us = estimate_us(p, flops, 0.5) * (1 + kRankCost * rank);
   return {};

@@ -22,8 +22,8 @@ struct GemmWork {
   int64_t matrices = 1;          ///< batch times groups
 };
 
-/// Whether variant `number` is worth a try: the reason why not, or an empty string and its estimated time. The estimate
-/// is that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
+/// Whether variant `number` is possible: the reason why not, or an empty string and its estimated time. The estimate is
+/// that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
 std::string rank_variant(const Problem& p, const GemmWork& work, int number, double& cost_us);
 
 /// "<stem>_<rows>x<columns>_<splits>", which lives as long as the process.
