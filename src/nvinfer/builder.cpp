@@ -6,6 +6,7 @@
 #include "nvinfer/client.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
+#include "nvinfer/plugin_op.h"
 #include "nvinfer/registry.h"
 
 namespace tenon::nvinfer {
@@ -220,6 +221,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.backend = &default_backend();
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
   set_profiles(network, config, graph, options);
+  settle_plugins(graph, options.profiles, max_batch(), !network.usingStronglyTyped());
   set_timing(config, options);
 #if NV_TENSORRT_MAJOR >= 8
   options.info[kHardware] = cat(static_cast<int>(config.getHardwareCompatibilityLevel()));

@@ -12,6 +12,7 @@ ExecutionContext::ExecutionContext(const CudaEngine& engine, bool with_memory)
       engine_alive_(engine.alive()),
       keep_(engine.shared()),
       core_(keep_->create_context()),
+      plugins_(keep_->plan().graph, {engine.allocator(), engine.getErrorRecorder()}),
       reports_(engine.reports()),
       with_memory_(with_memory),
       debug_state_(keep_->io().size(), false),
@@ -197,6 +198,7 @@ void ExecutionContext::set_batch(int32_t batch) {
 
 void ExecutionContext::run(bool report, cudaStream_t stream) {
   const InUse claim(in_use_);
+  const PluginInstances::Scope scope(plugins_);
   engine();
   stream_ = stream;
   times_.clear();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nvinfer/engine.h"
+#include "nvinfer/plugin_op.h"
 
 namespace tenon::nvinfer {
 
@@ -128,6 +129,7 @@ class ExecutionContext final : public ExecutionContextState {
   std::shared_ptr<const std::atomic<bool>> engine_alive_;
   std::shared_ptr<runtime::Engine> keep_;
   std::unique_ptr<runtime::Context> core_;
+  PluginInstances plugins_;
   Reports reports_;
   std::vector<LayerTime> times_;
   bool with_memory_;

@@ -5,13 +5,24 @@
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
+#include "nvinfer/plugin_op.h"
 
 namespace tenon::nvinfer {
+
+BatchRule batch_rule(const plan::Plan& plan) {
+  BatchRule rule;
+  const auto it = plan.info.find(kImplicitBatch);
+  if (it == plan.info.end()) return rule;
+  rule.implicit = true;
+  std::from_chars(it->second.data(), it->second.data() + it->second.size(), rule.most);
+  return rule;
+}
 
 CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports, IGpuAllocator* allocator)
     : core_(std::move(engine)), reports_(reports), allocator_(allocator), io_count_(core_->io().size()) {
   max_batch_ = static_cast<int32_t>(info_number(kImplicitBatch, 0));
   find_debug_tensors();
+  initialize_plugins(core_->plan().graph);
 }
 
 CudaEngine::~CudaEngine() {

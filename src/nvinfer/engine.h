@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nvinfer/convert.h"
+#include "nvinfer/plugin_object.h"
 #include "runtime/engine.h"
 #include "settings.h"
 
@@ -24,6 +25,8 @@ inline constexpr const char* kDebugTensors = "debug_tensors";
 
 /// A data type in the words of TensorRT's format descriptions: "FP32", "Int8", …
 std::string format_name(ir::DType type);
+/// How the plan's network treated its batch.
+BatchRule batch_rule(const plan::Plan& plan);
 
 class CudaEngine final : public CudaEngineState {
  public:

@@ -4,6 +4,7 @@
 #include <NvInfer.h>
 
 #include "ir/graph.h"
+#include "nvinfer/plugin_op.h"
 
 namespace tenon::nvinfer {
 
@@ -13,6 +14,8 @@ class GraphOwner {
   /// After nodes were added: finds them.
   virtual void adopt_new_nodes() = 0;
   virtual nvinfer1::ITensor* tensor(ir::ValueId value) = 0;
+  /// A registered creator's plugin, or null.
+  virtual std::shared_ptr<const ops::trt::PluginSource> make_plugin(const PluginRequest& request) = 0;
 
  protected:
   ~GraphOwner() = default;

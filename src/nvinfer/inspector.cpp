@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "nvinfer/context.h"
+#include "ops/custom/custom.h"
 
 #if NV_TENSORRT_MAJOR >= 8
 namespace tenon::nvinfer {
@@ -79,16 +80,25 @@ class Inspector final : public EngineInspectorState {
     return out + "]";
   }
 
+  /// The layer's type, and for a plugin which one it is, as JSON fields.
+  static std::string type_text(const ir::Node& node) {
+    if (node.op != "Custom") return cat("\"LayerType\": ", quoted(node.op));
+    const auto& a = ops::custom_attrs(node.attrs);
+    return cat("\"LayerType\": ", quoted(a.kind.substr(1, 8)), ", \"PluginType\": ", quoted(a.name),
+               ", \"PluginVersion\": ", quoted(a.version), ", \"PluginNamespace\": ", quoted(a.space));
+  }
+
   std::string layer(ir::NodeId n, LayerInformationFormat format) const {
     const plan::Plan& plan = engine_.core().plan();
     const ir::Node& node = plan.graph.node(n);
     const std::string& name = node.origin.empty() ? node.name : node.origin;
     const auto& choices = plan.choices[size_t(profile())];
     std::string kernel = n < choices.size() ? choices[n].kernel : std::string();
-    if (format == LayerInformationFormat::kONELINE) return cat(name, " [", node.op, "] ", kernel);
+    if (format == LayerInformationFormat::kONELINE)
+      return cat(name, " [", node.op == "Custom" ? ops::custom_attrs(node.attrs).name : node.op, "] ", kernel);
     if (engine_.getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
-    return cat("{\"Name\": ", quoted(name), ", \"LayerType\": ", quoted(node.op),
-               ", \"Inputs\": ", tensors(node.inputs), ", \"Outputs\": ", tensors(node.outputs),
+    return cat("{\"Name\": ", quoted(name), ", ", type_text(node), ", \"Inputs\": ", tensors(node.inputs),
+               ", \"Outputs\": ", tensors(node.outputs),
                ", \"Precision\": ", quoted(precision_of(plan.graph, node)), ", \"TacticName\": ", quoted(kernel),
                ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
   }

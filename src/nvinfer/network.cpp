@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nvinfer/raise.h"
+#include "nvinfer/regions.h"
 #include "ops/op.h"
 #include "ops/trt/lower.h"
 
@@ -203,7 +204,7 @@ ILayer* Network::getLayer(int32_t index) const noexcept {
 void Network::adopt_new_nodes() {
   const ir::NodeId known = order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1;
   for (ir::NodeId n = known; n < graph_.node_count(); ++n) {
-    if (graph_.node(n).alive) order_.push_back(n);
+    if (graph_.node(n).alive && graph_.node(n).op != "trt.Next") order_.push_back(n);
   }
   dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
 }

@@ -12,9 +12,13 @@
 #include "nvinfer/graph_owner.h"
 #include "nvinfer/layer.h"
 #include "nvinfer/tensor.h"
+#include "ops/trt/boundary.h"
 #include "settings.h"
 
 namespace tenon::nvinfer {
+
+class Loop;
+class Conditional;
 
 class Network final : public NetworkDefinitionState, public GraphOwner {
  public:
@@ -27,6 +31,13 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   const Reports& reports() const { return reports_; }
   /// A copy with core nodes only, forced types as casts: what a builder takes. Throws naming the layer.
   ir::Graph lowered() const;
+
+  // What loops and conditionals need.
+  template <class L>
+  L* add_boundary(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs,
+                  const ops::trt::BoundaryAttrs& attrs);
+  /// A node that takes a recurrence's value in the next iteration; it is no layer.
+  ir::NodeId add_next(ir::NodeId recurrence, ITensor& value);
 
   // What tensors and layers need.
   ITensor* tensor(ir::ValueId value) override;  ///< null for kNone
@@ -55,6 +66,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   const char* keep(const std::string& text) const { return texts_.insert(text).first->c_str(); }
   void adopt_new_nodes() override;
   ir::Graph& graph_to_extend() override { return graph_; }
+  std::shared_ptr<const ops::trt::PluginSource> make_plugin(const PluginRequest& request) override;
 
   // Inputs and outputs.
   ITensor* addInput(const char* name, DataType type, DimsArg dims) noexcept;
@@ -207,6 +219,9 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   L* add(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs = 1);
   template <class L>
   L* add(const char* op, LayerType type, const std::vector<ir::ValueId>& inputs, size_t outputs = 1);
+  template <class L>
+  L* add_plugin(std::unique_ptr<PluginObject> object, LayerType type, std::vector<ir::ValueId> inputs,
+                size_t shape_inputs = 0);
   ir::NodeId new_node(const char* op, LayerType type, const std::vector<ir::ValueId>& inputs, size_t outputs);
   ir::ValueId id_of(const ITensor& tensor) const;
   std::vector<ir::ValueId> ids_of(ITensor* const* tensors, int32_t count) const;
@@ -224,6 +239,11 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::vector<ir::NodeId> order_;  ///< live layers
   std::map<ir::NodeId, std::unique_ptr<Layer>> layers_;
   std::map<ir::ValueId, std::unique_ptr<Tensor>> tensors_;
+  int64_t regions_ = 0;  ///< loops and conditionals, by the numbers in their nodes
+  std::vector<std::unique_ptr<Loop>> loops_;
+#if NV_TENSORRT_MAJOR >= 8
+  std::vector<std::unique_ptr<Conditional>> conditionals_;
+#endif
   std::map<ir::ValueId, ir::DType> forced_types_;
   std::set<ir::ValueId> debug_tensors_;
   bool unfused_are_debug_ = false;

@@ -240,14 +240,4 @@ IPaddingLayer* Network::addPaddingNd(ITensor& input, DimsArg pre, DimsArg post) 
   });
 }
 
-ILoop* Network::addLoop() noexcept {
-  return guard(reports_, "INetworkDefinition::addLoop",
-               [&]() -> ILoop* { fail(ErrorCode::kUnsupported, "loops made by hand"); });
-}
-
-IPluginV2Layer* Network::addPluginV2(ITensor* const*, int32_t, IPluginV2&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginV2",
-               [&]() -> IPluginV2Layer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
-}
-
 }  // namespace tenon::nvinfer

@@ -44,16 +44,6 @@ IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, bool transpose_a, I
   return addMatrixMultiply(a, op(transpose_a), b, op(transpose_b));
 }
 
-IPluginLayer* Network::addPlugin(ITensor* const*, int32_t, IPlugin&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPlugin",
-               [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
-}
-
-IPluginLayer* Network::addPluginExt(ITensor* const*, int32_t, IPluginExt&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginExt",
-               [&]() -> IPluginLayer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
-}
-
 IRNNLayer* Network::addRNN(ITensor&, int32_t, size_t, int32_t, RNNOperation, RNNInputMode, RNNDirection, Weights,
                            Weights) noexcept {
   return guard(reports_, "INetworkDefinition::addRNN",

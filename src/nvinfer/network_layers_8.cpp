@@ -40,11 +40,6 @@ IGatherLayer* Network::addGatherV2(ITensor& data, ITensor& indices, GatherMode m
   });
 }
 
-IIfConditional* Network::addIfConditional() noexcept {
-  return guard(reports_, "INetworkDefinition::addIfConditional",
-               [&]() -> IIfConditional* { fail(ErrorCode::kUnsupported, "conditionals made by hand"); });
-}
-
 IScatterLayer* Network::addScatter(ITensor& data, ITensor& indices, ITensor& updates, ScatterMode mode) noexcept {
   return guard(reports_, "INetworkDefinition::addScatter", [&] {
     auto* layer = add<ScatterLayerFields>("trt.Scatter", LayerType::kSCATTER, {&data, &indices, &updates});
@@ -117,11 +112,6 @@ ICastLayer* Network::addCast(ITensor& input, DataType type) noexcept {
 }
 
 #if NV_TENSORRT_MAJOR >= 10
-IPluginV3Layer* Network::addPluginV3(ITensor* const*, int32_t, ITensor* const*, int32_t, IPluginV3&) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginV3",
-               [&]() -> IPluginV3Layer* { fail(ErrorCode::kUnsupported, "plugin layers"); });
-}
-
 ISqueezeLayer* Network::addSqueeze(ITensor& input, ITensor& axes) noexcept {
   return guard(reports_, "INetworkDefinition::addSqueeze", [&] {
     return add<SqueezeLayerFields>("trt.Squeeze", LayerType::kSQUEEZE, {&input, &axes});

@@ -2,6 +2,7 @@
 
 #include "nvinfer/custom_layers.h"
 #include "nvinfer/network.h"
+#include "nvinfer/plugin_layers.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -134,6 +135,7 @@ class OperatorLayer final : public LayerObject<IPluginV2Layer, apiv::VPluginV2La
 
 std::unique_ptr<Layer> raise(Network& network, ir::NodeId node) {
   const std::string& op = network.graph().node(node).op;
+  if (op == "trt.Plugin") return plugin_layer(network, node);
   for (const Entry& known : kTypes) {
     if (known.op == op) return known.make(network, node, known.type);
   }

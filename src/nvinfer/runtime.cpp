@@ -6,6 +6,7 @@
 #include "nvinfer/client.h"
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
+#include "nvinfer/plugin_op.h"
 #include "nvinfer/registry.h"
 
 namespace tenon::nvinfer {
@@ -85,8 +86,9 @@ bool Runtime::setMaxThreads(int32_t threads) noexcept {
   return true;
 }
 
-ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes) {
+ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
+  load_plugins(plan.graph, batch_rule(plan), factory);
   runtime::EngineOptions options;
   options.backend = &default_backend();
 #if NV_TENSORRT_MAJOR >= 8
@@ -102,8 +104,9 @@ ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size) noexc
 }
 
 #if TRT_UNTIL(8)
-ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size, IPluginFactory*) noexcept {
-  return Runtime::deserializeCudaEngine(blob, size);
+ICudaEngine* Runtime::deserializeCudaEngine(const void* blob, size_t size, IPluginFactory* factory) noexcept {
+  return guard(reports_, "IRuntime::deserializeCudaEngine",
+               [&] { return load(copy_of(need(blob, "blob"), size), factory); });
 }
 #endif
 

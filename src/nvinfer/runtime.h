@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "nvinfer/convert.h"
+#include "nvinfer/plugin_op.h"
 #include "settings.h"
 
 namespace tenon::nvinfer {
@@ -31,7 +31,7 @@ class Runtime final : public RuntimeState {
   IRuntime* loadRuntime(const char* path) noexcept;
 
  private:
-  ICudaEngine* load(std::shared_ptr<std::vector<std::byte>> bytes);
+  ICudaEngine* load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory = nullptr);
   Reports reports_;
   IGpuAllocator* allocator_ = nullptr;
 };

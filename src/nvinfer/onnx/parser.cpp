@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "nvinfer/onnx/plugins.h"
 #include "onnx/load.h"
 
 namespace tenon::nvinfer {
@@ -64,7 +65,8 @@ onnx::Model Parser::read(const void* model, size_t size, const char* path) const
 }
 
 bool Parser::take(const onnx::Model& model) {
-  std::vector<importer::ImportError> found = importer::import_onnx_into(model, network_.graph_to_extend());
+  std::vector<importer::ImportError> found =
+      importer::import_onnx_into(model, network_.graph_to_extend(), with_plugins(network_));
   for (const importer::ImportError& error : found) keep(error, code_of(error.code));
   network_.adopt_new_nodes();
   return found.empty();
@@ -105,7 +107,7 @@ bool Parser::supports(const void* bytes, size_t size, const char* path, std::vec
     ir::Graph aside;
     std::set<int64_t> failed;
     bool whole = true;
-    for (const importer::ImportError& error : importer::import_onnx_into(model, aside)) {
+    for (const importer::ImportError& error : importer::import_onnx_into(model, aside, with_plugins(network_))) {
       keep(error, code_of(error.code));
       failed.insert(error.node);
       whole = false;

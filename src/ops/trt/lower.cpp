@@ -1,6 +1,7 @@
 #include "ops/trt/lower.h"
 
 #include "onnx/model.h"
+#include "ops/trt/boundary.h"
 
 namespace tenon::ops::trt {
 namespace {
@@ -151,8 +152,17 @@ void lower_node(ir::Graph& graph, ir::NodeId id) {
 
 void lower(ir::Graph& graph) {
   for (ir::NodeId n : graph.topological_order()) {
-    if (find_layer(graph.node(n).op)) lower_node(graph, n);
+    if (find_layer(graph.node(n).op)) {
+      lower_node(graph, n);
+      continue;
+    }
+    const ir::Attrs& attrs = graph.node(n).attrs;
+    for (const ir::Field& f : attrs.schema().fields) {
+      if (f.kind != ir::FieldKind::kGraph) continue;
+      if (const auto& body = f.of<std::shared_ptr<ir::Graph>>(attrs.data())) lower(*body);
+    }
   }
+  lower_regions(graph);
 }
 
 /// Types of a dialect node's outputs: its rule, run in a graph of its own that shares the symbols.

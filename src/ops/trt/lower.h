@@ -76,7 +76,7 @@ struct Layer {
 const Layer* find_layer(std::string_view op);
 /// Replaces a dialect node by core nodes, which take its name. Errors name the node.
 void lower_node(ir::Graph& graph, ir::NodeId node);
-/// Replaces every dialect node. The graph's inputs, outputs and their names stay.
+/// Replaces every dialect node, in bodies too. The graph's inputs, outputs and their names stay.
 void lower(ir::Graph& graph);
 
 }  // namespace tenon::ops::trt

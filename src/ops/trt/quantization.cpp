@@ -30,8 +30,8 @@ struct DequantizeAttrs {
 Values axis_values(LowerContext& c, int64_t axis, const Dims& block_shape) {
   if (c.rank(c.input(1)) == 0) return {};
   if (block_shape.empty()) return {{"axis", axis < 0 ? int64_t{1} : axis}};
-  require(block_shape.size() == c.rank(c.input(0)), ErrorCode::kShapeMismatch, "the block shape ",
-          block_shape, " has another rank than the input, ", c.rank(c.input(0)));
+  require(block_shape.size() == c.rank(c.input(0)), ErrorCode::kShapeMismatch, "the block shape ", block_shape,
+          " has another rank than the input, ", c.rank(c.input(0)));
   size_t blocked = block_shape.size() - 1;
   int count = 0;
   for (size_t i = 0; i < block_shape.size(); ++i) {
@@ -51,7 +51,8 @@ void lower_quantize(LowerContext& c) {
 
 void lower_dequantize(LowerContext& c) {
   const auto& a = c.attrs<DequantizeAttrs>();
-  c.output(0, c.cast(c.onnx("DequantizeLinear", {c.input(0), c.input(1)}, axis_values(c, a.axis, a.block_shape)), a.to_type));
+  c.output(0, c.cast(c.onnx("DequantizeLinear", {c.input(0), c.input(1)}, axis_values(c, a.axis, a.block_shape)),
+                     a.to_type));
 }
 
 }  // namespace

@@ -1,0 +1,255 @@
+// IPluginV3: capabilities for identity, building and running.
+#include "nvinfer/plugin_object.h"
+
+#if NV_TENSORRT_MAJOR >= 10
+#include <algorithm>
+#include <cstring>
+
+namespace tenon::nvinfer {
+namespace {
+
+class ResourceContext final : public IPluginResourceContext {
+ public:
+  explicit ResourceContext(const PluginResources& resources) : resources_(resources) {}
+  IGpuAllocator* getGpuAllocator() const override { return resources_.allocator; }
+  IErrorRecorder* getErrorRecorder() const override { return resources_.recorder; }
+
+ private:
+  PluginResources resources_;
+};
+
+class PluginV3Object final : public PluginObject {
+ public:
+  explicit PluginV3Object(IPluginV3* plugin) : plugin_(plugin) {
+    core_ = capability<IPluginV3OneCore>(PluginCapabilityType::kCORE, "PLUGIN_V3ONE_CORE");
+    build_ = capability<IPluginV3OneBuild>(PluginCapabilityType::kBUILD, "PLUGIN_V3ONE_BUILD");
+    runtime_ = capability<IPluginV3OneRuntime>(PluginCapabilityType::kRUNTIME, "PLUGIN_V3ONE_RUNTIME");
+    require(core_ != nullptr, ErrorCode::kInvalidArgument, "a plugin has no core capability");
+  }
+
+  IPluginV3* get() const { return plugin_.get(); }
+  const char* kind() const override { return "IPluginV3"; }
+  const char* name() const override { return need(core_->getPluginName(), "getPluginName()"); }
+  const char* version() const override { return need(core_->getPluginVersion(), "getPluginVersion()"); }
+  const char* space() const override {
+    const char* space = core_->getPluginNamespace();
+    return space ? space : "";
+  }
+  int32_t outputs() const override { return build().getNbOutputs(); }
+  std::unique_ptr<PluginObject> clone() const override {
+    IPluginV3* made = plugin_->clone();
+    require(made != nullptr, ErrorCode::kInternal, place(), ": clone gave null");
+    return std::make_unique<PluginV3Object>(made);
+  }
+
+  ops::trt::PluginOutputs describe(const std::vector<ops::trt::PluginOperand>& operands, size_t shape_inputs,
+                                   ir::SymbolTable& symbols) override {
+    const size_t inputs = operands.size() - shape_inputs;
+    std::vector<DataType> types;
+    std::vector<DimsExprs> dims, elements;
+    ExprBuilder builder(symbols);
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (i < inputs) types.push_back(to_api(operands[i].dtype));
+      if (i < inputs) dims.push_back(builder.expressions(operands[i].shape));
+      if (i >= inputs) elements.push_back(builder.expressions(operands[i].elements));
+    }
+    const int32_t count = outputs(), given = static_cast<int32_t>(inputs);
+    require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbOutputs answered ", count);
+    std::vector<DataType> out_types(static_cast<size_t>(count));
+    std::vector<DimsExprs> out_dims(static_cast<size_t>(count));
+    check(build().getOutputDataTypes(out_types.data(), count, types.data(), given), "getOutputDataTypes");
+    check(build().getOutputShapes(dims.data(), given, elements.data(), static_cast<int32_t>(elements.size()),
+                                  out_dims.data(), count, builder),
+          "getOutputShapes");
+    ops::trt::PluginOutputs out;
+    for (DataType type : out_types) out.types.push_back(to_core(type));
+    for (const DimsExprs& d : out_dims) out.shapes.push_back(ExprBuilder::shape(d));
+    out.limits = builder.limits();
+    out.limits.resize(out.types.size(), ir::Dim(-1));
+    return out;
+  }
+
+  bool supports(const PluginRanges& ranges) override {
+    std::vector<DynamicPluginTensorDesc> all = ranges.in;
+    all.insert(all.end(), ranges.out.begin(), ranges.out.end());
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!build().supportsFormatCombination(static_cast<int32_t>(i), all.data(),
+                                             static_cast<int32_t>(ranges.in.size()),
+                                             static_cast<int32_t>(ranges.out.size())))
+        return false;
+    }
+    return true;
+  }
+
+  void configure(const PluginRanges& r) override {
+    check(build().configurePlugin(r.in.data(), static_cast<int32_t>(r.in.size()), r.out.data(),
+                                  static_cast<int32_t>(r.out.size())),
+          "configurePlugin");
+  }
+
+  std::optional<size_t> workspace(const PluginDescs& d) override {
+    if (!build_) return std::nullopt;
+    PluginRanges r;
+    for (const PluginTensorDesc& desc : d.in) r.in.push_back({desc, desc.dims, desc.dims, desc.dims});
+    for (const PluginTensorDesc& desc : d.out) r.out.push_back({desc, desc.dims, desc.dims, desc.dims});
+    return build_->getWorkspaceSize(r.in.data(), static_cast<int32_t>(r.in.size()), r.out.data(),
+                                    static_cast<int32_t>(r.out.size()));
+  }
+
+  std::vector<std::byte> state() override {
+    const PluginFieldCollection* fields = runtime().getFieldsToSerialize();
+    return write_fields(fields ? *fields : PluginFieldCollection{0, nullptr});
+  }
+
+  std::unique_ptr<PluginObject> for_context(const PluginResources& resources) override {
+    ResourceContext context(resources);
+    IPluginV3* made = runtime().attachToContext(&context);
+    require(made != nullptr, ErrorCode::kInternal, place(), ": attachToContext gave null");
+    return std::make_unique<PluginV3Object>(made);
+  }
+
+  std::vector<int32_t> tactics() override {
+    const int32_t count = build().getNbTactics();
+    require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbTactics answered ", count);
+    std::vector<int32_t> ids(static_cast<size_t>(count));
+    if (count > 0) check(build().getValidTactics(ids.data(), count), "getValidTactics");
+    return ids;
+  }
+  void set_tactic(int32_t tactic) override { check(runtime().setTactic(tactic), "setTactic"); }
+
+  std::vector<int64_t> aliases() override {
+    if (!build_ || build_->getInterfaceInfo().major < 2) return {};
+    std::vector<int64_t> out;
+    for (int32_t i = 0; i < outputs(); ++i)
+      out.push_back(static_cast<IPluginV3OneBuildV2*>(build_)->getAliasedInput(i));
+    const bool any = std::any_of(out.begin(), out.end(), [](int64_t a) { return a >= 0; });
+    return any ? out : std::vector<int64_t>();
+  }
+
+  void shapes_changed(const PluginDescs& d) override {
+    check(runtime().onShapeChange(d.in.data(), static_cast<int32_t>(d.in.size()), d.out.data(),
+                                  static_cast<int32_t>(d.out.size())),
+          "onShapeChange");
+  }
+
+  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace) override {
+    check(runtime().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, nullptr), "enqueue");
+  }
+
+  std::string metadata() override {
+    const char* text = build_ ? build_->getMetadataString() : nullptr;
+    return text ? text : "";
+  }
+
+ private:
+  template <class T>
+  T* capability(PluginCapabilityType type, const char* kind) {
+    IPluginCapability* found = plugin_->getCapabilityInterface(type);
+    if (!found) return nullptr;
+    require(std::strcmp(found->getInterfaceInfo().kind, kind) == 0, ErrorCode::kUnsupported,
+            "a plugin has a capability of kind '", found->getInterfaceInfo().kind, "', '", kind, "' is accepted");
+    return static_cast<T*>(found);
+  }
+  IPluginV3OneBuild& build() const {
+    require(build_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no build capability");
+    return *build_;
+  }
+  IPluginV3OneRuntime& runtime() const {
+    require(runtime_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no runtime capability");
+    return *runtime_;
+  }
+
+  std::unique_ptr<IPluginV3> plugin_;
+  IPluginV3OneCore* core_ = nullptr;
+  IPluginV3OneBuild* build_ = nullptr;
+  IPluginV3OneRuntime* runtime_ = nullptr;
+};
+
+size_t field_bytes(const PluginField& field) {
+  const auto count = static_cast<size_t>(std::max(0, field.length));
+  switch (field.type) {
+    case PluginFieldType::kFLOAT64:
+    case PluginFieldType::kINT64:
+      return count * 8;
+    case PluginFieldType::kFLOAT32:
+    case PluginFieldType::kINT32:
+      return count * 4;
+    case PluginFieldType::kFLOAT16:
+    case PluginFieldType::kBF16:
+    case PluginFieldType::kINT16:
+      return count * 2;
+    case PluginFieldType::kDIMS:
+      return count * sizeof(Dims);
+    case PluginFieldType::kINT4:
+    case PluginFieldType::kFP4:
+      return (count + 1) / 2;
+    case PluginFieldType::kINT8:
+    case PluginFieldType::kFP8:
+    case PluginFieldType::kCHAR:
+    case PluginFieldType::kUNKNOWN:
+      return count;
+  }
+  fail(ErrorCode::kInvalidArgument, "plugin field '", field.name ? field.name : "", "' has type ",
+       static_cast<int>(field.type));
+}
+
+constexpr size_t kFieldAlign = 16;  // data of a field starts so aligned, after a zero-ended name
+
+struct FieldHead {
+  int32_t type, length;
+  uint64_t name_bytes, data_bytes;
+};
+
+size_t aligned(size_t n) { return (n + kFieldAlign - 1) / kFieldAlign * kFieldAlign; }
+
+}  // namespace
+
+std::unique_ptr<PluginObject> wrap(IPluginV3* plugin) {
+  return std::make_unique<PluginV3Object>(need(plugin, "plugin"));
+}
+
+IPluginV3* v3_of(const PluginObject& object) {
+  const auto* v3 = dynamic_cast<const PluginV3Object*>(&object);
+  return v3 ? v3->get() : nullptr;
+}
+
+std::vector<std::byte> write_fields(const PluginFieldCollection& all) {
+  std::vector<std::byte> out;
+  for (int32_t i = 0; i < all.nbFields; ++i) {
+    const PluginField& f = all.fields[i];
+    const std::string name = f.name ? f.name : "";
+    const FieldHead head{static_cast<int32_t>(f.type), f.length, name.size() + 1, field_bytes(f)};
+    require(head.data_bytes == 0 || f.data, ErrorCode::kInvalidArgument, "plugin field '", name, "' has no data");
+    const size_t at = out.size(), names = at + aligned(sizeof(head)), data = names + aligned(size_t(head.name_bytes));
+    out.resize(data + aligned(size_t(head.data_bytes)));
+    std::memcpy(out.data() + at, &head, sizeof(head));
+    std::memcpy(out.data() + names, name.c_str(), size_t(head.name_bytes));
+    if (head.data_bytes) std::memcpy(out.data() + data, f.data, size_t(head.data_bytes));
+  }
+  return out;
+}
+
+PluginFieldCollection read_fields(std::span<const std::byte> bytes, std::vector<PluginField>& fields) {
+  fields.clear();
+  for (size_t at = 0; at < bytes.size();) {
+    FieldHead head{};
+    const size_t room = bytes.size() - at, start = aligned(sizeof(head));
+    require(room >= start, ErrorCode::kCorruptFile, "the fields of a plugin end early");
+    std::memcpy(&head, bytes.data() + at, sizeof(head));
+    require(head.name_bytes >= 1 && head.name_bytes <= room && head.data_bytes <= room &&
+                start + aligned(size_t(head.name_bytes)) + aligned(size_t(head.data_bytes)) <= room &&
+                bytes[at + start + size_t(head.name_bytes) - 1] == std::byte{0},
+            ErrorCode::kCorruptFile, "a field of a plugin is longer than its section");
+    const std::byte* name = bytes.data() + at + start;
+    const std::byte* data = name + aligned(size_t(head.name_bytes));
+    fields.emplace_back(reinterpret_cast<const char*>(name), data, static_cast<PluginFieldType>(head.type),
+                        head.length);
+    require(field_bytes(fields.back()) == head.data_bytes, ErrorCode::kCorruptFile, "field '", fields.back().name,
+            "' of a plugin has ", head.data_bytes, " bytes for ", head.length, " elements");
+    at += start + aligned(size_t(head.name_bytes)) + aligned(size_t(head.data_bytes));
+  }
+  return {static_cast<int32_t>(fields.size()), fields.data()};
+}
+
+}  // namespace tenon::nvinfer
+#endif
