@@ -55,8 +55,8 @@ std::vector<int64_t> two_or_more(std::vector<int64_t> v, int64_t inserted) {
 /// Turns bias and epilogue into pointwise operations.
 class EpilogueWriter {
  public:
-  EpilogueWriter(const Problem& p, const AxisOrder& order, ConvGraph& g)
-      : p_(p), order_(order), g_(g), value_(g.spec.convolution.y) {}
+  EpilogueWriter(const Problem& p, const AxisOrder& order, int sum, ConvGraph& g)
+      : p_(p), order_(order), g_(g), value_(sum) {}
 
   std::string write(const std::string& text) {
     ops::PointwiseProgram program;
@@ -96,7 +96,7 @@ class EpilogueWriter {
   }
   int unary(Mode mode, int x, std::vector<std::pair<cudnn::Attribute, double>> parameters = {}) {
     const int to = temporary();
-    g_.spec.pointwise.push_back({mode, x, -1, to, std::move(parameters)});
+    g_.spec.operations.push_back(cudnn::PointwiseSpec{mode, x, -1, to, std::move(parameters)});
     return to;
   }
   int binary(Mode mode, int x, int b) {
@@ -104,7 +104,7 @@ class EpilogueWriter {
     const auto computed = [&](int t) { return g_.spec.tensors[size_t(t)].kind == TensorSpec::Kind::kVirtual; };
     if (swaps && !computed(x) && computed(b)) std::swap(x, b);
     const int to = temporary();
-    g_.spec.pointwise.push_back({mode, x, b, to});
+    g_.spec.operations.push_back(cudnn::PointwiseSpec{mode, x, b, to});
     return to;
   }
   int clip(int x, float low, float high) {
@@ -250,7 +250,7 @@ std::string read(const Problem& p, const Attrs& a, bool backward_data, ConvGraph
   const size_t rank = x.dims.size(), spatial = rank - 2;
   if (std::any_of(a.pads.begin(), a.pads.end(), [](int64_t n) { return n < 0; })) return "a padding is negative";
   const AxisOrder order{a.channels_last, rank}, weights_order{false, rank};
-  auto& c = g.spec.convolution;
+  cudnn::ConvolutionSpec c;
   c.backward_data = backward_data;
   c.before = two_or_more({a.pads.begin(), a.pads.begin() + int64_t(spatial)}, 0);
   c.after = two_or_more({a.pads.begin() + int64_t(spatial), a.pads.end()}, 0);
@@ -273,7 +273,9 @@ std::string read(const Problem& p, const Attrs& a, bool backward_data, ConvGraph
   g.depthwise = a.group > 1 && w.dims[1] == 1;
   const TensorDesc& swept = backward_data ? x : y;
   g.flops = 2.0 * double(swept.count()) * double(w.count() / w.dims[0]);
-  return EpilogueWriter(p, order, g).write(a.epilogue);
+  const int sums = c.y;
+  g.spec.operations.push_back(std::move(c));
+  return EpilogueWriter(p, order, sums, g).write(a.epilogue);
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ enum PointwiseMode : int {
   kGeluTanh = 107,
 };
 
+enum ReductionMode : int { kSum = 0, kMaximum = 3 };
+
 enum DescriptorType : int {
   kPointwise = 0,
   kConvolution = 1,
@@ -60,6 +62,10 @@ enum DescriptorType : int {
   kOperationGraph = 15,
   kVariantPack = 16,
   kTensor = 17,
+  kMatMul = 18,
+  kMatMulOperation = 19,
+  kReduction = 21,
+  kReductionOperation = 22,
 };
 
 /// What the elements of an attribute are.
@@ -77,6 +83,7 @@ enum ElementType : int {
   kTypeNumericalNote = 11,
   kTypePointwiseMode = 14,
   kTypeDescriptor = 15,
+  kTypeReduction = 18,
 };
 
 enum Attribute : int {
@@ -136,6 +143,16 @@ enum Attribute : int {
   kEngineGraph = 1300,
   kEngineIndex = 1301,
   kEngineNotes = 1303,
+  kMatMulPrecision = 1500,
+  kMatMulA = 1520,
+  kMatMulB = 1521,
+  kMatMulC = 1522,
+  kMatMulIs = 1523,
+  kReductionIs = 1600,
+  kReductionPrecision = 1601,
+  kReductionX = 1610,
+  kReductionY = 1611,
+  kReductionFunction = 1612,
 };
 
 enum HeuristicMode : int { kHeuristicB = 1, kHeuristicFallback = 2, kHeuristicA = 3 };

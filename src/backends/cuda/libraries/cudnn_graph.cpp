@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/error.h"
 
@@ -68,6 +69,16 @@ std::vector<Object> objects(DescriptorType type, int64_t count) {
   return all;
 }
 
+void describe(std::string& s, const ConvolutionSpec& c) {
+  s += cat(";c", c.backward_data, c.x, ',', c.w, ',', c.y, c.before, c.after, c.strides, c.dilations);
+}
+void describe(std::string& s, const MatMulSpec& m) { s += cat(";m", m.a, ',', m.b, ',', m.c); }
+void describe(std::string& s, const ReductionSpec& r) { s += cat(";r", int(r.mode), ',', r.x, ',', r.y); }
+void describe(std::string& s, const PointwiseSpec& p) {
+  s += cat(";p", int(p.mode), ',', p.x, ',', p.b, ',', p.y);
+  for (const auto& [attribute, value] : p.parameters) s += cat(',', int(attribute), '=', value);
+}
+
 int64_t id_of(int tensor) { return tensor + 1; }
 
 /// A graph as the library's finalized descriptors.
@@ -75,8 +86,8 @@ class OperationGraph {
  public:
   OperationGraph(const GraphSpec& spec, Handle handle) : graph_(kOperationGraph) {
     for (size_t i = 0; i < spec.tensors.size(); ++i) add_tensor(spec.tensors[i], int(i));
-    add_convolution(spec.convolution);
-    for (const PointwiseSpec& p : spec.pointwise) add_pointwise(p);
+    for (const GraphSpec::Operation& operation : spec.operations)
+      std::visit([this](const auto& o) { add(o); }, operation);
     graph_.set(kGraphHandle, kTypeHandle, 1, &handle);
     graph_.set_objects(kGraphOperations, operations_);
     graph_.finalize("operation graph");
@@ -98,7 +109,7 @@ class OperationGraph {
   }
   const Object& tensor(int i) const { return tensors_.at(size_t(i)); }
 
-  void add_convolution(const ConvolutionSpec& c) {
+  void add(const ConvolutionSpec& c) {
     Object conv(kConvolution);
     const int mode = kCrossCorrelation;
     conv.set_type(kConvolutionPrecision, kFloat);
@@ -121,7 +132,7 @@ class OperationGraph {
     operations_.push_back(std::move(o));
   }
 
-  void add_pointwise(const PointwiseSpec& p) {
+  void add(const PointwiseSpec& p) {
     Object function(kPointwise);
     function.set(kPointwiseModeIs, kTypePointwiseMode, 1, &p.mode);
     function.set_type(kPointwisePrecision, kFloat);
@@ -134,6 +145,34 @@ class OperationGraph {
     o.set_object(kOperationY, tensor(p.y));
     o.finalize("pointwise operation");
     parts_.push_back(std::move(function));
+    operations_.push_back(std::move(o));
+  }
+
+  void add(const MatMulSpec& m) {
+    Object product(kMatMul);
+    product.set_type(kMatMulPrecision, kFloat);
+    product.finalize("product");
+    Object o(kMatMulOperation);
+    o.set_object(kMatMulIs, product);
+    o.set_object(kMatMulA, tensor(m.a));
+    o.set_object(kMatMulB, tensor(m.b));
+    o.set_object(kMatMulC, tensor(m.c));
+    o.finalize("product operation");
+    parts_.push_back(std::move(product));
+    operations_.push_back(std::move(o));
+  }
+
+  void add(const ReductionSpec& r) {
+    Object reduction(kReduction);
+    reduction.set(kReductionIs, kTypeReduction, 1, &r.mode);
+    reduction.set_type(kReductionPrecision, kFloat);
+    reduction.finalize("reduction");
+    Object o(kReductionOperation);
+    o.set_object(kReductionFunction, reduction);
+    o.set_object(kReductionX, tensor(r.x));
+    o.set_object(kReductionY, tensor(r.y));
+    o.finalize("reduction operation");
+    parts_.push_back(std::move(reduction));
     operations_.push_back(std::move(o));
   }
 
@@ -292,12 +331,7 @@ std::string GraphSpec::text() const {
   std::string s;
   for (const TensorSpec& t : tensors)
     s += cat(int(t.type), t.dims, t.strides, int(t.kind), t.kind == TensorSpec::Kind::kNumber ? t.number : 0.f, ';');
-  const ConvolutionSpec& c = convolution;
-  s += cat(c.backward_data, c.x, ',', c.w, ',', c.y, c.before, c.after, c.strides, c.dilations);
-  for (const PointwiseSpec& p : pointwise) {
-    s += cat(';', int(p.mode), ',', p.x, ',', p.b, ',', p.y);
-    for (const auto& [attribute, value] : p.parameters) s += cat(',', int(attribute), '=', value);
-  }
+  for (const Operation& o : operations) std::visit([&s](const auto& v) { describe(s, v); }, o);
   return s;
 }
 

@@ -1,9 +1,9 @@
 // cuDNN's operation graphs as plain data, the engines that the library proposes for one, and execution plans.
 #pragma once
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "backends/cuda/libraries/cudnn_api.h"
@@ -13,7 +13,7 @@ namespace tenon::cuda::cudnn {
 /// A tensor of a graph: an operand, a number, or the result of one operation that another reads.
 struct TensorSpec {
   DataType type = kFloat;
-  std::vector<int64_t> dims, strides;  ///< N, C, then spatial axes; at least two of these
+  std::vector<int64_t> dims, strides;  ///< N, C, then two or three spatial axes; four axes of a product
   enum class Kind : uint8_t { kOperand, kNumber, kVirtual } kind = Kind::kOperand;
   float number = 0;
 };
@@ -32,11 +32,21 @@ struct PointwiseSpec {
   std::vector<std::pair<Attribute, double>> parameters = {};
 };
 
-/// A convolution followed by pointwise operations, each reading tensors by number. All arithmetic is f32.
+/// c = a b over the last two axes.
+struct MatMulSpec {
+  int a = 0, b = 0, c = 0;
+};
+/// y = reduction of x over the axes where y has one element.
+struct ReductionSpec {
+  ReductionMode mode = kSum;
+  int x = 0, y = 0;
+};
+
+/// Operations that read tensors by number, each after those that it reads from. All arithmetic is f32.
 struct GraphSpec {
+  using Operation = std::variant<ConvolutionSpec, MatMulSpec, ReductionSpec, PointwiseSpec>;
   std::vector<TensorSpec> tensors;
-  ConvolutionSpec convolution;
-  std::vector<PointwiseSpec> pointwise;
+  std::vector<Operation> operations;
   int add(TensorSpec tensor) {
     tensors.push_back(std::move(tensor));
     return int(tensors.size()) - 1;
