@@ -8,13 +8,6 @@ namespace {
 
 constexpr int kThreads = 256;
 
-/// Index `i` counted from the front, or -1 if it lies outside.
-__device__ __forceinline__ int64_t front_index(const IndexTensor& t, int64_t i, int64_t extent) {
-  int64_t v = t.wide ? static_cast<const int64_t*>(t.data)[i] : static_cast<const int32_t*>(t.data)[i];
-  if (v < 0) v += extent;
-  return v >= 0 && v < extent ? v : -1;
-}
-
 template <class T>
 __global__ void __launch_bounds__(kThreads) gather_kernel(const __grid_constant__ GatherParams p) {
   begin();

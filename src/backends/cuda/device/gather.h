@@ -10,6 +10,14 @@ struct IndexTensor {
   const void* data = nullptr;
   bool wide = true;  ///< i64
 };
+#ifdef __CUDACC__
+/// Index `i` counted from the front, or -1 if it lies outside.
+__device__ __forceinline__ int64_t front_index(const IndexTensor& t, int64_t i, int64_t extent) {
+  int64_t v = t.wide ? static_cast<const int64_t*>(t.data)[i] : static_cast<const int32_t*>(t.data)[i];
+  if (v < 0) v += extent;
+  return v >= 0 && v < extent ? v : -1;
+}
+#endif
 
 /// y[o][i] = x[o][index[i]], rows of `inner` elements; x is [outer, extent, inner].
 struct GatherParams {
