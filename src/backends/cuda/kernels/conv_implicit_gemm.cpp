@@ -53,8 +53,10 @@ class ConvTensorCore final : public ConvGemm {
       g.y = args.outputs[0];
       if (!epilogue_.in_kernel()) g.sums = static_cast<float*>(args.workspace);
       g.epilogue = epilogue_.bind(args);
-      TENON_CUDA((plain_ ? gemm_tensor_core_by_rows : gemm_tensor_core_conv)(g, type_, variant_.tile, variant_.splits,
-                                                                             stream_of(args)));
+      const auto gemm = variant_.wgmma ? plain_ ? gemm_wgmma_by_rows : gemm_wgmma_conv
+                        : plain_       ? gemm_tensor_core_by_rows
+                                       : gemm_tensor_core_conv;
+      TENON_CUDA(gemm(g, type_, variant_.number, variant_.splits, stream_of(args)));
     }
     epilogue_.finish(args, args.workspace);
   }

@@ -14,13 +14,14 @@ int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// Expected microseconds: rounds of blocks, each filling its stages and then taking step after step, limited by the
 /// multiprocessor's multiply-adds or by its share of the second-level cache's bandwidth.
 double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
-  const GemmTile t = kGemmTiles[v.tile];
+  const GemmTile t = v.tile();
   const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
   const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.splits);
   const int64_t blocks = divided(tiles * v.splits, d.multiprocessors);
-  const int64_t resident = t.rows * t.columns >= 128 * 128 ? 1 : t.rows * t.columns >= 128 * 64 ? 2 : 3;
+  const int64_t large = v.wgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
+  const int64_t resident = area >= large ? 1 : area >= large / 4 ? 2 : 3;
   const int64_t together = std::min(blocks, resident), rounds = divided(blocks, resident);
-  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * 0.6;
+  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (v.wgmma ? 0.8 : 0.55);
   const double bytes_a_us = 64 * 1700.0;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
                                double(t.rows + t.columns) * kGemmDepth * 2 / bytes_a_us);
@@ -29,8 +30,9 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
 }
 
 bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
-  const GemmTile t = kGemmTiles[v.tile];
+  const GemmTile t = v.tile();
   if (v.splits > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.splits)) return false;
+  if (v.wgmma && (d.sm != 90 || w.by_columns)) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.splits <= 65535;
 }
 
@@ -55,8 +57,8 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
 }
 
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
-  const GemmTile t = kGemmTiles[v.tile];
-  return variant_name(cat(stem, "_", t.rows, "x", t.columns, "_"), size_t(v.splits));
+  const GemmTile t = v.tile();
+  return variant_name(cat(stem, v.wgmma ? "_wgmma_" : "_", t.rows, "x", t.columns, "_"), size_t(v.splits));
 }
 
 }  // namespace tenon::cuda

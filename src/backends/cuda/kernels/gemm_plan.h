@@ -6,27 +6,35 @@
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/device/gemm_tensor_core.h"
+#include "backends/cuda/device/gemm_wgmma.h"
 
 namespace tenon::cuda {
 
 struct GemmVariant {
-  int tile, splits;
+  bool wgmma;  ///< Hopper's instructions, else those of every GPU since compute capability 8.0
+  int number;  ///< of kWgmmaTiles or kGemmTiles
+  int splits;
+  GemmTile tile() const { return wgmma ? kWgmmaTiles[number] : kGemmTiles[number]; }
 };
 /// Every tile with 1, 2, 4 and 8 splits.
-inline constexpr int kGemmVariantCount = kGemmTileCount * 4;
-constexpr GemmVariant gemm_variant(int number) { return {number / 4, 1 << number % 4}; }
+inline constexpr int kGemmVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
+constexpr GemmVariant gemm_variant(int number) {
+  const int tile = number / 4, splits = 1 << number % 4;
+  return tile < kGemmTileCount ? GemmVariant{false, tile, splits} : GemmVariant{true, tile - kGemmTileCount, splits};
+}
 
 /// What a product does, for estimates.
 struct GemmWork {
   int64_t rows, columns, depth;  ///< of one matrix of one group
   int64_t matrices = 1;          ///< batch times groups
+  bool by_columns = false;       ///< b is stored with its columns fastest
 };
 
 /// Whether variant `number` is possible: the reason why not, or an empty string and its estimated time. The estimate is
 /// that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
 std::string rank_variant(const Problem& p, const GemmWork& work, int number, double& cost_us);
 
-/// "<stem>_<rows>x<columns>_<splits>", which lives as long as the process.
+/// "<stem>_<rows>x<columns>_<splits>", with "_wgmma" after the stem for those; lives as long as the process.
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number

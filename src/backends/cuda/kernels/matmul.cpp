@@ -81,6 +81,9 @@ std::string read(const Problem& p, Shape& s) {
   return epilogue.read(p, t.epilogue, kBias, kExtras);
 }
 
+/// Whether b is packed when the kernel is prepared: one constant matrix.
+bool packs(const Problem& p, const Shape& s) { return p.constants[1] && s.b_count == 1 && s.batch == 1; }
+
 class MatMulBase : public Kernel {
  public:
   MatMulBase(const Problem& p, const Shape& s) : shape_(s), type_(elem_of(p.inputs[0].dtype)) {
@@ -129,7 +132,7 @@ class MatMulBase : public Kernel {
 class MatMulTensorCore final : public MatMulBase {
  public:
   MatMulTensorCore(const Problem& p, const Shape& s, GemmVariant variant) : MatMulBase(p, s), variant_(variant) {
-    if (p.constants[1] && s.b_count == 1 && s.batch == 1) {
+    if (packs(p, s)) {
       const int64_t column = s.transpose_b ? s.k : 1, step = s.transpose_b ? 1 : s.n;
       weights_ = packed_rows(p, 1, s.transpose_b ? "matrix of columns" : "matrix of rows", s.n, s.k,
                              [=](int64_t c, int64_t k) { return c * column + k * step; });
@@ -160,8 +163,11 @@ class MatMulTensorCore final : public MatMulBase {
     if (!aligned) {
       TENON_CUDA(gemm_simt(simt_args(args), type_, 1, stream_of(args)));
     } else {
-      const auto gemm = weights_ || shape_.transpose_b ? gemm_tensor_core_by_rows : gemm_tensor_core_by_columns;
-      TENON_CUDA(gemm(g, type_, variant_.tile, variant_.splits, stream_of(args)));
+      const bool by_rows = weights_ || shape_.transpose_b;
+      const auto gemm = variant_.wgmma ? gemm_wgmma_by_rows
+                        : by_rows      ? gemm_tensor_core_by_rows
+                                       : gemm_tensor_core_by_columns;
+      TENON_CUDA(gemm(g, type_, variant_.number, variant_.splits, stream_of(args)));
     }
     epilogue_.finish(args, args.workspace);
   }
@@ -186,9 +192,8 @@ class MatMulSimt final : public MatMulBase {
 std::string refuse_tensor_core(const Problem& p, const Shape& s) {
   if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
   if (s.transpose_a) return "a is transposed";
-  bool aligned = s.lda % 8 == 0 && (p.constants[1] || s.ldb % 8 == 0);
+  bool aligned = s.lda % 8 == 0 && (packs(p, s) || s.ldb % 8 == 0);
   for (int i = 0; i < 3; ++i) aligned &= s.a_step[i] % 8 == 0 && s.b_step[i] % 8 == 0;
-  if (p.constants[1] && (s.b_count > 1 || s.batch > 1)) aligned &= s.ldb % 8 == 0;
   if (!aligned) return cat("rows of ", s.lda, " and ", s.ldb, " elements, accepted are eights");
   return {};
 }
@@ -201,7 +206,8 @@ KernelDef tensor_core_variant() {
             std::string reason = read(p, s);
             if (reason.empty()) reason = refuse_tensor_core(p, s);
             double cost = 0;
-            if (reason.empty()) reason = rank_variant(p, {s.m, s.n, s.k, s.batch}, kNumber, cost);
+            if (reason.empty())
+              reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b}, kNumber, cost);
             return reason.empty() ? Support::yes(cost) : Support::no(reason);
           },
           [](const Problem& p) -> std::unique_ptr<Kernel> {
