@@ -1,7 +1,5 @@
 #include "backends/cuda/nvrtc.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstring>
 #include <future>
@@ -10,6 +8,7 @@
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel_cache.h"
+#include "backends/cuda/libraries/library.h"
 
 namespace tenon::cuda {
 namespace {
@@ -35,32 +34,25 @@ struct Nvrtc {
   std::vector<int> architectures;
 };
 
-template <class Fn>
-bool find(void* library, const char* name, Fn& fn) {
-  fn = reinterpret_cast<Fn>(dlsym(library, name));
-  return fn != nullptr;
-}
-
 Nvrtc load() {
+  static Library library({"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
   Nvrtc n{};
-  void* library = nullptr;
-  for (const char* name : {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"})
-    if (!library) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    n.missing = "NVRTC (libnvrtc.so.13 or .12) is not found";
-    return n;
-  }
-  const bool found =
-      find(library, "nvrtcVersion", n.Version) && find(library, "nvrtcGetErrorString", n.GetErrorString) &&
-      find(library, "nvrtcGetNumSupportedArchs", n.GetNumSupportedArchs) &&
-      find(library, "nvrtcGetSupportedArchs", n.GetSupportedArchs) &&
-      find(library, "nvrtcCreateProgram", n.CreateProgram) && find(library, "nvrtcCompileProgram", n.CompileProgram) &&
-      find(library, "nvrtcGetProgramLogSize", n.GetProgramLogSize) &&
-      find(library, "nvrtcGetProgramLog", n.GetProgramLog) && find(library, "nvrtcGetCUBINSize", n.GetCUBINSize) &&
-      find(library, "nvrtcGetCUBIN", n.GetCUBIN) && find(library, "nvrtcDestroyProgram", n.DestroyProgram);
+  library.find("nvrtcVersion", n.Version);
+  library.find("nvrtcGetErrorString", n.GetErrorString);
+  library.find("nvrtcGetNumSupportedArchs", n.GetNumSupportedArchs);
+  library.find("nvrtcGetSupportedArchs", n.GetSupportedArchs);
+  library.find("nvrtcCreateProgram", n.CreateProgram);
+  library.find("nvrtcCompileProgram", n.CompileProgram);
+  library.find("nvrtcGetProgramLogSize", n.GetProgramLogSize);
+  library.find("nvrtcGetProgramLog", n.GetProgramLog);
+  library.find("nvrtcGetCUBINSize", n.GetCUBINSize);
+  library.find("nvrtcGetCUBIN", n.GetCUBIN);
+  library.find("nvrtcDestroyProgram", n.DestroyProgram);
+  n.missing = library.error();
   int major = 0, minor = 0, count = 0;
-  if (!found || n.Version(&major, &minor) != 0 || n.GetNumSupportedArchs(&count) != 0 || count < 1) {
-    n.missing = "the NVRTC that is found lacks functions of version 12";
+  if (!n.missing.empty()) return n;
+  if (n.Version(&major, &minor) != 0 || n.GetNumSupportedArchs(&count) != 0 || count < 1) {
+    n.missing = "NVRTC does not say what it can do";
     return n;
   }
   n.version = 1000 * major + minor;
