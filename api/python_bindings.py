@@ -1,8 +1,9 @@
 """Writes the generated part of the Python module `tensorrt`: python_bindings.py OUTPUT_FOLDER [--list]
 
-From the description of level `all` and python.names: enum_index.h and enums.inc (every enumeration with its numbers at each
-level), and bind_<unit>.cpp, one translation unit for a group of classes. By rule setX and getX become the property `x`, a
-getter alone a read-only one, another method keeps its name in snake case, and `k` falls off enumerators.
+From the description of level `all` and python.names: enum_index.h and enums.inc (every enumeration with its numbers
+at each level), and bind_<unit>.cpp, one translation unit for a group of classes. By rule setX and getX become the
+property `x`, a getter alone a read-only one, another method keeps its name in snake case, and `k` falls off
+enumerators.
 --list prints the names of the files instead of writing them.
 """
 import pathlib

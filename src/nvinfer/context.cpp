@@ -185,8 +185,12 @@ void ExecutionContext::set_addresses(void* const* bindings) {
 }
 
 void ExecutionContext::set_batch(int32_t batch) {
-  require(engine().max_batch() > 0, ErrorCode::kInvalidArgument,
-          "the engine has explicit batch dimensions, use executeV2 or enqueueV2");
+  if (engine().max_batch() == 0) {
+    // Programs of level 7 run engines with explicit batch dimensions this way too, as a batch of one.
+    require(batch == 1, ErrorCode::kInvalidArgument, "batch size ", batch,
+            ", an engine with explicit batch dimensions takes 1: its batch is in the shapes");
+    return;
+  }
   require(batch >= 1 && batch <= engine().max_batch(), ErrorCode::kShapeMismatch, "batch size ", batch, ", 1 to ",
           engine().max_batch(), " are accepted");
   for (size_t i = 0; i < keep_->input_count(); ++i) {

@@ -1,0 +1,1 @@
+"""`cuda.bindings.runtime` and `cuda.bindings.driver`."""
