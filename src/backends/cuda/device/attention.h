@@ -39,12 +39,14 @@ struct AttentionTileShape {
   constexpr int rows() const { return warps_m * tiles * 16; }
   constexpr int step() const { return warps_k * keys; }
 };
-constexpr AttentionTileShape shape_of(AttentionTile t) {
-  constexpr AttentionTileShape kShapes[] = {{1, 4, 1, 32}, {2, 2, 1, 64}, {4, 1, 1, 64}, {4, 1, 2, 64}};
-  return kShapes[int(t)];
-}
 /// Sizes of heads that are compiled; others are padded to the next one.
 constexpr int padded_head_size(int size) { return (size + 31) / 32 * 32; }
+constexpr AttentionTileShape shape_of(AttentionTile t, int padded) {
+  constexpr AttentionTileShape kShapes[] = {{1, 4, 1, 32}, {2, 2, 1, 64}, {4, 1, 1, 64}, {4, 1, 2, 64}};
+  AttentionTileShape shape = kShapes[int(t)];
+  if (t == AttentionTile::kRows128 && padded > 64) shape.keys = 32;  // as many as registers hold
+  return shape;
+}
 /// Where the sums of a block lie in shared memory, behind staged keys and values or partial results.
 constexpr int attention_sums_at(AttentionTileShape t, int padded) {
   const int staged = 4 * t.step() * (padded + 8) * 2, results = t.warps_k * t.rows() * (padded + 8) * 4;

@@ -18,7 +18,7 @@ inline constexpr float kLog2e = 1.4426950408889634f;
 
 template <int kSize_, AttentionTile kTile>
 struct AttentionShape {
-  static constexpr AttentionTileShape kShape = shape_of(kTile);
+  static constexpr AttentionTileShape kShape = shape_of(kTile, kSize_);
   static constexpr int kSize = kSize_, kWarpsM = kShape.warps_m, kWarpsK = kShape.warps_k, kTiles = kShape.tiles;
   static constexpr int kKeys = kShape.keys, kRows = kShape.rows(), kStep = kShape.step();
   static constexpr int kThreads = kWarpsM * kWarpsK * 32;
@@ -109,19 +109,40 @@ __device__ __forceinline__ void for_each_score(AttentionState<S>& st, int query,
       for (int e = 0; e < 4; ++e) fn(st.scores[m][n][e], query + m * 16 + g + e / 2 * 8, key + n * 8 + i + e % 2);
 }
 
-/// Adds a mask of floating-point elements, or hides the keys where a bool mask is false.
+/// What a mask's element makes of a score: floating-point elements are added, a bool hides the key where it is false.
+template <class M>
+__device__ __forceinline__ float masked(float score, M element) {
+  if constexpr (sizeof(M) == 1)
+    return element ? score : -INFINITY;
+  else
+    return score + to_float(element);
+}
+
 template <class M, class S>
 __device__ __forceinline__ void add_mask(AttentionState<S>& st, const AttentionParams& p, int64_t base, int query,
                                          int key) {
   const M* mask = static_cast<const M*>(p.mask) + base;
-  for_each_score(st, query, key, [&](float& s, int i, int j) {
-    if (i >= p.queries || j >= p.keys) return;
-    const M v = mask[i * p.mask_query + j * p.mask_key];
-    if constexpr (sizeof(M) == 1)
-      s = v ? s : -INFINITY;
-    else
-      s += to_float(v);
-  });
+  if (p.mask_query != 0) {
+    for_each_score(st, query, key, [&](float& s, int i, int j) {
+      if (i < p.queries && j < p.keys) s = masked(s, mask[i * p.mask_query + j * p.mask_key]);
+    });
+    return;
+  }
+  // The same for all queries: one element a column.
+  const int i = threadIdx.x % 4 * 2;
+#pragma unroll
+  for (int n = 0; n < S::kKeys / 8; ++n)
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      const int j = key + n * 8 + i + column;
+      if (j >= p.keys) continue;
+      const M element = mask[j * p.mask_key];
+#pragma unroll
+      for (int m = 0; m < S::kTiles; ++m) {
+        st.scores[m][n][column] = masked(st.scores[m][n][column], element);
+        st.scores[m][n][column + 2] = masked(st.scores[m][n][column + 2], element);
+      }
+    }
 }
 
 /// Scales and masks the scores of keys [key, key + kKeys).

@@ -64,7 +64,7 @@ Support supports_mma(const Problem& p) {
   const int size = std::max(a.size, a.value_size);
   if (size > kMaxMmaSize) return Support::no("heads of ", size, " elements, accepted are up to ", kMaxMmaSize);
   if (std::string reason = check_16_byte_rows(a); !reason.empty()) return Support::no(reason);
-  constexpr AttentionTileShape tile = shape_of(kTile);
+  const AttentionTileShape tile = shape_of(kTile, padded_head_size(size));
   const int shared = attention_shared_bytes(tile, padded_head_size(size));
   if (shared > info_of(p).shared_bytes)
     return Support::no("a block needs ", shared, " bytes of shared memory, there are ", info_of(p).shared_bytes);
