@@ -1,6 +1,8 @@
 // Nodes that change nothing go; chains of views and of transpositions become one.
 #include <algorithm>
 
+#include "ops/nn/matmul.h"
+#include "ops/nn/pool.h"
 #include "ops/op.h"
 #include "ops/shape/pad.h"
 #include "ops/shape/reshape.h"
@@ -125,6 +127,61 @@ Match pad_nothing(const ir::Graph& g, ir::NodeId n) {
   return same_as_input(g, n, "pads nothing");
 }
 
+// A window of one element.
+Match pool_of_one(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const auto& a = node.attrs.as<ops::PoolAttrs>();
+  auto all = [](const std::vector<int64_t>& v, int64_t k) {
+    return std::all_of(v.begin(), v.end(), [k](int64_t e) { return e == k; });
+  };
+  const bool one = !a.kernel.empty() && all(a.kernel, 1) && all(a.strides, 1) && all(a.pads, 0);
+  if (!one || a.kind == ops::PoolKind::kLp || node.outputs.size() != 1) return std::nullopt;
+  return same_as_input(g, n, "a window of one element");
+}
+
+/// Weights [K, O], or [O, K] if `transposed`, whose K are the elements of `dims` in row-major order, for elements that
+/// come in the order of the axes `order` instead.
+ir::ValueId reordered(ir::Patch& p, const ir::Graph& g, ir::ValueId weights, std::vector<int64_t> dims,
+                      std::vector<int64_t> order, bool transposed) {
+  const std::vector<int64_t> flat = g.constant(weights)->dims();
+  if (transposed) {
+    for (int64_t& axis : order) ++axis;
+    dims.insert(dims.begin(), flat[0]);
+    order.insert(order.begin(), 0);
+  } else {
+    dims.push_back(flat[1]);
+    order.push_back(int64_t(order.size()));
+  }
+  const ir::ValueId moved = p.node("Transpose", {reshape_to(p, weights, dims)}, ops::TransposeAttrs{order});
+  return reshape_to(p, moved, flat);
+}
+
+// flatten(transpose(x)) . w = flatten(x) . w with its rows in x's order.
+Match product_of_flattened_transpose(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const auto& a = node.attrs.as<ops::MatMulAttrs>();
+  const ir::Node* flatten = made_by(g, node.inputs[0], "Reshape");
+  const ir::Node* move = flatten ? made_by(g, flatten->inputs[0], "Transpose") : nullptr;
+  const ir::Tensor* w = g.constant(node.inputs[1]);
+  if (!move || !w || w->dims().size() != 2 || a.transpose_a) return std::nullopt;
+  if (!read_once(g, node.inputs[0]) || !read_once(g, flatten->inputs[0])) return std::nullopt;
+  const std::vector<int64_t> perm = permutation(g, *move);
+  const ir::Shape &moved = shape_of(g, flatten->inputs[0]), &flat = shape_of(g, node.inputs[0]);
+  if (perm[0] != 0 || flat.size() != 2 || !(flat[0] == moved[0]) || !ir::is_static({moved.begin() + 1, moved.end()}))
+    return std::nullopt;
+  // Axis i of the source is axis order[i] of what was flattened, axis 0 left out.
+  std::vector<int64_t> order(perm.size() - 1);
+  for (size_t i = 1; i < perm.size(); ++i) order[size_t(perm[i] - 1)] = int64_t(i) - 1;
+  const auto target = reshape_target(shape_of(g, move->inputs[0]), flat);
+  if (!target) return std::nullopt;
+  ir::Patch p(g, "a transposition before flattening goes into the weights");
+  std::vector<ir::ValueId> inputs = node.inputs;
+  inputs[0] = reshape_to(p, move->inputs[0], *target);
+  inputs[1] = reordered(p, g, node.inputs[1], ir::static_dims({moved.begin() + 1, moved.end()}), order, a.transpose_b);
+  p.replace(node.outputs[0], p.node("MatMul", inputs, node.attrs));
+  return p;
+}
+
 // f(expand(a), b) = f(a, b) where broadcasting a against b gives the same shape.
 Match binary_of_expand(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
@@ -152,6 +209,7 @@ constexpr Rule kRules[] = {
     {"Expand", expand_to_same}, {"Pad", pad_nothing},
     {"Add", binary_of_expand},  {"Sub", binary_of_expand},
     {"Mul", binary_of_expand},  {"Div", binary_of_expand},
+    {"Pool", pool_of_one},      {"MatMul", product_of_flattened_transpose},
 };
 
 }  // namespace
