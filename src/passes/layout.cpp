@@ -85,7 +85,7 @@ class LayoutAssignment {
   }
   void add_value(ir::ValueId v) {
     const ir::Value& value = g_.value(v);
-    if (value.constant || !value.ranked || g_.users(v).empty()) return;
+    if (value.constant || !value.ranked || (g_.users(v).empty() && !g_.is_output(v))) return;
     const int producer = value.producer == ir::kNone ? MinCut::kSink : out_[value.producer];
     std::vector<int> readers;
     for (ir::NodeId n : g_.users(v)) {
