@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/device.h"
 #include "base/checked.h"
-#include "runtime/engine.h"
 
 namespace tenon::builder {
 namespace {
@@ -73,6 +73,17 @@ double quantile_threshold(const Histogram& h, const CalibrationOptions& o) {
   return limit;
 }
 
+/// A batch's input in host memory.
+ir::Tensor to_host(const Backend& backend, const void* from, ir::DType type, const ir::Dims& dims) {
+  const auto bytes = size_t(ir::storage_bytes(type, checked_product(dims)));
+  const Device* device = backend.device();
+  if (!device) return {type, dims, nullptr, std::span(static_cast<const std::byte*>(from), bytes)};
+  ir::Tensor copy(type, dims);
+  device->copy(copy.mutable_data(), from, bytes, device->own_stream());
+  device->synchronize(device->own_stream());
+  return copy;
+}
+
 }  // namespace
 
 void Histogram::widen(float to) {
@@ -118,7 +129,7 @@ double threshold(const Histogram& histogram, const CalibrationOptions& options) 
 
 std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, const std::vector<std::string>& names,
                                                     const std::vector<ir::Dims>& dims, const NextBatch& next,
-                                                    int threads) {
+                                                    const runtime::EngineOptions& engine_options) {
   ir::Graph observed = network.clone();
   observed.outputs.clear();
   std::vector<size_t> input_of;  // observed inputs
@@ -138,8 +149,8 @@ std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, co
   plan::Profile profile;
   for (const ir::Dims& d : dims) profile.inputs.push_back({d, d, d});
   options.profiles = {profile};
-  runtime::EngineOptions engine_options;
-  engine_options.threads = threads;
+  options.backend = engine_options.backend;
+  options.threads = engine_options.threads;
   auto engine = runtime::Engine::create(build(observed, options), engine_options);
   auto context = engine->create_context();
   std::vector<const void*> addresses(dims.size(), nullptr);
@@ -149,8 +160,7 @@ std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, co
       const runtime::IoInfo& io = engine->io()[i];
       require(addresses[i] != nullptr, ErrorCode::kInvalidArgument, "the calibration batch has no data for input '",
               io.name, "'");
-      const auto bytes = size_t(ir::storage_bytes(io.dtype, checked_product(dims[i])));
-      inputs.emplace_back(io.dtype, dims[i], nullptr, std::span(static_cast<const std::byte*>(addresses[i]), bytes));
+      inputs.push_back(to_host(engine->backend(), addresses[i], io.dtype, dims[i]));
     }
     const auto outputs = context->run(inputs);
     for (size_t i : input_of) histograms[engine->io()[i].name].add(inputs[i].as<float>(), inputs[i].count());

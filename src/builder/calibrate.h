@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "builder/builder.h"
+#include "runtime/engine.h"
 
 namespace tenon::builder {
 
@@ -42,10 +43,11 @@ double threshold(const Histogram& histogram, const CalibrationOptions& options);
 using NextBatch = std::function<bool(std::vector<const void*>& inputs)>;
 
 /// Runs `network` in f32 on every batch, each of the dims given, and counts the magnitudes of the f32 values that
-/// `names` has. Values that are constant or not f32 have no histogram.
+/// `names` has. Values that are constant or not f32 have no histogram. Batches lie where `backend` (null: the CPU)
+/// reads them.
 std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, const std::vector<std::string>& names,
                                                     const std::vector<ir::Dims>& dims, const NextBatch& next,
-                                                    int threads = 0);
+                                                    const runtime::EngineOptions& engine_options = {});
 
 /// What a step of each 8-bit value stands for: threshold / 127. Values that are zero throughout are left out.
 std::map<std::string, float> scales_of(const std::map<std::string, Histogram>& histograms,

@@ -89,7 +89,7 @@ TEST_CASE("calibration sees every batch, and the engine then computes on 8-bit v
     inputs[0] = batches[given++];
     return true;
   };
-  const auto histograms = builder::collect_histograms(net, {"x", "a", "b", "w", "none"}, {{2, 3}}, next, 1);
+  const auto histograms = builder::collect_histograms(net, {"x", "a", "b", "w", "none"}, {{2, 3}}, next, {nullptr, 1});
   REQUIRE(histograms.size() == 3);
   CHECK(histograms.at("x").largest() == 8);
   CHECK(histograms.at("b").largest() == 14);  // 2 * (2 + 8 - 3)

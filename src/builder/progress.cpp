@@ -41,6 +41,11 @@ void Phases::rethrow() {
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
+void Phases::check() {
+  rethrow();
+  if (cancelled_) fail(ErrorCode::kCancelled, "the build was cancelled");
+}
+
 void Phases::watch() {
   std::unique_lock lock(mutex_);
   while (!done_) {

@@ -25,6 +25,8 @@ class Phases {
 
   /// Throws what the monitor threw, if it did.
   void rethrow();
+  /// That, or kCancelled if the monitor has cancelled the build.
+  void check();
 
   /// A phase for as long as it lives.
   class Scope {

@@ -44,8 +44,8 @@ bool asks_narrow_types(const BuilderConfig& config) {
 }
 
 /// Types that kernels may choose from, those that layers ask for, and what 8-bit values stand for.
-void set_types(const BuilderConfig& config, const Network& network, const ir::Graph& graph, int threads,
-               const Reports& reports, builder::BuildOptions& options) {
+void set_types(const BuilderConfig& config, const Network& network, const ir::Graph& graph, const Reports& reports,
+               builder::BuildOptions& options) {
   if (network.usingStronglyTyped()) {
     require(!asks_narrow_types(config), ErrorCode::kInvalidArgument,
             "a strongly typed network takes its types from its tensors, the precision flags kFP16, kBF16, kINT8, kFP8, "
@@ -61,7 +61,8 @@ void set_types(const BuilderConfig& config, const Network& network, const ir::Gr
 #if TRT_UNTIL(8)
   options.obey_types |= config.has(BuilderFlag::kSTRICT_TYPES);
 #endif
-  if (config.has(BuilderFlag::kINT8)) options.passes.scales = int8_scales(network, config, graph, threads, reports);
+  if (config.has(BuilderFlag::kINT8))
+    options.passes.scales = int8_scales(network, config, graph, options.threads, options.progress, reports);
 }
 #endif
 
@@ -125,8 +126,9 @@ IOptimizationProfile* Builder::createOptimizationProfile() noexcept {
   });
 }
 
-bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuilderConfig&) const noexcept {
-  return guard(reports_, "IBuilder::isNetworkSupported", [&] { return own(network).lowered(), true; });
+bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuilderConfig& config) const noexcept {
+  return guard(reports_, "IBuilder::isNetworkSupported",
+               [&] { return own(config).check(), own(network).lowered(), true; });
 }
 
 bool Builder::setMaxThreads(int32_t threads) noexcept {
@@ -231,7 +233,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.progress = progress.get();
 #endif
 #if TRT_UNTIL(10)
-  set_types(config, network, graph, options.threads, reports_, options);
+  set_types(config, network, graph, reports_, options);
 #endif
 #if NV_TENSORRT_MAJOR >= 10
   options.passes.channels_last = !config.has(BuilderFlag::kDIRECT_IO);

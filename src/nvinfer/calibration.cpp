@@ -5,7 +5,10 @@
 #include <cstdio>
 #include <sstream>
 
+#include "backends/backend.h"
+#include "base/interrupt.h"
 #include "builder/calibrate.h"
+#include "builder/progress.h"
 
 #if TRT_UNTIL(10)
 namespace tenon::nvinfer {
@@ -68,7 +71,7 @@ builder::NextBatch batches_of(IInt8Calibrator& calibrator, const ir::Graph& grap
 }
 
 Scales run_calibrator(IInt8Calibrator& calibrator, const Network& network, const BuilderConfig& config,
-                      const ir::Graph& graph, int threads, const Reports& reports) {
+                      const ir::Graph& graph, int threads, builder::ProgressMonitor* monitor, const Reports& reports) {
   const CalibrationAlgoType algorithm = calibrator.getAlgorithm();
   size_t length = 0;
   if (const void* cache = calibrator.readCalibrationCache(length); cache && length > 0) {
@@ -79,12 +82,16 @@ Scales run_calibrator(IInt8Calibrator& calibrator, const Network& network, const
   for (ir::ValueId v = 0; v < network.graph().value_count(); ++v) names.push_back(network.graph().value(v).name);
   const int32_t batch = calibrator.getBatchSize();
   require(!network.implicit() || batch >= 1, ErrorCode::kInvalidArgument, "the calibrator's batch size is ", batch);
+  builder::Phases phases(monitor);
+  const Interruptible interruptible(phases.cancelled());
+  const builder::Phases::Scope phase(phases, "Calibrate network", 1);  // nobody knows the number of batches
   int64_t count = 0;
-  auto next = [&count, give = batches_of(calibrator, graph)](std::vector<const void*>& inputs) {
+  auto next = [&, give = batches_of(calibrator, graph)](std::vector<const void*>& inputs) {
+    phases.check();
     return give(inputs) && ++count;
   };
-  const Histograms histograms =
-      builder::collect_histograms(graph, names, dims_of_batch(network, config, graph, batch), next, threads);
+  const Histograms histograms = builder::collect_histograms(graph, names, dims_of_batch(network, config, graph, batch),
+                                                            next, {&default_backend(), threads});
   require(count > 0, ErrorCode::kInvalidArgument, "the calibrator gave no batch and no cache");
   const Scales scales = builder::scales_of(histograms, options_of(calibrator, algorithm));
   reports.log(ILogger::Severity::kINFO, cat("Calibrated ", scales.size(), " tensors over ", count, " batches"));
@@ -135,7 +142,7 @@ Scales parse_calibration(std::string_view text) {
 }
 
 Scales int8_scales(const Network& network, const BuilderConfig& config, const ir::Graph& graph, int threads,
-                   const Reports& reports) {
+                   builder::ProgressMonitor* monitor, const Reports& reports) {
   Scales scales;
   const bool explicit_rounding = has_explicit_quantization(graph);
   if (IInt8Calibrator* calibrator = config.getInt8Calibrator()) {
@@ -143,7 +150,7 @@ Scales int8_scales(const Network& network, const BuilderConfig& config, const ir
       reports.log(ILogger::Severity::kWARNING,
                   "IBuilderConfig::setInt8Calibrator: the network has quantize layers, so the calibrator is not run");
     else
-      scales = run_calibrator(*calibrator, network, config, graph, threads, reports);
+      scales = run_calibrator(*calibrator, network, config, graph, threads, monitor, reports);
   }
   for (const auto& [name, scale] : network.int8_scales()) scales[name] = scale;
   if (scales.empty() && !explicit_rounding)

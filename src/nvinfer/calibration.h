@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "builder/builder.h"
 #include "nvinfer/config.h"
 #include "nvinfer/network.h"
 
@@ -11,9 +12,10 @@ namespace tenon::nvinfer {
 
 #if TRT_UNTIL(10)
 /// Scales of 8-bit values by tensor name; a dynamic range goes before what the calibrator found. `graph` is the lowered
-/// network. Throws kInvalidArgument naming what the calibrator gave if that cannot be used.
+/// network. Throws kInvalidArgument naming what the calibrator gave if that cannot be used, kCancelled if `monitor`,
+/// which may be null, ends it.
 std::map<std::string, float> int8_scales(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
-                                         int threads, const Reports& reports);
+                                         int threads, builder::ProgressMonitor* monitor, const Reports& reports);
 
 /// A calibration cache as text: a line "TRT-<version>-<algorithm>", then a line "<tensor>: <bits of the scale in hex>"
 /// each.

@@ -30,8 +30,9 @@ bool rounds(const ir::Graph& g, const ir::Node& node, size_t i, std::optional<ir
   return i == 0 && weighted_op(node) && node.inputs.size() > 1 && g.constant(node.inputs[1]);
 }
 
-/// dequantize(quantize(v, scale)) as two typed nodes; `axis` of a scale with more than one element.
-ir::ValueId rounded(ir::Graph& g, ir::ValueId v, ir::Tensor scale, int64_t axis, const std::string& origin) {
+/// dequantize(quantize(v, scale)) as two typed nodes; `axis` of a scale with more than one element. `origin` is a copy,
+/// because nodes move when others are added.
+ir::ValueId rounded(ir::Graph& g, ir::ValueId v, ir::Tensor scale, int64_t axis, std::string origin) {
   const std::string name = g.value(v).name;
   const ir::ValueId s = g.add_constant(std::move(scale), g.unique_name(cat(name, ".scale")));
   record_constant(g, s);

@@ -64,7 +64,23 @@ onnx::Model Parser::read(const void* model, size_t size, const char* path) const
   return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path));
 }
 
+void Parser::report_flags() const {
+#if NV_TENSORRT_MAJOR >= 11
+  using Flag = nvonnxparser::OnnxParserFlag;
+  static constexpr std::pair<Flag, const char*> kIgnored[] = {
+      {Flag::kENABLE_UINT8_AND_ASYMMETRIC_QUANTIZATION_DLA, "kENABLE_UINT8_AND_ASYMMETRIC_QUANTIZATION_DLA"},
+      {Flag::kREPORT_CAPABILITY_DLA, "kREPORT_CAPABILITY_DLA"},
+      {Flag::kADJUST_FOR_DLA, "kADJUST_FOR_DLA"}};
+  for (const auto& [flag, name] : kIgnored) {
+    if (!getFlag(flag)) continue;
+    reports_.log(nvinfer1::ILogger::Severity::kWARNING,
+                 cat("IParser: ", name, " has no effect: there is no DLA on this machine"));
+  }
+#endif
+}
+
 bool Parser::take(const onnx::Model& model) {
+  report_flags();
   std::vector<importer::ImportError> found =
       importer::import_onnx_into(model, network_.graph_to_extend(), with_plugins(network_));
   for (const importer::ImportError& error : found) keep(error, code_of(error.code));

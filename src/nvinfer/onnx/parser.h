@@ -91,6 +91,8 @@ class Parser final : public nvonnxparser::IParser {
  private:
   using Part = std::pair<std::vector<size_t>, bool>;
   onnx::Model read(const void* model, size_t size, const char* path) const;
+  /// Logs a warning for every flag that changes nothing.
+  void report_flags() const;
   /// Imports into the network; errors are kept and logged.
   bool take(const onnx::Model& model);
   bool supports(const void* model, size_t size, const char* path, std::vector<Part>& parts);
