@@ -6,7 +6,7 @@ list(TRANSFORM loops_sources APPEND .cpp)
 
 set(loops_sanitized)
 if(TENON_SANITIZE)
-  set(loops_sanitized -fwrapv)
+  set(loops_sanitized ${isa_optimisation})
 endif()
 
 function(tenon_loops name)

@@ -81,32 +81,69 @@ struct Ahead {
 };
 constexpr int kUnroll = 4, kLine = 64;
 
-/// Every sum runs over taps, then k, one after the other, whatever M and V are: bits do not depend on the tiling.
+/// Products that a running sum takes before it goes into a total: the rounding error of a long sum grows with the root
+/// of its length. bf16 operands have few enough digits not to need it.
+constexpr int64_t kChain = 128, kEndless = INT64_MAX;
+
+/// Adds the sums to their totals, or begins these, and starts the sums again.
+template <int M, int V>
+TENON_INLINE void cut_off(Vf (&acc)[M][V], float* total, bool first) {
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      float* t = total + (r * V + v) * kLanes;
+      store(t, first ? acc[r][v] : load(t) + acc[r][v]);
+      acc[r][v] = Vf{};
+    }
+}
+template <int M, int V>
+TENON_INLINE void add_totals(Vf (&acc)[M][V], const float* total) {
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[r][v] += load(total + (r * V + v) * kLanes);
+}
+
+/// Every sum runs over taps, then k, one after the other, and is cut off between runs of k once it is `chain` long,
+/// whatever M and V are: bits do not depend on the tiling. `total` is room for M * V vectors.
 template <class Mac, int M, int V>
-TENON_INLINE void sum_tile(Vf (&acc)[M][V], const void* const* rows, int64_t taps, int64_t k, const typename Mac::B* b,
-                           Ahead ahead) {
+TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const void* const* rows, int64_t taps, int64_t k,
+                           int64_t chain, const typename Mac::B* b, Ahead ahead) {
   constexpr int64_t kWidth = V * kLanes * Mac::kPack;  // elements of B a step
 #pragma GCC unroll 16
   for (int r = 0; r < M; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) acc[r][v] = Vf{};
+  int64_t length = 0;
+  bool cut = false;
   for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
     const typename Mac::A* a[M];
 #pragma GCC unroll 16
     for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
-    int64_t i = 0;
-    for (; i + kUnroll * Mac::kStep <= k; i += kUnroll * Mac::kStep) {
+    for (int64_t i = 0, end = 0; i < k; length += end) {
+      if (length >= chain) {
+        cut_off(acc, total, !cut);
+        cut = true;
+        length = 0;
+      }
+      end = k - i > chain ? i + chain : k;
+      length -= i;
+      for (; i + kUnroll * Mac::kStep <= end; i += kUnroll * Mac::kStep) {
 #pragma GCC unroll 4
-      for (int u = 0; u < kUnroll; ++u) mac_step<Mac, M, V>(acc, a, i + u * Mac::kStep, b + u * kWidth, false);
-      b += kUnroll * kWidth;
-      for (int line = 0; line < ahead.lines; ++line, ahead.at += kLine) __builtin_prefetch(ahead.at, 0, 2);
-    }
-    for (; i + Mac::kStep <= k; i += Mac::kStep, b += kWidth) mac_step<Mac, M, V>(acc, a, i, b, false);
-    if (Mac::kStep > 1 && i < k) {
-      mac_step<Mac, M, V>(acc, a, i, b, true);
-      b += kWidth;
+        for (int u = 0; u < kUnroll; ++u) mac_step<Mac, M, V>(acc, a, i + u * Mac::kStep, b + u * kWidth, false);
+        b += kUnroll * kWidth;
+        for (int line = 0; line < ahead.lines; ++line, ahead.at += kLine) __builtin_prefetch(ahead.at, 0, 2);
+      }
+      for (; i + Mac::kStep <= end; i += Mac::kStep, b += kWidth) mac_step<Mac, M, V>(acc, a, i, b, false);
+      if (Mac::kStep > 1 && i < end) {
+        mac_step<Mac, M, V>(acc, a, i, b, true);
+        b += kWidth;
+        i = end;
+      }
     }
   }
+  if (cut) add_totals(acc, total);
 }
 
 template <class Mac>
@@ -134,18 +171,24 @@ TENON_INLINE void store_tile(const Vf (&acc)[M][V], const Sink& s, int64_t colum
 
 /// One tile: M rows, V vectors of which `columns` values are real.
 template <class Mac, int M, int V>
-void tile(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
-          Ahead ahead) {
+void tile(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const void* b, const Sink& s,
+          int64_t columns, Ahead ahead) {
   Vf acc[M][V];
-  sum_tile<Mac, M, V>(acc, rows, taps, k, static_cast<const typename Mac::B*>(b), ahead);
+  alignas(64) float total[M * V * kLanes];
+  sum_tile<Mac, M, V>(acc, total, rows, taps, k, chain, static_cast<const typename Mac::B*>(b), ahead);
   store_tile(acc, s, columns);
 }
 
 /// M rows, too few for the multipliers' latency, against P whole panels at once, each in the order of sum_tile.
 template <class Mac, int M, int P>
-void wide_tile(const void* const* rows, int64_t taps, int64_t k, const char* b, int64_t panel, const Sink& s) {
+void wide_tile(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const char* b, int64_t panel,
+               const Sink& s) {
   constexpr int64_t kWidth = kPanel * Mac::kPack;
+  constexpr int64_t kTotals = M * kPanel;
   Vf acc[P][M][kVectors] = {};
+  alignas(64) float total[P * kTotals];
+  int64_t length = 0;
+  bool cut = false;
   for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
     const typename Mac::A* a[M];
 #pragma GCC unroll 4
@@ -155,23 +198,36 @@ void wide_tile(const void* const* rows, int64_t taps, int64_t k, const char* b, 
       for (int p = 0; p < P; ++p) mac_step<Mac, M, kVectors>(acc[p], a, i, at_panel<Mac>(b, p, panel), last);
       b += kWidth * int64_t(sizeof(typename Mac::B));
     };
-    int64_t i = 0;
-    for (; i + Mac::kStep <= k; i += Mac::kStep) step(i, false);
-    if (Mac::kStep > 1 && i < k) step(i, true);
+    for (int64_t i = 0, end = 0; i < k; length += end) {
+      if (length >= chain) {
+#pragma GCC unroll 4
+        for (int p = 0; p < P; ++p) cut_off(acc[p], total + p * kTotals, !cut);
+        cut = true;
+        length = 0;
+      }
+      end = k - i > chain ? i + chain : k;
+      length -= i;
+      for (; i + Mac::kStep <= end; i += Mac::kStep) step(i, false);
+      if (Mac::kStep > 1 && i < end) step(i, true), i = end;
+    }
   }
 #pragma GCC unroll 4
-  for (int p = 0; p < P; ++p) store_tile(acc[p], moved(s, 0, p * kPanel), kPanel);
+  for (int p = 0; p < P; ++p) {
+    if (cut) add_totals(acc[p], total + p * kTotals);
+    store_tile(acc[p], moved(s, 0, p * kPanel), kPanel);
+  }
 }
 
 /// The wide tile of so few rows: how many panels it takes, 0 if there is none.
 struct WideTile {
-  void (*run)(const void* const* rows, int64_t taps, int64_t k, const char* b, int64_t panel, const Sink& s);
+  void (*run)(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const char* b, int64_t panel,
+              const Sink& s);
   int panels;
 };
 WideTile find_wide_tile(bool bf16, int64_t rows);
 
-using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, const void* b, const Sink& s, int64_t columns,
-                        Ahead ahead);
+using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const void* b, const Sink& s,
+                        int64_t columns, Ahead ahead);
 
 /// The tile of so many rows and vectors; compiled once, in tile.cpp.
 TileFn find_tile(bool bf16, int vectors, int rows);

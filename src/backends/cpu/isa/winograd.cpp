@@ -11,7 +11,7 @@ constexpr double kA = 0.6875, kB = 1.5;
 constexpr float kA1 = float(kA), kB1 = float(kB), kA2 = float(kA * kA), kB2 = float(kB * kB);
 constexpr float kA3 = float(kA * kA * kA), kB3 = float(kB * kB * kB);
 constexpr float kSum = float(kA * kA + kB * kB), kProduct = float(kA * kA * kB * kB);
-constexpr int kOutVectors = 4;  // vectors of channels that the output transform gathers before it stores
+constexpr int kOutVectors = 4;       // vectors of channels that the output transform gathers before it stores
 
 /// y = B^T x on six values.
 TENON_INLINE void input_transform(const Vf (&x)[kSide], Vf (&y)[kSide]) {
@@ -236,6 +236,9 @@ int64_t winograd_scratch(const Winograd& c, int64_t tiles, int64_t planes, int64
   return l.zero_bytes + l.v_bytes + l.m_bytes + pointer_bytes(l.tiles, c.kernel_d);
 }
 
+/// Products of a running sum: fewer than elsewhere, because the output transform amplifies the sums' errors.
+TENON_INLINE int64_t point_chain(int64_t channels) { return channels < 128 ? 16 : 32; }
+
 /// The 36 products: M[point][plane, tile][n] = sum over taps of V[point][slice, tile][c] U[point][tap][c][n].
 void multiply(const Winograd& c, const Geometry& g, const Layout& l, const Slices& s, int64_t tiles, int64_t d0,
               int64_t d1, int64_t p0, int64_t p1, const float* v, const float* zero, float* m, const void** pointers) {
@@ -249,6 +252,7 @@ void multiply(const Winograd& c, const Geometry& g, const Layout& l, const Slice
                       reinterpret_cast<const char*>(c.u) + (p * kPoints + point) * step,
                       make_sink(plan, m + point * l.m_step + n - first)};
       const bool last = p + 1 == p1 && point + 1 == kPoints;
+      product.chain = c.type == Type::kF32 ? point_chain(c.c) : kEndless;
       if (!last) product.next_b = product.b + step;  // panels are stored point after point
       const float* from = v + point * l.v_step;
       run_product<MacF32>(

@@ -6,7 +6,7 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int64_t kPoints = 36;
+constexpr int64_t kPoints = 36, kFew = 32;
 
 /// How a problem is cut: blocks of tiles, of planes along depth, of output channels.
 struct Blocks {
@@ -103,6 +103,9 @@ std::string read(const Problem& p, isa::Winograd& w) {
   if (s.dilation[1] != s.dilation[2]) return "dilations of height and width differ";
   if (p.inputs[0].dtype != p.outputs[0].dtype) return "input and output types differ";
   if (s.c < 8) return cat(s.c, " input channels, accepted are 8 and more");
+  // Little time is saved there, and each such layer adds more to a network's rounding error than a direct one.
+  if (s.c <= kFew && s.n <= kFew && p.inputs[0].dtype == ir::DType::kF32)
+    return cat(s.c, " and ", s.n, " channels of f32, accepted are more than ", kFew, " of one");
   s.set(w);
   w.kernel_d = s.kernel[0];
   w.stride_d = s.stride[0];
