@@ -279,7 +279,7 @@ struct Built {
     std::vector<std::byte> workspace(workspace_bytes + 64 + kGuard, std::byte{0xFF});
     std::byte* aligned = workspace.data() + (64 - reinterpret_cast<uintptr_t>(workspace.data()) % 64) % 64;
     const RunArgs args{in_ptr.data(), out_ptr.data(), aligned, pool, data_dependent ? &sink : nullptr};
-    if (const Device* device = tested_backend().device())
+    if (const Device* device = p.backend->device())
       run_on(*device, *kernel, args, in, out, workspace);
     else
       kernel->run(args);
@@ -478,7 +478,8 @@ std::vector<Tensor> run_kernel(const KernelCase& c, std::string_view kernel, int
   const KernelDef* def = find_kernel(cpu_backend(), kernel);
   REQUIRE(def != nullptr);
   Built built(c);
-  const Problem p = built.problem(threads);
+  Problem p = built.problem(threads);
+  p.backend = &cpu_backend();
   REQUIRE(def->supports(p).ok);
   ThreadPool pool(threads);
   return built.run(*def, p, pool, false);
@@ -489,6 +490,7 @@ double time_kernel(const KernelCase& c, std::string_view kernel, int threads, in
   REQUIRE(def != nullptr);
   Built built(c);
   Problem p = built.problem(threads);
+  p.backend = &cpu_backend();
   REQUIRE(def->supports(p).ok);
   ThreadPool pool(threads);
   auto prepared = def->prepare(p);
