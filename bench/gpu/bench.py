@@ -146,6 +146,9 @@ def cell(name, batch, args, folder):
     row = {"model": name, "batch": batch, "opened": time.time() - start, **engine.facts()}
     got = y[: want.shape[0]]
     row["error"] = ((got - want).norm() / want.norm()).item()
+    with torch.no_grad():
+        z = half(inputs[0]).double()[: want.shape[0]]
+    row["torch_error"] = ((z - want).norm() / want.norm()).item()
     runs = {"tenon": lambda i: engine(ours[i])}
     for x in ours * 2:
         engine(x)
@@ -210,7 +213,7 @@ def main():
                     rows.append(cell(name, batch, args, folder))
                     r = rows[-1]
                     extra = " ".join(f"{p}={r[p]:.3f}" for p in ("eager", "reduce-overhead", "max-autotune") if p in r)
-                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, error {r['error']:.1e}, "
+                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, error {r['error']:.1e} (torch {r['torch_error']:.1e}), "
                           f"build {r['build']:.1f} s, cached {r['cached']:.2f} s {extra} ({time.time() - begin:.0f} s)",
                           flush=True)
                 except Exception as e:

@@ -113,6 +113,8 @@ def make(name):
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Conv3d)):
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if isinstance(module, torch.nn.Linear) and not module.weight.any():
+            torch.nn.init.xavier_uniform_(module.weight)  # a head that starts at zero
     model = model.cuda().float()
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if norms:  # statistics of a random batch
@@ -121,7 +123,7 @@ def make(name):
             m.train()
             m.momentum = 1.0
         with torch.no_grad():
-            model(make_input(name, 4, 7))
+            model(make_input(name, 16, 7))
     model.eval()
     for p in model.parameters():
         p.requires_grad_(False)

@@ -128,11 +128,14 @@ class PrecisionPass {
     std::vector<int> vertex(g_.node_count(), MinCut::kSink);
     MinCut cut;
     for (ir::NodeId n : order) {
-      roles_[n] = role_of(g_, g_.node(n), context_.options(), target_);
+      const bool conversion = converts(g_.node(n));
+      roles_[n] = conversion ? Role::kFollows : role_of(g_, g_.node(n), context_.options(), target_);
       const bool asked = roles_[n] != Role::kWide && asks_for(context_.options(), g_.node(n), narrow_);
       for (size_t i = 0; i < g_.node(n).inputs.size(); ++i) shares_[n].push_back(shares_type(g_, g_.node(n), i));
       if (roles_[n] == Role::kCompute || asked)
         vertex[n] = MinCut::kSource, ++count_;
+      else if (conversion)
+        vertex[n] = MinCut::kSource;
       else if (roles_[n] != Role::kWide)
         vertex[n] = cut.add_vertex();
     }
@@ -140,6 +143,12 @@ class PrecisionPass {
     const std::vector<bool> side = cut.solve();
     is_narrow_.assign(g_.node_count(), false);
     for (ir::NodeId n : order) is_narrow_[n] = roles_[n] != Role::kWide && side[size_t(vertex[n])];
+  }
+  /// A conversion of the model's own from or to the narrow type: on that side it goes away.
+  bool converts(const ir::Node& node) const {
+    if (node.op != "Cast" || !target_.by_default || asked_type(context_.options(), node)) return false;
+    const ir::DType from = g_.value(node.inputs[0]).dtype, to = g_.value(node.outputs[0]).dtype;
+    return (from == narrow_ && to == ir::DType::kF32) || (from == ir::DType::kF32 && to == narrow_);
   }
   void add_edges(MinCut& cut, const std::vector<int>& vertex, ir::ValueId v) {
     const ir::Value& value = g_.value(v);
@@ -153,6 +162,10 @@ class PrecisionPass {
 
   void visit(ir::NodeId n) {
     const Role role = roles_[n];
+    if (converts(g_.node(n))) {
+      g_.node(n).attrs.edit<ops::CastAttrs>().to = narrow_;
+      return ops::infer_node(g_, n);
+    }
     const bool reads_narrow = std::any_of(g_.node(n).inputs.begin(), g_.node(n).inputs.end(), [&](ir::ValueId v) {
       return v != ir::kNone && g_.value(v).dtype == narrow_;
     });
