@@ -114,10 +114,14 @@ class PrecisionPass {
 
   int run() {
     const auto order = g_.topological_order();
+    std::vector<ir::DType> before;
+    for (ir::ValueId v : g_.outputs) before.push_back(g_.value(v).dtype);
+    for (ir::ValueId v = 0; v < g_.value_count(); ++v) was_narrow_.push_back(g_.value(v).dtype == narrow_);
     assign(order);
     if (count_ == 0) return 0;
     for (ir::NodeId n : order) visit(n);
-    for (ir::ValueId& v : g_.outputs) restore_output(v);
+    for (size_t i = 0; i < before.size(); ++i)
+      if (before[i] != narrow_) restore_output(g_.outputs[i]);
     return count_;
   }
 
@@ -167,7 +171,7 @@ class PrecisionPass {
       return ops::infer_node(g_, n);
     }
     const bool reads_narrow = std::any_of(g_.node(n).inputs.begin(), g_.node(n).inputs.end(), [&](ir::ValueId v) {
-      return v != ir::kNone && g_.value(v).dtype == narrow_;
+      return v != ir::kNone && g_.value(v).dtype == narrow_ && !(v < was_narrow_.size() && was_narrow_[v]);
     });
     if (!is_narrow_[n] && !reads_narrow) return;
     const bool pointwise =
@@ -242,6 +246,7 @@ class PrecisionPass {
   ir::DType narrow_;
   std::vector<Role> roles_;
   std::vector<bool> is_narrow_;
+  std::vector<bool> was_narrow_;           ///< values that the model itself has in the narrow type
   std::vector<std::vector<bool>> shares_;  ///< per node and operand, as the types were before
   std::map<ir::ValueId, ir::ValueId> other_;
   int count_ = 0;
