@@ -38,8 +38,9 @@ class Device {
   virtual std::unique_ptr<Recording> record(const Work& work) const = 0;
   /// Milliseconds that `work` takes from begin to end on `stream`.
   virtual float milliseconds(void* stream, const Work& work) const = 0;
-  /// Median time of one run of `work` in microseconds, over replays of a recording for about `budget_ms`.
-  virtual float time_us(const Work& work, double budget_ms) const = 0;
+  /// Median time of one run of `work` in microseconds, over replays of a recording for about `budget_ms`. Work whose
+  /// first timed run takes longer than `hopeless_us` (if that is not 0) is not repeated.
+  virtual float time_us(const Work& work, double budget_ms, double hopeless_us) const = 0;
   /// Whether kernels can read and write `memory`: the device's own, managed, or page-locked.
   virtual bool reaches(const void* memory) const = 0;
   /// Whether the host can read and write it.

@@ -41,7 +41,7 @@ Match neutral_element(const ir::Graph& g, ir::NodeId n) {
   for (size_t side : {0u, 1u}) {
     if (side == 1 && !commutative) break;
     const ir::ValueId x = node.inputs[side], c = node.inputs[1 - side];
-    const auto s = scalar(g, c);
+    const auto s = g.constant(c) && g.constant(c)->count() == 1 ? scalar(g, c) : uniform(g, c);
     if (!s || *s != neutral || shape_of(g, x) != shape_of(g, node.outputs[0])) continue;
     if (g.value(x).dtype != g.value(node.outputs[0]).dtype) continue;
     ir::Patch p(g, "the constant is neutral");

@@ -21,6 +21,7 @@ std::span<const Pass> pipeline() {
       // Transformers: rows of projections instead of moved heads.
       {"simplify_chains", simplify_chains},
       {"recognize_attention", recognize_attention},
+      {"patch_convolutions", patch_convolutions},
       {"simplify_chains", simplify_chains},
       // Layout.
       {"move_transposes", move_transposes},

@@ -92,16 +92,35 @@ std::optional<Merging> merging(const ir::Graph& g, ir::ValueId y) {
   return Merging{next.outputs[0], perm};
 }
 
+/// The Softmax whose result `v` is, perhaps behind the guard Where(IsNaN(s), 0, s) of rows that a mask hides whole.
+struct Weights {
+  const ir::Node* softmax = nullptr;
+  bool guarded = false;
+};
+Weights weights(const ir::Graph& g, ir::ValueId v) {
+  if (!read_once(g, v)) return {};
+  const ir::Node* where = made_by(g, v, "Where");
+  if (!where) return {made_by(g, v, "Softmax"), false};
+  const ir::ValueId s = where->inputs[2];
+  const ir::Node* nan = made_by(g, where->inputs[0], "IsNaN");
+  const bool guard = nan && nan->inputs[0] == s && uniform(g, where->inputs[1]) == 0.0 && g.users(s).size() == 2 &&
+                     !g.is_output(s) && read_once(g, where->inputs[0]);
+  return guard ? Weights{made_by(g, s, "Softmax"), true} : Weights{};
+}
+
+/// Whether a row with this mask always sees a key.
+bool hides_nothing(const ir::Graph& g, ir::ValueId mask) { return mask == ir::kNone || uniform(g, mask); }
+
 Match recognize(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   const ir::Node* weighting = plain_product(g, node.outputs[0]);
   if (!weighting || !rank_four(g, node) || !is_pointwise_float(g.value(node.outputs[0]).dtype)) return std::nullopt;
   const auto& outer = node.attrs.as<ops::MatMulAttrs>();
-  const ir::Node* softmax = made_by(g, node.inputs[0], "Softmax");
-  if (!softmax || outer.alpha != 1 || !read_once(g, node.inputs[0])) return std::nullopt;
+  const auto [softmax, guarded] = weights(g, node.inputs[0]);
+  if (!softmax || outer.alpha != 1) return std::nullopt;
   const int64_t axis = softmax->attrs.as<ops::AxisAttrs>().axis;
   const auto s = axis == -1 || axis == 3 ? scores(g, softmax->inputs[0]) : std::nullopt;
-  if (!s || !rank_four(g, *s->product)) return std::nullopt;
+  if (!s || !rank_four(g, *s->product) || (guarded && !hides_nothing(g, s->mask))) return std::nullopt;
   const auto& inner = s->product->attrs.as<ops::MatMulAttrs>();
   const ir::Shape &q = shape_of(g, s->product->inputs[0]), &k = shape_of(g, s->product->inputs[1]),
                   &v = shape_of(g, node.inputs[1]), y = shape_of(g, node.outputs[0]);

@@ -80,6 +80,16 @@ std::optional<double> scalar(const ir::Graph& graph, ir::ValueId v) {
   return t->get(0);
 }
 
+std::optional<double> uniform(const ir::Graph& graph, ir::ValueId v) {
+  const ir::Tensor* t = graph.constant(v);
+  if (!t || t->count() == 0 || !ir::is_float(t->dtype()) || ir::bits(t->dtype()) < 8) return std::nullopt;
+  const double first = t->get(0);
+  const size_t element = size_t(ir::bits(t->dtype())) / 8;
+  const std::byte* bytes = t->data().data();
+  const bool same = std::memcmp(bytes, bytes + element, size_t(t->bytes()) - element) == 0;
+  return same && std::isfinite(first) ? std::optional(first) : std::nullopt;
+}
+
 bool is_scalar(const ir::Graph& graph, ir::ValueId v, double expected, double tolerance) {
   const auto s = scalar(graph, v);
   return s && std::fabs(*s - expected) <= tolerance * std::fmax(1e-30, std::fabs(expected));

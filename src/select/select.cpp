@@ -12,7 +12,7 @@ namespace tenon::select {
 namespace {
 
 size_t candidates_at(int level, bool device) {
-  static constexpr size_t kHost[] = {0, 2, 2, 4, 8, SIZE_MAX}, kDevice[] = {0, 2, 4, 10, 20, SIZE_MAX};
+  static constexpr size_t kHost[] = {0, 2, 2, 4, 8, SIZE_MAX}, kDevice[] = {0, 2, 4, 16, 32, SIZE_MAX};
   const size_t* counts = device ? kDevice : kHost;
   return counts[std::clamp(level, 0, 5)];
 }

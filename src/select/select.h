@@ -48,8 +48,9 @@ struct SelectOptions {
 uint64_t signature(const Problem& problem);
 
 /// Microseconds of prepared kernels of one problem on random operands, each given about `budget_ms`, and on the host at
-/// least `least_runs` runs unless it is much slower than the others. On the host the kernels take turns and the least time of each counts, so that a busy moment misleads nobody. `between`, if given, is
-/// called before each run and may throw.
+/// least `least_runs` runs unless it is much slower than the others. On the host the kernels take turns and the least
+/// time of each counts, so that a busy moment misleads nobody; on a device it is the median of replays. `between`, if
+/// given, is called before each run and may throw.
 std::vector<float> time_kernels(std::span<const Kernel* const> kernels, const Problem& problem, ThreadPool& pool,
                                 double budget_ms, int least_runs = 0, const std::function<void()>& between = {});
 

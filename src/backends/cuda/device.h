@@ -21,7 +21,7 @@ class CudaDevice final : public Device {
   bool recording(void* stream) const override;
   std::unique_ptr<Recording> record(const Work& work) const override;
   float milliseconds(void* stream, const Work& work) const override;
-  float time_us(const Work& work, double budget_ms) const override;
+  float time_us(const Work& work, double budget_ms, double hopeless_us) const override;
   bool reaches(const void* memory) const override;
   bool host_reaches(const void* memory) const override;
   void activate() const override;
