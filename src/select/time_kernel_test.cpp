@@ -47,7 +47,7 @@ TEST_CASE("timing can be stopped between two runs") {
   const Paced kernel({10});
   const Kernel* const kernels[] = {&kernel};
   int calls = 0;
-  CHECK_THROWS_AS(select::time_kernels(kernels, problem, pool, 1000,
+  CHECK_THROWS_AS(select::time_kernels(kernels, problem, pool, 1000, 0,
                                        [&] {
                                          if (++calls == 3) fail(ErrorCode::kCancelled, "enough");
                                        }),
