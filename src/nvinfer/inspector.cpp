@@ -89,6 +89,8 @@ class Inspector final : public EngineInspectorState {
   }
 
   std::string layer(ir::NodeId n, LayerInformationFormat format) const {
+    const bool hidden = engine_.getProfilingVerbosity() == ProfilingVerbosity::kNONE;
+    if (hidden) return format == LayerInformationFormat::kONELINE ? std::string() : quoted("");
     const plan::Plan& plan = engine_.core().plan();
     const ir::Node& node = plan.graph.node(n);
     const std::string& name = node.origin.empty() ? node.name : node.origin;
@@ -98,9 +100,8 @@ class Inspector final : public EngineInspectorState {
       return cat(name, " [", node.op == "Custom" ? ops::custom_attrs(node.attrs).name : node.op, "] ", kernel);
     if (engine_.getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
     return cat("{\"Name\": ", quoted(name), ", ", type_text(node), ", \"Inputs\": ", tensors(node.inputs),
-               ", \"Outputs\": ", tensors(node.outputs),
-               ", \"Precision\": ", quoted(precision_of(plan.graph, node)), ", \"TacticName\": ", quoted(kernel),
-               ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
+               ", \"Outputs\": ", tensors(node.outputs), ", \"Precision\": ", quoted(precision_of(plan.graph, node)),
+               ", \"TacticName\": ", quoted(kernel), ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
   }
 
   std::string engine_text(LayerInformationFormat format) const {

@@ -64,6 +64,8 @@ void Layer::setPrecision(DataType type) noexcept {
   guard(reports(), "ILayer::setPrecision", [&] {
     require(!network_.usingStronglyTyped(), ErrorCode::kInvalidArgument,
             "a strongly typed network takes its types from its tensors, layer '", node().name, "' cannot be given one");
+    require(!node().name.empty(), ErrorCode::kInvalidArgument,
+            "a layer is told apart by its name, this one has none; call setName first");
     to_core(type);  // refuses what is no type
     has_precision_ = true;
     precision_ = type;

@@ -116,7 +116,8 @@ std::map<std::string, DType> Network::asked_types() const {
   std::map<std::string, DType> asked;
   for (const auto& [value, type] : forced_types_) {  // a layer whose result must be f32 computes in it
     const ir::Node* producer = graph_.producer(value);
-    if (producer && type == DType::kF32 && !graph_.is_output(value)) asked[producer->name] = type;
+    if (producer && !producer->name.empty() && type == DType::kF32 && !graph_.is_output(value))
+      asked[producer->name] = type;
   }
   for (const auto& [node, layer] : layers_)
     if (layer && layer->precisionIsSet()) asked[graph_.node(node).name] = to_core(layer->getPrecision());

@@ -180,7 +180,12 @@ void effects() {
   std::unique_ptr<ICudaEngine> const terse = names.engine();
   std::unique_ptr<IEngineInspector> inspector(terse->createEngineInspector());
   EXPECT(has(detailed, "TacticName") && terse->getProfilingVerbosity() == ProfilingVerbosity::kLAYER_NAMES_ONLY);
-  EXPECT(!has(inspector->getEngineInformation(LayerInformationFormat::kJSON), "TacticName"));
+  std::string const short_text = inspector->getEngineInformation(LayerInformationFormat::kJSON);
+  EXPECT(!has(short_text, "TacticName") && has(short_text, "conv"));
+  names.config->setProfilingVerbosity(ProfilingVerbosity::kNONE);
+  std::unique_ptr<ICudaEngine> const silent = names.engine();
+  std::unique_ptr<IEngineInspector> nothing(silent->createEngineInspector());
+  EXPECT(!has(nothing->getEngineInformation(LayerInformationFormat::kJSON), "conv"));
 }
 
 // Kernel timing: the cache, its entries, and errors when they are missing.
