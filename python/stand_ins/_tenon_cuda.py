@@ -1,4 +1,4 @@
-"""What the stand-ins for CUDA's Python packages share: the runtime through ctypes, and the way back to the real package.
+"""What the stand-ins for CUDA's Python packages share: the runtime through ctypes, the way back to the real package.
 
 With a GPU the runtime is CUDA's own; without one it is Tenon's, on host memory, where a device pointer is an address.
 """

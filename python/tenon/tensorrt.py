@@ -2,11 +2,15 @@
 
     python -m tenon.tensorrt script.py ARGUMENTS...
     export PYTHONPATH=$(tenon python-path)      the same for every program of a shell
+
+In the first form a torch without CUDA also takes "cuda" for the CPU.
 """
 
 import os
 import runpy
 import sys
+
+from tenon import _torch_cuda
 
 
 def path():
@@ -25,6 +29,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1].startswith("-") and sys.argv[1] != "-m":
         sys.exit("usage: python -m tenon.tensorrt [-m MODULE | SCRIPT] [ARGUMENT...]")
     install()
+    _torch_cuda.watch()
     del sys.argv[0]
     if sys.argv[0] == "-m":
         del sys.argv[0]

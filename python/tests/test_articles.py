@@ -93,3 +93,12 @@ def test_segmentation_with_dynamic_height_and_width_at_8(tmp_path):
     assert result.returncode == 0, result.stderr
     scaled = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), np.argmax(scaled @ kernel[..., 0, 0].T, axis=2))
+
+
+def test_torch2trt_of_a_program_for_a_gpu_at_7(tmp_path):
+    pytest.importorskip("torch")
+    result = run("convert_model.py", tmp_path / "engine.pth", release="7")
+    assert result.returncode == 0, result.stderr
+    errors = dict(line.split() for line in result.stdout.splitlines())
+    assert float(errors["fp32"]) < 1e-4 and float(errors["batch"]) < 1e-4 and float(errors["loaded"]) == 0
+    assert float(errors["fp16"]) < 2e-2 and float(errors["int8"]) < 0.1

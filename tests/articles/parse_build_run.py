@@ -1,5 +1,5 @@
 """Parses ONNX, builds with the builder itself, saves, loads and runs with host and device buffers, as programs for
-TensorRT 7 do. With `implicit` the network is made without a flag: parsing and building fail, and the reason is logged."""
+TensorRT 7 do. With `implicit` the network is made without a flag: parsing and building fail, and the log says why."""
 
 import sys
 

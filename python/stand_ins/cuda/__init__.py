@@ -1,4 +1,4 @@
-"""cuda-python's `cuda` where it is not installed: `cudart` and `bindings.runtime` over Tenon's runtime on host memory."""
+"""cuda-python's `cuda` where it is not installed: `cudart` and `bindings.runtime` over Tenon's host-memory runtime."""
 
 import _tenon_cuda
 

@@ -1,5 +1,5 @@
-"""pycuda where it is not installed: `driver`, `autoinit`, `autoprimaryctx` and `gpuarray`, as far as TensorRT programs use
-them. Kernels can't be compiled: there is no `compiler`."""
+"""pycuda where it is not installed: `driver`, `autoinit`, `autoprimaryctx` and `gpuarray`, as far as TensorRT programs
+use them. Kernels can't be compiled: there is no `compiler`."""
 
 import _tenon_cuda
 

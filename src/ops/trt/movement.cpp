@@ -1,5 +1,6 @@
 // Layers that move elements: shuffle, slice, concatenation, padding, resize, squeeze, gather, scatter, shape.
 #include <algorithm>
+#include <utility>
 
 #include "base/checked.h"
 #include "ops/trt/lower.h"
@@ -145,8 +146,26 @@ ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kModes[a.mode])}});
 }
 
+/// A slice whose step is 0 along some axes repeats one element there: the same slice with one element, and the shape
+/// that repeats it. Empty if no step is 0.
+Ints take_repeats(LowerContext& c, SliceAttrs& a) {
+  if (c.has(3) || std::find(a.stride.begin(), a.stride.end(), 0) == a.stride.end()) return {};
+  require(!c.has(1) && !c.has(2) && !c.has(5) && a.mode == 0, ErrorCode::kUnsupported,
+          "a stride of 0 needs constant start and size, and the default mode");
+  const Ints axes = a.axes;
+  Ints repeats(c.rank(c.input(0)), 1);
+  for (size_t i = 0; i < a.stride.size() && i < a.size.size(); ++i) {
+    if (a.stride[i] != 0) continue;
+    const int64_t axis = axes.empty() ? int64_t(i) : axes.at(i) + (axes[i] < 0 ? int64_t(repeats.size()) : 0);
+    repeats.at(size_t(axis)) = std::exchange(a.size[i], 1);
+    a.stride[i] = 1;
+  }
+  return repeats;
+}
+
 void lower_slice(LowerContext& c) {
-  const auto& a = c.attrs<SliceAttrs>();
+  SliceAttrs a = c.attrs<SliceAttrs>();
+  const Ints repeats = take_repeats(c, a);
   ValueId x = c.input(0);
   const size_t count = a.axes.empty() && !c.has(5) ? c.rank(x) : std::max(a.axes.size(), a.start.size());
   for (const auto& [values, input] : {std::pair{&a.start, 1}, {&a.size, 2}, {&a.stride, 3}}) {
@@ -171,7 +190,8 @@ void lower_slice(LowerContext& c) {
   Ints axes = a.axes;
   for (size_t i = 0; axes.size() < count; ++i) axes.push_back(int64_t(i));
   const ValueId axis = c.has(5) ? c.cast(c.input(5), DType::kI64) : c.ints(axes);
-  c.output(0, c.onnx("Slice", {x, start, end, axis, stride}));
+  const ValueId y = c.onnx("Slice", {x, start, end, axis, stride});
+  c.output(0, repeats.empty() ? y : c.onnx("Expand", {y, c.ints(repeats)}));
 }
 
 void lower_concatenation(LowerContext& c) {

@@ -1,0 +1,134 @@
+"""A torch without CUDA that takes "cuda" for the CPU, for programs that were written for a GPU."""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import time
+
+
+class _Loader(importlib.abc.Loader):
+    """Loads torch as always, and then changes it."""
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        if not module.cuda.is_available():
+            apply(module)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+def watch():
+    """Changes torch when the program imports it, if it finds no GPU then."""
+    sys.meta_path.insert(0, _Finder())
+
+
+def _is_cuda(torch, value):
+    if isinstance(value, str):
+        return value == "cuda" or value.startswith("cuda:")
+    return isinstance(value, torch.device) and value.type == "cuda"
+
+
+class Stream:
+    """The one stream that there is: work is done when a call returns."""
+
+    cuda_stream = 0
+
+    def __init__(self, *_, **__):
+        pass
+
+    def synchronize(self):
+        pass
+
+    def wait_stream(self, stream):
+        pass
+
+    def wait_event(self, event):
+        pass
+
+    def record_event(self, event=None):
+        event = event or Event()
+        event.record()
+        return event
+
+    def query(self):
+        return True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class Event:
+    """A moment of the host's clock."""
+
+    def __init__(self, *_, **__):
+        self._time = None
+
+    def record(self, stream=None):
+        self._time = time.perf_counter()
+
+    def synchronize(self):
+        pass
+
+    def query(self):
+        return True
+
+    def elapsed_time(self, end):
+        return (end._time - self._time) * 1e3
+
+
+def _mode(torch):
+    from torch.overrides import TorchFunctionMode
+
+    class OnCpu(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if _is_cuda(torch, kwargs.get("device")):
+                kwargs = dict(kwargs, device="cpu")
+            if any(_is_cuda(torch, a) for a in args):
+                args = tuple("cpu" if _is_cuda(torch, a) else a for a in args)
+            return function(*args, **kwargs)
+
+    return OnCpu()
+
+
+def apply(torch):
+    """Maps the device "cuda" to the CPU in this process."""
+    cuda, original = torch.cuda, torch.nn.Module.to
+    torch.Tensor.cuda = lambda self, *_, **__: self
+    torch.nn.Module.cuda = lambda self, *_, **__: self
+
+    def to(self, *args, **kwargs):
+        args = tuple("cpu" if _is_cuda(torch, a) else a for a in args)
+        if _is_cuda(torch, kwargs.get("device")):
+            kwargs["device"] = "cpu"
+        return original(self, *args, **kwargs)
+
+    torch.nn.Module.to = to
+    cuda.is_available, cuda.device_count, cuda.current_device = lambda: True, lambda: 1, lambda: 0
+    cuda.synchronize, cuda.empty_cache = lambda *_, **__: None, lambda: None
+    cuda.Stream, cuda.Event = Stream, Event
+    cuda.current_stream = cuda.default_stream = lambda *_: Stream()
+    cuda.stream, cuda.set_device, cuda.init = (lambda stream: stream or Stream()), lambda *_: None, lambda: None
+    cuda.get_device_name, cuda.get_device_capability = (lambda *_: "CPU (Tenon, no GPU driver)"), lambda *_: (7, 5)
+    cuda.memory_allocated = cuda.max_memory_allocated = lambda *_: 0
+    # Entered for good: every call of torch passes it.
+    mode = _mode(torch)
+    mode.__enter__()
+    torch._tenon_cuda_mode = mode

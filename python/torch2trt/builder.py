@@ -1,0 +1,105 @@
+"""Networks and engines for torch2trt: by hooks or from ONNX."""
+
+import io
+
+import tensorrt as trt
+import torch
+
+from .calibration import make_calibrator
+from .conversion import ConversionContext, ConversionError
+from .flattener import Flattener
+from .helpers import default_input_names, default_output_names, infer_dynamic_axes
+
+
+class Settings:
+    """torch2trt()'s arguments, with names and shapes completed."""
+
+    def __init__(self, arguments, more):
+        self.__dict__.update(arguments)
+        self.more = more
+        self.flat_inputs = Flattener.from_value(tuple(arguments["inputs"])).flatten(tuple(arguments["inputs"]))
+        outputs = Flattener.from_value(self.expected)
+        self.input_names = self.input_names or default_input_names(len(self.flat_inputs))
+        self.output_names = self.output_names or default_output_names(outputs.size)
+        self.shapes()
+
+    def shapes(self):
+        own = [tuple(t.shape) for t in self.flat_inputs]
+        batch = self.max_batch_size
+        flat = lambda given, other: [tuple(s) for s in given] if given is not None else other
+        batched = lambda n: [(n,) + s[1:] for s in own] if batch and batch > 1 else own
+        self.opt_shapes = flat(self.opt_shapes, own)
+        self.min_shapes = flat(self.min_shapes, batched(1))
+        self.max_shapes = flat(self.max_shapes, batched(max(batch or 1, own[0][0] if own and own[0] else 1)))
+        self.dynamic_axes = infer_dynamic_axes(self.min_shapes, self.max_shapes)
+
+    @property
+    def dynamic(self):
+        return any(self.dynamic_axes)
+
+
+def _hook_network(settings, builder, logger, inputs):
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    flat = [t.detach().clone() for t in settings.flat_inputs]
+    arguments = Flattener.from_value(tuple(inputs)).unflatten(flat)
+    keywords = dict(fp16_mode=settings.fp16_mode, int8_mode=settings.int8_mode, **settings.more)
+    with torch.no_grad(), ConversionContext(network, torch2trt_kwargs=keywords, logger=logger) as context:
+        context.add_inputs(flat, settings.input_names, settings.dynamic_axes)
+        outputs = settings.module(*arguments)
+        context.lock = True
+        flattened = Flattener.from_value(outputs).flatten(outputs)
+        context.mark_outputs(flattened, settings.output_names)
+    return network
+
+
+def _onnx_network(settings, builder, logger, inputs):
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    axes = {name: {a: f"{name}_{a}" for a in axes} for name, axes in zip(settings.input_names, settings.dynamic_axes)
+            if axes}
+    if settings.dynamic:
+        axes.update({name: {0: f"{name}_batch"} for name in settings.output_names})
+    data = io.BytesIO()
+    torch.onnx.export(settings.module, tuple(inputs), data, input_names=settings.input_names,
+                      output_names=settings.output_names, dynamic_axes=axes or None,
+                      opset_version=settings.onnx_opset or 17, dynamo=False)
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(data.getvalue()):
+        errors = [str(parser.get_error(i)) for i in range(parser.num_errors)]
+        raise ConversionError("; ".join(errors) or "the ONNX model is refused")
+    return network
+
+
+def _config(settings, builder, network):
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.max_workspace_size)
+    if settings.fp16_mode:
+        config.set_flag(trt.BuilderFlag.FP16)
+    if settings.strict_type_constraints:
+        config.set_flag(trt.BuilderFlag.STRICT_TYPES)
+    if settings.avg_timing_iterations is not None:
+        config.avg_timing_iterations = settings.avg_timing_iterations
+    profile = builder.create_optimization_profile()
+    for name, low, middle, high in zip(settings.input_names, settings.min_shapes, settings.opt_shapes,
+                                       settings.max_shapes):
+        profile.set_shape(name, low, middle, high)
+    config.add_optimization_profile(profile)
+    if settings.int8_mode:
+        config.set_flag(trt.BuilderFlag.INT8)
+        config.int8_calibrator = make_calibrator(settings)
+        config.set_calibration_profile(profile)
+    config.default_device_type, config.DLA_core = settings.default_device_type, settings.dla_core
+    return config
+
+
+def build(settings, inputs, way):
+    """The engine and the network of a module, `way`: "hooks" or "onnx". Raises where it can't be converted."""
+    logger = trt.Logger(settings.log_level)
+    builder = trt.Builder(logger)
+    network = (_hook_network if way == "hooks" else _onnx_network)(settings, builder, logger, inputs)
+    plan = builder.build_serialized_network(network, _config(settings, builder, network))
+    if plan is None:
+        raise ConversionError("the build failed; the log says why")
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    if engine is None:
+        raise ConversionError("the engine can't be loaded; the log says why")
+    return engine, network

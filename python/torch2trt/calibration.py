@@ -1,0 +1,82 @@
+"""INT8 calibration from data sets and from the inputs of a conversion."""
+
+import tensorrt as trt
+import torch
+
+from .flattener import Flattener
+
+DEFAULT_CALIBRATION_ALGORITHM = trt.CalibrationAlgoType.ENTROPY_CALIBRATION_2
+_CLASSES = {trt.CalibrationAlgoType.ENTROPY_CALIBRATION: trt.IInt8EntropyCalibrator,
+            trt.CalibrationAlgoType.ENTROPY_CALIBRATION_2: trt.IInt8EntropyCalibrator2,
+            trt.CalibrationAlgoType.MINMAX_CALIBRATION: trt.IInt8MinMaxCalibrator,
+            trt.CalibrationAlgoType.LEGACY_CALIBRATION: trt.IInt8LegacyCalibrator}
+
+
+class TensorBatchDataset:
+    """Tensors with a batch dimension as a data set of their rows."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def __len__(self):
+        return len(self.tensors[0])
+
+    def __getitem__(self, index):
+        if index >= len(self):
+            raise IndexError(index)
+        return [t[index] for t in self.tensors]
+
+
+def calibrator_class(algorithm):
+    """A calibrator of an algorithm that reads a data set, whose items are inputs with or without a batch dimension."""
+
+    class DatasetCalibrator(_CLASSES[algorithm]):
+        def __init__(self, inputs, dataset, batch_size=1, cache_file=None):
+            super().__init__()
+            self.inputs, self.dataset, self.batch_size, self.cache_file = inputs, dataset, batch_size, cache_file
+            self.buffers = [torch.zeros_like(t).repeat((batch_size,) + (1,) * (t.dim() - 1))[:max(batch_size, 1)]
+                            if t.shape[0] == 1 else torch.zeros_like(t) for t in inputs]
+            self.position = 0
+
+        def get_batch(self, names, *unused):
+            rows = self.buffers[0].shape[0]
+            if self.position >= len(self.dataset) or self.position + rows > len(self.dataset) and self.position > 0:
+                return None
+            for row in range(rows):
+                item = self.dataset[min(self.position + row, len(self.dataset) - 1)]
+                item = item if isinstance(item, (list, tuple)) else [item]
+                for buffer, tensor in zip(self.buffers, Flattener.from_value(tuple(item)).flatten(tuple(item))):
+                    buffer[row] = tensor[0] if tensor.dim() == buffer.dim() else tensor
+            self.position += rows
+            return [int(b.data_ptr()) for b in self.buffers]
+
+        def get_batch_size(self):
+            return self.batch_size
+
+        def get_algorithm(self):
+            return algorithm
+
+        def read_calibration_cache(self):
+            if self.cache_file is None:
+                return None
+            try:
+                with open(self.cache_file, "rb") as file:
+                    return file.read()
+            except FileNotFoundError:
+                return None
+
+        def write_calibration_cache(self, cache):
+            if self.cache_file is not None:
+                with open(self.cache_file, "wb") as file:
+                    file.write(cache)
+
+    return DatasetCalibrator
+
+
+def make_calibrator(settings):
+    dataset = settings.int8_calib_dataset
+    if dataset is None:
+        dataset = TensorBatchDataset(settings.flat_inputs)
+    kind = calibrator_class(settings.int8_calib_algorithm)
+    cache = settings.more.get("int8_calib_cache_file")
+    return kind(settings.flat_inputs, dataset, settings.int8_calib_batch_size, cache)

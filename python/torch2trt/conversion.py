@@ -1,0 +1,199 @@
+"""Hooks on torch's functions, and the context in which they add layers to a network."""
+
+import torch
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from .helpers import default_input_names, default_output_names, get_module_qualname, traced
+
+CONVERTERS = {}
+_current = None
+
+
+class ConversionError(RuntimeError):
+    """A call on the module's values has no converter."""
+
+
+def get_conversion_context():
+    return _current
+
+
+def tensorrt_converter(method, is_real=True, enabled=True, imports=[]):
+    """Registers a converter of a function, by its name ("torch.nn.functional.relu") or itself.
+
+    The converter is called with the context after each call: method_args, method_kwargs, method_return. It gives what
+    the call returned its tensor of the network as `_trt`. is_real=False: it only takes note.
+    """
+    name = method if isinstance(method, str) else f"{method.__module__}.{method.__qualname__}"
+
+    def register(converter):
+        if enabled:
+            CONVERTERS[name] = {"converter": converter, "is_real": is_real, "method_str": name}
+        return converter
+
+    return register
+
+
+def _any_traced(value):
+    if traced(value):
+        return True
+    if isinstance(value, (tuple, list)):
+        return any(map(_any_traced, value))
+    return isinstance(value, dict) and any(map(_any_traced, value.values()))
+
+
+def attach_converter(ctx, method, converter, method_str):
+    """A function that calls `method` and then, unless a converter is at work already, the converter."""
+
+    def wrapper(*args, **kwargs):
+        if ctx.lock or not (_any_traced(args) or _any_traced(kwargs)):
+            return method(*args, **kwargs)
+        ctx.lock = True
+        try:
+            prepare = getattr(converter["converter"], "prepare", None)
+            ctx.method_args, ctx.method_kwargs, ctx.method_str = args, kwargs, method_str
+            if prepare is not None:
+                prepare(ctx)
+            result = method(*args, **kwargs)
+            ctx.method_return = result
+            converter["converter"](ctx)
+        finally:
+            ctx.lock = False
+            ctx.method_args = ctx.method_kwargs = ctx.method_return = None
+        return result
+
+    return wrapper
+
+
+class ConversionHook:
+    """Puts a wrapper in a function's place while the context is open."""
+
+    def __init__(self, ctx, method, converter):
+        self.ctx, self.converter, self.name = ctx, converter, method
+        module, path = get_module_qualname(method)
+        *owners, self.attribute = path.split(".")
+        self.owner = module
+        for part in owners:
+            self.owner = getattr(self.owner, part)
+        self.method = getattr(self.owner, self.attribute)
+
+    def __enter__(self):
+        # What a class inherits is deleted again instead of set back.
+        self.own = not isinstance(self.owner, type) or self.attribute in vars(self.owner)
+        setattr(self.owner, self.attribute, attach_converter(self.ctx, self.method, self.converter, self.name))
+
+    def __exit__(self, *_):
+        if self.own:
+            setattr(self.owner, self.attribute, self.method)
+        else:
+            delattr(self.owner, self.attribute)
+
+
+class _Watch(TorchFunctionMode):
+    """Notes calls on the network's tensors whose results no converter made."""
+
+    def __init__(self, ctx):
+        super().__init__()
+        self.ctx = ctx
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        hook = self.ctx.by_function.get(function)
+        if hook is not None:  # called through a reference taken before the context was opened
+            function = attach_converter(self.ctx, function, hook.converter, hook.name)
+        result = function(*args, **kwargs)
+        if not self.ctx.lock and (_any_traced(args) or _any_traced(kwargs)):
+            results = result if isinstance(result, (tuple, list)) else (result,)
+            name = resolve_name(function) or getattr(function, "__name__", str(function))
+            lost = any(isinstance(r, torch.Tensor) and not traced(r) for r in results)
+            if lost or name.endswith("__setitem__") and not traced(args[0]):
+                self.ctx.unconverted.setdefault(name, len(self.ctx.unconverted))
+        return result
+
+
+class NetworkWrapper:
+    """The network, naming each layer after the call that made it."""
+
+    def __init__(self, ctx, network):
+        self._ctx, self._network = ctx, network
+
+    def __getattr__(self, name):
+        attribute = getattr(self._network, name)
+        if not name.startswith("add_") or not callable(attribute):
+            return attribute
+
+        def add(*args, **kwargs):
+            layer = attribute(*args, **kwargs)
+            if layer is None:
+                raise ConversionError(f"{self._ctx.method_str}: {name} failed; the log says why")
+            if name not in ("add_input", "add_loop", "add_if_conditional"):
+                self._ctx.name_layer(layer)
+            return layer
+
+        return add
+
+
+class ConversionContext:
+    """While open, calls of torch add layers to a network."""
+
+    def __init__(self, network, converters=None, torch2trt_kwargs=None, builder_config=None, logger=None):
+        self.network = NetworkWrapper(self, network)
+        self.torch2trt_kwargs = torch2trt_kwargs or {}
+        self.builder_config, self.logger = builder_config, logger
+        self.lock, self.method_str, self.unconverted, self._names = False, "input", {}, {}
+        self.method_args = self.method_kwargs = self.method_return = None
+        self.hooks, self._watch = [], _Watch(self)
+        for name, converter in (CONVERTERS if converters is None else converters).items():
+            if not converter["is_real"]:
+                continue
+            try:
+                self.hooks.append(ConversionHook(self, name, converter))
+            except (AttributeError, RuntimeError):
+                continue  # this release of torch has no such function
+        self.by_function = {hook.method: hook for hook in self.hooks}
+
+    def name_layer(self, layer):
+        count = self._names[self.method_str] = self._names.get(self.method_str, -1) + 1
+        layer.name = f"{self.method_str}:{count}"
+
+    def __enter__(self):
+        global _current
+        _current = self
+        for hook in self.hooks:
+            hook.__enter__()
+        self._watch.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        global _current
+        self._watch.__exit__(*error)
+        for hook in reversed(self.hooks):
+            hook.__exit__(*error)
+        _current = None
+
+    def add_inputs(self, torch_inputs, names=None, dynamic_axes=None):
+        from .trt_module import torch_dtype_to_trt
+
+        names = names or default_input_names(len(torch_inputs))
+        self.input_names = names
+        for i, (name, tensor) in enumerate(zip(names, torch_inputs)):
+            shape = list(tensor.shape)
+            for axis in (dynamic_axes[i] if dynamic_axes else []):
+                shape[axis] = -1
+            tensor._trt = self.network.add_input(name=name, shape=tuple(shape), dtype=torch_dtype_to_trt(tensor.dtype))
+
+    def mark_outputs(self, torch_outputs, names=None):
+        from .trt_module import torch_dtype_to_trt
+
+        if self.unconverted:
+            raise ConversionError("no converter for " + ", ".join(self.unconverted))
+        names = names or default_output_names(len(torch_outputs))
+        self.output_names = names
+        for name, tensor in zip(names, torch_outputs):
+            if not traced(tensor):
+                raise ConversionError(f"output '{name}' does not depend on the inputs")
+            # An output of its own: a tensor may be an input, or an output twice.
+            output, wanted = self.network.add_identity(tensor._trt).get_output(0), torch_dtype_to_trt(tensor.dtype)
+            if output.dtype != wanted:
+                output = self.network.add_cast(output, wanted).get_output(0)
+            output.name = name
+            self.network.mark_output(output)

@@ -1,0 +1,84 @@
+"""Conversion of torch modules to engines: while the module runs once, hooks on torch's functions add layers."""
+
+import warnings
+
+import tensorrt as trt
+import torch
+
+from . import builder as _builder
+from .calibration import DEFAULT_CALIBRATION_ALGORITHM
+from .conversion import (CONVERTERS, ConversionContext, ConversionError, ConversionHook, NetworkWrapper,
+                         attach_converter, get_conversion_context, tensorrt_converter)
+from .flattener import Flattener
+from .helpers import (add_missing_trt_tensors, add_trt_constant, broadcast_trt_tensors, check_torch_dtype,
+                      default_input_names, default_output_names, device_type_str, get_arg, get_module_qualname,
+                      infer_dynamic_axes, set_layer_precision, torch_dim_resolve_negative, torch_dim_to_trt_axes, trt_,
+                      trt_num_inputs, trt_num_outputs)
+from .trt_module import (FallbackModule, TRTModule, torch_device_from_trt, torch_device_to_trt, torch_dtype_from_trt,
+                         torch_dtype_to_trt)
+from .version_utils import torch_version, trt_version
+
+LayerNamingNetworkWrapper = NetworkWrapper
+
+
+def _reference(module, inputs):
+    """The module's own outputs, in inference mode without gradients."""
+    with torch.no_grad():
+        return module(*inputs)
+
+
+def _agrees(engine_module, inputs, expected, tolerance):
+    """Whether the engine's outputs are the module's, relative to their size."""
+    given = Flattener.from_value(expected).flatten(expected)
+    found = engine_module(*inputs)
+    found = Flattener.from_value(found).flatten(found)
+    for a, b in zip(given, found):
+        a, b = a.detach().double(), b.detach().double()
+        if a.shape != b.shape:
+            return False
+        difference, size = (a - b).norm(), a.norm()
+        if not difference <= tolerance * max(float(size), 1e-3):
+            return False
+    return True
+
+
+def _convert(settings, inputs, way):
+    engine, network = _builder.build(settings, inputs, way)
+    input_flattener = Flattener.from_value(tuple(inputs))
+    output_flattener = Flattener.from_value(settings.expected)
+    result = TRTModule(engine, settings.input_names, settings.output_names, input_flattener, output_flattener)
+    if settings.keep_network:
+        result.network = network
+    return result
+
+
+def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt.Logger.ERROR, fp16_mode=False,
+              max_workspace_size=1 << 25, strict_type_constraints=False, keep_network=True, int8_mode=False,
+              int8_calib_dataset=None, int8_calib_algorithm=DEFAULT_CALIBRATION_ALGORITHM, use_onnx=False,
+              default_device_type=trt.DeviceType.GPU, dla_core=0, gpu_fallback=True, device_types={}, min_shapes=None,
+              max_shapes=None, opt_shapes=None, onnx_opset=None, max_batch_size=None, avg_timing_iterations=None,
+              int8_calib_batch_size=1, **kwargs):
+    """Converts a module in eval mode to a TRTModule, from one run on `inputs` (a list of tensors, nested if need be).
+
+    max_batch_size: batches from 1 to it run through the engine. min_shapes, opt_shapes, max_shapes: lists of shapes,
+    one an input. int8_calib_dataset: a sequence of lists of inputs; without it `inputs` calibrate. use_onnx: through
+    torch.onnx instead of hooks. What hooks can't convert goes through ONNX, and what that can't runs in PyTorch; both
+    with a warning that says why.
+    """
+    inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    expected = _reference(module, inputs)
+    settings = _builder.Settings({k: v for k, v in locals().items() if k not in ("kwargs",)}, kwargs)
+    tolerance = 2e-2 if fp16_mode else 1e-3
+    reason = ""
+    ways = ["onnx"] if use_onnx else ["hooks", "onnx"]
+    for way in ways:
+        try:
+            result = _convert(settings, inputs, way)
+            if int8_mode or _agrees(result, inputs, expected, tolerance):
+                return result
+            reason = "the engine's outputs differ from the module's"
+        except (ConversionError, RuntimeError, TypeError, ValueError, ImportError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        following = "through ONNX" if way == "hooks" and "onnx" in ways else "in PyTorch"
+        warnings.warn(f"torch2trt: not converted by {way} ({reason}); it runs {following}", stacklevel=2)
+    return FallbackModule(module, reason)
