@@ -80,6 +80,9 @@ void Parser::report_flags() const {
 }
 
 bool Parser::take(const onnx::Model& model) {
+  require(
+      !implicit_, ErrorCode::kInvalidArgument,
+      "the network has an implicit batch dimension; ONNX models need NetworkDefinitionCreationFlag::kEXPLICIT_BATCH");
   report_flags();
   std::vector<importer::ImportError> found =
       importer::import_onnx_into(model, network_.graph_to_extend(), with_plugins(network_));
@@ -206,8 +209,9 @@ TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createParser", [&]() -> void* {
-    GraphOwner& known = own(*need(static_cast<nvinfer1::INetworkDefinition*>(network), "network"));
-    return static_cast<nvonnxparser::IParser*>(new Parser(known, need(user, "logger")));
+    auto& definition = *need(static_cast<nvinfer1::INetworkDefinition*>(network), "network");
+    const bool implicit = definition.hasImplicitBatchDimension();
+    return static_cast<nvonnxparser::IParser*>(new Parser(own(definition), implicit, need(user, "logger")));
   });
 }
 

@@ -37,7 +37,9 @@ class ParserError final : public nvonnxparser::IParserError {
 
 class Parser final : public nvonnxparser::IParser {
  public:
-  Parser(GraphOwner& network, ILogger* logger) : network_(network), reports_(logger) {}
+  /// `implicit`: the network has an implicit batch dimension, which ONNX models lack.
+  Parser(GraphOwner& network, bool implicit, ILogger* logger)
+      : network_(network), implicit_(implicit), reports_(logger) {}
 
 #if NV_TENSORRT_MAJOR >= 8
   bool parse(const void* model, size_t size, const char* path) override;
@@ -102,6 +104,7 @@ class Parser final : public nvonnxparser::IParser {
   bool attempt(nvonnxparser::ErrorCode code, Body body);
 
   GraphOwner& network_;
+  bool implicit_;
   Reports reports_;
   std::deque<ParserError> errors_;
   uint32_t flags_ = 0;
