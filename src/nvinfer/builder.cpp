@@ -271,7 +271,10 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
 #if NV_TENSORRT_MAJOR >= 8
     options.threads = max_threads_;
 #endif
-    return new CudaEngine(runtime::Engine::create(build(own(network), own(config)), options), reports_, allocator_);
+    // The user's weights may go when the build is over: the engine's plan is a copy that holds its own.
+    auto bytes = std::make_shared<std::vector<std::byte>>(plan::serialize(build(own(network), own(config))));
+    plan::Plan plan = plan::deserialize(bytes, *bytes);
+    return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
   });
 }
 

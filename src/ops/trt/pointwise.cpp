@@ -1,5 +1,8 @@
 // Layers that work on each element: activation, unary, element-wise, scale, select, PReLU, identity, cast, constant.
+#include <algorithm>
+
 #include "base/checked.h"
+#include "ops/shape/bounds.h"
 #include "ops/trt/lower.h"
 
 namespace tenon::ops::trt {
@@ -120,10 +123,23 @@ void lower_unary(LowerContext& c) {
   c.output(0, c.onnx(kOps[op], {c.input(0)}));
 }
 
+/// True if each element is known not to be negative, as sizes are.
+bool never_negative(LowerContext& c, ValueId v) {
+  const ir::Value& value = c.graph().value(v);
+  if (value.constant) {
+    const Ints elements = value.constant->to_ints();
+    return std::all_of(elements.begin(), elements.end(), [](int64_t e) { return e >= 0; });
+  }
+  if (!value.contents) return false;
+  return std::all_of(value.contents->begin(), value.contents->end(),
+                     [&](const ir::Dim& d) { return provably_nonnegative(*c.graph().symbols, d); });
+}
+
 /// Rounds towards minus infinity, for integers as for floating point.
 ValueId floor_div(LowerContext& c, ValueId a, ValueId b) {
   const ValueId q = c.onnx("Div", {a, b});
   if (ir::is_float(c.dtype(a))) return c.onnx("Floor", {q});
+  if (never_negative(c, a) && never_negative(c, b)) return q;
   const ValueId zero = c.scalar(c.dtype(a), 0);
   const ValueId rest = c.onnx("Sub", {a, c.onnx("Mul", {q, b})});
   const ValueId inexact = c.onnx("Not", {c.onnx("Equal", {rest, zero})});

@@ -95,18 +95,22 @@ class Session {
   void expect(char const* name, size_t bytes) { EXPECT(context->setTensorAddress(name, device(name, bytes))); }
   bool run() { return context->enqueueV3(stream); }
   template <class T>
-  std::vector<T> get(char const* name) {
-    nvinfer1::Dims const dims = context->getTensorShape(name);
-    size_t count = 1;
-    for (int32_t i = 0; i < dims.nbDims; ++i) {
-      EXPECT(dims.d[i] >= 0);
-      count *= static_cast<size_t>(dims.d[i]);
-    }
+  std::vector<T> get(char const* name, size_t count) {
     std::vector<T> values(count);
     EXPECT(cudaMemcpyAsync(values.data(), memory_[name], count * sizeof(T), cudaMemcpyDeviceToHost, stream) ==
            cudaSuccess);
     EXPECT(cudaStreamSynchronize(stream) == cudaSuccess);
     return values;
+  }
+  template <class T>
+  std::vector<T> get(char const* name) {
+    nvinfer1::Dims const dims = context->getTensorShape(name);
+    size_t count = 1;
+    for (int32_t i = 0; i < dims.nbDims; ++i) {
+      EXPECT(dims.d[i] >= 0);
+      count *= dims.d[i] >= 0 ? static_cast<size_t>(dims.d[i]) : 0;
+    }
+    return get<T>(name, count);
   }
 
   Owned<nvinfer1::IExecutionContext> context;
