@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test api-check check check-arm bench format install dist demo clean
+.PHONY: all setup build test api-check test-clients check check-arm bench format install dist demo clean
 
 all: build
 
@@ -21,6 +21,10 @@ test: setup
 
 api-check: build
 	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure
+
+test-clients: build
+	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure
+	@for release in 10.13.3.9 11.1.0.106; do $(PYTHON) tests/bindings/run.py build $$release || exit 1; done
 
 check: build
 	@$(PYTHON) tools/check/check.py
