@@ -8,6 +8,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "trtexec/precision.h"
+
 namespace trtexec {
 namespace {
 
@@ -146,6 +148,9 @@ std::unique_ptr<IHostMemory> build(const Options& o, Log& log) {
   }
   log.info("Finished parsing network model. Parse time: " + seconds(since(begin)));
   configure(o, *config);
+  set_layer_types(o, *network);
+  const auto calibrator = read_calibration(o);
+  config->setInt8Calibrator(calibrator.get());
   add_profile(o, *builder, *network, *config, log);
   auto cache = read_timing_cache(o, *config);
   const auto start = Clock::now();
