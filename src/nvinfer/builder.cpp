@@ -7,6 +7,7 @@
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/plugin_op.h"
+#include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
 
 namespace tenon::nvinfer {
@@ -203,6 +204,19 @@ void set_debug_tensors(const Network& network, const Reports& reports, ir::Graph
   options.info[kDebugTensors] = marked;
 }
 
+/// What kREFIT and its relatives ask for.
+plan::Plan with_refit(plan::Plan plan, const Network& network, const BuilderConfig& config, const ir::Graph& graph,
+                      const builder::BuildOptions& options) {
+#if NV_TENSORRT_MAJOR >= 10
+  const bool strip = config.has(BuilderFlag::kSTRIP_PLAN), marked = config.has(BuilderFlag::kREFIT_INDIVIDUAL);
+  const bool refit = strip || marked || config.has(BuilderFlag::kREFIT) || config.has(BuilderFlag::kREFIT_IDENTICAL);
+#else
+  const bool strip = false, marked = false, refit = config.has(BuilderFlag::kREFIT);
+#endif
+  if (refit) make_refittable(plan, graph, network.refittable(graph, marked), options);
+  return strip ? stripped(plan) : plan;
+}
+
 void report_memory(const plan::Plan& plan, const Reports& reports) {
   int64_t weights = 0;
   for (ir::ValueId v = 0; v < plan.graph.value_count(); ++v)
@@ -250,7 +264,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
 #else
   (void)report_memory;
 #endif
-  return plan;
+  return with_refit(std::move(plan), network, config, graph, options);
 }
 
 IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept {

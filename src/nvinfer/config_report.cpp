@@ -34,7 +34,6 @@ void BuilderConfig::ignore(const char* setting, const char* why) const {
 
 void BuilderConfig::report_flags() const {
   const Ignored flags[] = {
-    {has(BuilderFlag::kREFIT), "kREFIT", "the engine's weights stay as they are"},
 #if TRT_UNTIL(10)
     {int8_calibrator_ != nullptr && !has(BuilderFlag::kINT8), "setInt8Calibrator", "kINT8 is not set"},
 #endif
@@ -50,7 +49,6 @@ void BuilderConfig::report_flags() const {
     {has(BuilderFlag::kINT4), "kINT4", "INT4 values come from quantize layers only"},
     {has(BuilderFlag::kFP4), "kFP4", "FP4 values come from quantize layers only"},
 #endif
-    {has(BuilderFlag::kSTRIP_PLAN), "kSTRIP_PLAN", "the plan keeps its weights"},
     {has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING", "a processor reads weights where they are"},
     {has(BuilderFlag::kSTRICT_NANS), "kSTRICT_NANS", "comparisons (max, min, ReLU) may drop a NaN"},
 #endif

@@ -6,6 +6,7 @@
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
 #include "nvinfer/plugin_op.h"
+#include "nvinfer/refit.h"
 
 namespace tenon::nvinfer {
 
@@ -97,8 +98,11 @@ IHostMemory* CudaEngine::serialize() const noexcept {
 }
 
 IExecutionContext* CudaEngine::create_context(bool with_memory) const noexcept {
-  return guard(reports_, "ICudaEngine::createExecutionContext",
-               [&]() -> IExecutionContext* { return new ExecutionContext(*this, with_memory); });
+  return guard(reports_, "ICudaEngine::createExecutionContext", [&]() -> IExecutionContext* {
+    require(!is_stripped(core_->plan()), ErrorCode::kInvalidArgument,
+            "the plan was stripped of its weights, refit the engine first");
+    return new ExecutionContext(*this, with_memory);
+  });
 }
 
 bool CudaEngine::setWeightStreamingBudgetV2(int64_t) noexcept {
@@ -108,9 +112,7 @@ bool CudaEngine::setWeightStreamingBudgetV2(int64_t) noexcept {
 }
 
 IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {
-  Reports(&logger).error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "createInferRefitter",
-                         "the engine was not built with kREFIT");
-  return nullptr;
+  return guard(Reports(&logger), "createInferRefitter", [&]() -> IRefitter* { return new Refitter(*this, &logger); });
 }
 
 ProfilingVerbosity CudaEngine::getProfilingVerbosity() const noexcept {

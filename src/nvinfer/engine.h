@@ -67,7 +67,9 @@ class CudaEngine final : public CudaEngineState {
 #else
   IExecutionContext* createExecutionContext() noexcept { return create_context(); }
 #endif
-  bool isRefittable() const noexcept { return false; }
+  bool isRefittable() const noexcept { return core_->plan().source != nullptr; }
+  /// Takes a plan with new weights; no context may be running.
+  void refit(plan::Plan plan) { core_->replace_plan(std::move(plan)); }
   const char* getName() const noexcept { return core_->plan().graph.name.c_str(); }
   int32_t getNbOptimizationProfiles() const noexcept;
   EngineCapability getEngineCapability() const noexcept { return static_cast<EngineCapability>(0); }

@@ -11,6 +11,8 @@ namespace tenon::nvinfer {
 class GraphOwner {
  public:
   virtual ir::Graph& graph_to_extend() = 0;
+  /// False once the network is deleted, for parsers that outlive it.
+  virtual std::shared_ptr<const bool> alive() const = 0;
   /// After nodes were added: finds them.
   virtual void adopt_new_nodes() = 0;
   virtual nvinfer1::ITensor* tensor(ir::ValueId value) = 0;

@@ -4,6 +4,7 @@
 
 #include "nvinfer/raise.h"
 #include "nvinfer/regions.h"
+#include "nvinfer/transformer_layers.h"
 #include "ops/op.h"
 #include "ops/trt/lower.h"
 
@@ -26,7 +27,7 @@ Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCre
   name_ = "Unnamed Network 0";
 }
 
-Network::~Network() = default;
+Network::~Network() { *alive_ = false; }
 
 bool Network::usingStronglyTyped() const noexcept {
 #if NV_TENSORRT_MAJOR >= 8
@@ -90,6 +91,12 @@ void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
   graph_.set_input(node, size_t(index), value);
   const ir::NodeId producer = graph_.value(value).producer;
   touch(producer != ir::kNone && producer > node ? 0 : node);
+}
+
+void Network::set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights) {
+  while (graph_.node(node).inputs.size() <= size_t(index)) graph_.add_node_input(node, ir::kNone);
+  graph_.set_input(node, size_t(index), graph_.add_constant(weights));
+  touch(node);
 }
 
 void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {

@@ -19,6 +19,8 @@ namespace tenon::nvinfer {
 
 class Loop;
 class Conditional;
+class Attention;
+struct RefitEntry;
 
 class Network final : public NetworkDefinitionState, public GraphOwner {
  public:
@@ -31,6 +33,10 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   const Reports& reports() const { return reports_; }
   /// A copy with core nodes only, forced types as casts: what a builder takes. Throws naming the layer.
   ir::Graph lowered() const;
+
+  /// Weights that constants of `lowered`, a graph that lowered() gave, hold; with `marked_only` those marked
+  /// refittable.
+  std::vector<RefitEntry> refittable(const ir::Graph& lowered, bool marked_only) const;
 
   // What loops and conditionals need.
   template <class L>
@@ -45,6 +51,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   const ir::Value& typed(ir::ValueId value);
   void touch(ir::NodeId node) { dirty_from_ = std::min(dirty_from_, node); }
   void set_input(ir::NodeId node, int32_t index, ITensor& tensor);
+  void set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights);
   void set_input_shape(ir::ValueId input, const ir::Dims& dims);
   void name_dimension(ir::ValueId input, int32_t index, const std::string& name);
   std::string dimension_name(ir::ValueId input, int32_t index) const;
@@ -66,6 +73,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   const char* keep(const std::string& text) const { return texts_.insert(text).first->c_str(); }
   void adopt_new_nodes() override;
   ir::Graph& graph_to_extend() override { return graph_; }
+  std::shared_ptr<const bool> alive() const override { return alive_; }
   std::shared_ptr<const ops::trt::PluginSource> make_plugin(const PluginRequest& request) override;
 
   // Inputs and outputs.
@@ -230,6 +238,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   float scale_of(ir::ValueId value) const;
   Layer& layer_of(ir::NodeId node);
 
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   IBuilder& builder_;
   Reports reports_;
   NetworkDefinitionCreationFlags flags_;
@@ -243,6 +252,9 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::vector<std::unique_ptr<Loop>> loops_;
 #if NV_TENSORRT_MAJOR >= 8
   std::vector<std::unique_ptr<Conditional>> conditionals_;
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+  std::vector<std::unique_ptr<Attention>> attentions_;
 #endif
   std::map<ir::ValueId, ir::DType> forced_types_;
   std::set<ir::ValueId> debug_tensors_;

@@ -1,5 +1,6 @@
 // INetworkDefinition's layers that came with TensorRT 11.
 #include "nvinfer/network_add.h"
+#include "nvinfer/transformer_layers.h"
 
 #if NV_TENSORRT_MAJOR >= 11
 namespace tenon::nvinfer {
@@ -32,40 +33,64 @@ INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale,
   });
 }
 
-IAttention* Network::addAttention(ITensor&, ITensor&, ITensor&, AttentionNormalizationOp, bool) noexcept {
-  return guard(reports_, "INetworkDefinition::addAttention",
-               [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
+IRotaryEmbeddingLayer* Network::addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved,
+                                                   int32_t dim) noexcept {
+  return guard(reports_, "INetworkDefinition::addRotaryEmbedding", [&]() -> IRotaryEmbeddingLayer* {
+    auto* layer = add<RotaryEmbeddingLayer>("trt.RotaryEmbedding", LayerType::kROTARY_EMBEDDING, {&input, &cos, &sin});
+    layer->setInterleaved(interleaved);
+    layer->setRotaryEmbeddingDim(dim);
+    return layer;
+  });
 }
 
-IAttention* Network::addAttentionV2(ITensor&, ITensor&, ITensor&, AttentionNormalizationOp, CausalMaskKind) noexcept {
-  return guard(reports_, "INetworkDefinition::addAttentionV2",
-               [&]() -> IAttention* { fail(ErrorCode::kUnsupported, "attention made by hand"); });
+IDynamicQuantizeLayer* Network::addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type,
+                                                     DataType scale_type) noexcept {
+  return guard(reports_, "INetworkDefinition::addDynamicQuantizeV2", [&]() -> IDynamicQuantizeLayer* {
+    auto* layer = add<DynamicQuantizeLayerFields>("trt.DynamicQuantize", LayerType::kDYNAMIC_QUANTIZE, {&input}, 2);
+    layer->setBlockShape(block);
+    layer->setToType(type);
+    layer->setScaleType(scale_type);
+    return layer;
+  });
 }
 
-IRotaryEmbeddingLayer* Network::addRotaryEmbedding(ITensor&, ITensor&, ITensor&, bool, int32_t) noexcept {
-  return guard(reports_, "INetworkDefinition::addRotaryEmbedding",
-               [&]() -> IRotaryEmbeddingLayer* { fail(ErrorCode::kUnsupported, "rotary embedding made by hand"); });
+IKVCacheUpdateLayer* Network::addKVCacheUpdate(ITensor& cache, ITensor& update, ITensor& indices,
+                                               KVCacheMode mode) noexcept {
+  return guard(reports_, "INetworkDefinition::addKVCacheUpdate", [&]() -> IKVCacheUpdateLayer* {
+    auto* layer = add<KVCacheUpdateLayer>("trt.KVCacheUpdate", LayerType::kKVCACHE_UPDATE, {&cache, &update, &indices});
+    layer->setCacheMode(mode);
+    return layer;
+  });
 }
 
-IDynamicQuantizeLayer* Network::addDynamicQuantizeV2(ITensor&, const Dims&, DataType, DataType) noexcept {
-  return guard(reports_, "INetworkDefinition::addDynamicQuantizeV2",
-               [&]() -> IDynamicQuantizeLayer* { fail(ErrorCode::kUnsupported, "dynamic quantization"); });
+IMoELayer* Network::addMoE(ITensor& states, ITensor& experts, ITensor& scores) noexcept {
+  return guard(reports_, "INetworkDefinition::addMoE", [&]() -> IMoELayer* {
+    return add<MoELayer>("trt.MoE", LayerType::kMOE, {&states, &experts, &scores});
+  });
 }
 
-IKVCacheUpdateLayer* Network::addKVCacheUpdate(ITensor&, ITensor&, ITensor&, KVCacheMode) noexcept {
-  return guard(reports_, "INetworkDefinition::addKVCacheUpdate",
-               [&]() -> IKVCacheUpdateLayer* { fail(ErrorCode::kUnsupported, "cache updates made by hand"); });
+IAttention* Network::addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
+                                  bool causal) noexcept {
+  return addAttentionV2(q, k, v, op, causal ? CausalMaskKind::kUPPER_LEFT : CausalMaskKind::kNONE);
 }
 
-IMoELayer* Network::addMoE(ITensor&, ITensor&, ITensor&) noexcept {
-  return guard(reports_, "INetworkDefinition::addMoE",
-               [&]() -> IMoELayer* { fail(ErrorCode::kUnsupported, "mixtures of experts made by hand"); });
+IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
+                                    CausalMaskKind kind) noexcept {
+  return guard(reports_, "INetworkDefinition::addAttentionV2", [&]() -> IAttention* {
+    auto* layer = add<AttentionLayer>("trt.Attention", LayerType::kATTENTION_OUTPUT, {&q, &k, &v});
+    attentions_.push_back(std::make_unique<Attention>(*layer, reports_));
+    layer->attention = attentions_.back().get();
+    attentions_.back()->setNormalizationOperation(op);
+    attentions_.back()->setCausalKind(kind);
+    return attentions_.back().get();
+  });
 }
 
 IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*,
                                                  int64_t) noexcept {
-  return guard(reports_, "INetworkDefinition::addDistCollective",
-               [&]() -> IDistCollectiveLayer* { fail(ErrorCode::kUnsupported, "collectives need several devices"); });
+  return guard(reports_, "INetworkDefinition::addDistCollective", [&]() -> IDistCollectiveLayer* {
+    fail(ErrorCode::kUnsupported, "collective operations need NCCL and several devices, there is one");
+  });
 }
 
 }  // namespace tenon::nvinfer

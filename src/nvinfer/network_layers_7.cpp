@@ -1,5 +1,6 @@
 // INetworkDefinition's layers that only levels up to 9, or level 7 alone, have.
 #include "nvinfer/network_add.h"
+#include "nvinfer/recurrent_layers.h"
 
 #if TRT_UNTIL(8)
 namespace tenon::nvinfer {
@@ -33,9 +34,14 @@ IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs
   });
 }
 
-IRNNv2Layer* Network::addRNNv2(ITensor&, int32_t, int32_t, int32_t, RNNOperation) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNNv2",
-               [&]() -> IRNNv2Layer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
+IRNNv2Layer* Network::addRNNv2(ITensor& input, int32_t layers, int32_t hidden, int32_t longest,
+                               RNNOperation op) noexcept {
+  return guard(reports_, "INetworkDefinition::addRNNv2", [&]() -> IRNNv2Layer* {
+    auto* layer = add<RNNv2Layer>("trt.RNNv2", LayerType::kRNN_V2, {&input}, op == RNNOperation::kLSTM ? 3 : 2);
+    layer->setOperation(op);
+    layer->set_sizes(layers, hidden, longest);
+    return layer;
+  });
 }
 
 #if TRT_UNTIL(7)
@@ -44,10 +50,18 @@ IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, bool transpose_a, I
   return addMatrixMultiply(a, op(transpose_a), b, op(transpose_b));
 }
 
-IRNNLayer* Network::addRNN(ITensor&, int32_t, size_t, int32_t, RNNOperation, RNNInputMode, RNNDirection, Weights,
-                           Weights) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNN",
-               [&]() -> IRNNLayer* { fail(ErrorCode::kUnsupported, "recurrent layers made by hand"); });
+IRNNLayer* Network::addRNN(ITensor& input, int32_t layers, size_t hidden, int32_t longest, RNNOperation op,
+                           RNNInputMode mode, RNNDirection direction, Weights weights, Weights bias) noexcept {
+  return guard(reports_, "INetworkDefinition::addRNN", [&]() -> IRNNLayer* {
+    auto* layer = add<RNNLayer>("trt.RNNv2", LayerType::kRNN, {&input}, op == RNNOperation::kLSTM ? 3 : 2);
+    layer->setOperation(op);
+    layer->setInputMode(mode);
+    layer->setDirection(direction);
+    layer->setWeights(weights);
+    layer->setBias(bias);
+    layer->set_sizes(layers, static_cast<int64_t>(hidden), longest);
+    return layer;
+  });
 }
 
 void Network::refuse_formula(const IOutputDimensionsFormula* formula) noexcept {

@@ -124,9 +124,16 @@ IUnsqueezeLayer* Network::addUnsqueeze(ITensor& input, ITensor& axes) noexcept {
   });
 }
 
-IDynamicQuantizeLayer* Network::addDynamicQuantize(ITensor&, int32_t, int32_t, DataType, DataType) noexcept {
-  return guard(reports_, "INetworkDefinition::addDynamicQuantize",
-               [&]() -> IDynamicQuantizeLayer* { fail(ErrorCode::kUnsupported, "dynamic quantization"); });
+IDynamicQuantizeLayer* Network::addDynamicQuantize(ITensor& input, int32_t axis, int32_t block, DataType type,
+                                                   DataType scale_type) noexcept {
+  return guard(reports_, "INetworkDefinition::addDynamicQuantize", [&]() -> IDynamicQuantizeLayer* {
+    auto* layer = add<DynamicQuantizeLayerFields>("trt.DynamicQuantize", LayerType::kDYNAMIC_QUANTIZE, {&input}, 2);
+    layer->setAxis(axis);
+    layer->setBlockSize(block);
+    layer->setToType(type);
+    layer->setScaleType(scale_type);
+    return layer;
+  });
 }
 
 ICumulativeLayer* Network::addCumulative(ITensor& input, ITensor& axis, CumulativeOperation op, bool exclusive,

@@ -103,6 +103,16 @@ std::vector<std::shared_ptr<const PluginOp>> plugins_of(const ir::Graph& graph) 
   return found;
 }
 
+void share_plugins(const ir::Graph& from, ir::Graph& to) {
+  std::map<std::string, std::shared_ptr<const ops::CustomOp>> live;
+  for_each_node(const_cast<ir::Graph&>(from), "Custom",
+                [&](ir::Graph& g, ir::NodeId n) { live[g.node(n).name] = ops::custom_attrs(g.node(n).attrs).live; });
+  for_each_node(to, "Custom", [&](ir::Graph& g, ir::NodeId n) {
+    if (auto it = live.find(g.node(n).name); it != live.end())
+      ops::edit_custom_attrs(g.node(n).attrs).live = it->second;
+  });
+}
+
 void initialize_plugins(const ir::Graph& graph) {
   for (const auto& op : plugins_of(graph)) op->object().initialize();
 }

@@ -7,6 +7,7 @@
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/plugin_op.h"
+#include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
 
 namespace tenon::nvinfer {
@@ -48,11 +49,9 @@ ISerializationConfig* CudaEngine::createSerializationConfig() noexcept {
 }
 
 IHostMemory* CudaEngine::serializeWithConfig(ISerializationConfig& config) const noexcept {
-  if (config.getFlags() != 0) {
-    reports_.log(ILogger::Severity::kWARNING,
-                 "ICudaEngine::serializeWithConfig: the plan keeps all weights, flags are not honoured");
-  }
-  return serialize();
+  if (!((config.getFlags() >> static_cast<uint32_t>(SerializationFlag::kEXCLUDE_WEIGHTS)) & 1U)) return serialize();
+  return guard(reports_, "ICudaEngine::serializeWithConfig",
+               [&]() -> IHostMemory* { return new HostMemory(plan::serialize(stripped(core_->plan()))); });
 }
 #endif
 
@@ -89,6 +88,7 @@ bool Runtime::setMaxThreads(int32_t threads) noexcept {
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
   load_plugins(plan.graph, batch_rule(plan), factory);
+  if (plan.source) share_plugins(plan.graph, *plan.source);
   runtime::EngineOptions options;
   options.backend = &default_backend();
 #if NV_TENSORRT_MAJOR >= 8

@@ -36,8 +36,9 @@ struct Plan {
   ir::Graph graph;                           ///< compacted: node ids are 0… in execution order
   std::vector<Profile> profiles;             ///< at least one
   std::vector<std::vector<Choice>> choices;  ///< [profile][node]
-  std::string device;                        ///< fingerprint of the device that the choices were timed on
-  std::map<std::string, std::string> info;   ///< builder version, options, model name: for the inspector
+  std::shared_ptr<ir::Graph> source;  ///< the graph that was optimised, in plans whose weights may change; or null
+  std::string device;                 ///< fingerprint of the device that the choices were timed on
+  std::map<std::string, std::string> info;  ///< builder version, options, model name: for the inspector
 };
 
 /// The bytes of a plan file.

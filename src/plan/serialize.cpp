@@ -25,7 +25,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 32);
 
-enum class SectionId : uint32_t { kInfo = 1, kGraph = 2, kProfiles = 3, kChoices = 4, kWeights = 5 };
+enum class SectionId : uint32_t { kInfo = 1, kGraph = 2, kProfiles = 3, kChoices = 4, kWeights = 5, kSource = 6 };
 struct Section {
   SectionId id;
   uint32_t crc;
@@ -45,6 +45,8 @@ std::string_view name(SectionId id) {
       return "choices";
     case SectionId::kWeights:
       return "weights";
+    case SectionId::kSource:
+      return "source";
   }
   return "unknown";
 }
@@ -119,6 +121,11 @@ Plan read_sections(const std::map<SectionId, Reader>& readers, const FindWeights
     return def ? def->attrs : nullptr;
   };
   plan.graph = read_graph(graph, find, schema, std::make_shared<ir::SymbolTable>());
+  if (auto it = readers.find(SectionId::kSource); it != readers.end()) {
+    Reader source = it->second;
+    plan.source = std::make_shared<ir::Graph>(read_graph(source, find, schema, std::make_shared<ir::SymbolTable>()));
+    if (plan.source->inputs.size() != plan.graph.inputs.size()) source.corrupt("its inputs are not those of the graph");
+  }
   Reader profiles = at(SectionId::kProfiles);
   for (size_t n = profiles.count(8); n > 0; --n) {
     Profile p;
@@ -204,7 +211,9 @@ std::vector<std::byte> serialize(const Plan& plan) {
   Writer& info = parts[SectionId::kInfo];
   info.text(plan.device);
   write_text_map(info, plan.info);
-  write_graph(parts[SectionId::kGraph], plan.graph, [&](const ir::Tensor& t) { return weights.place(t); });
+  const auto place = [&](const ir::Tensor& t) { return weights.place(t); };
+  write_graph(parts[SectionId::kGraph], plan.graph, place);
+  if (plan.source) write_graph(parts[SectionId::kSource], *plan.source, place);
   Writer& profiles = parts[SectionId::kProfiles];
   profiles.put(uint32_t(plan.profiles.size()));
   for (const Profile& p : plan.profiles) {

@@ -71,6 +71,10 @@ std::map<ir::ValueId, ir::Tensor> Context::shape_values() const {
 }
 
 const Program& Context::prepare() {
+  if (generation_ != engine_->generation()) {
+    generation_ = engine_->generation();
+    stale_ = true;
+  }
   if (!stale_ && engine_->shape_inputs().empty()) return *program_;
   std::vector<ir::Dims> dims;
   for (size_t i = 0; i < dims_.size(); ++i) {

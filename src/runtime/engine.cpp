@@ -83,6 +83,24 @@ void Engine::find_shape_inputs() {
   }
 }
 
+void Engine::replace_plan(plan::Plan plan) {
+  const auto same = [](const ir::Graph& a, const std::vector<ir::ValueId>& x, const ir::Graph& b,
+                       const std::vector<ir::ValueId>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), [&](ir::ValueId v, ir::ValueId w) {
+      return a.value(v).name == b.value(w).name && a.value(v).dtype == b.value(w).dtype;
+    });
+  };
+  require(same(plan.graph, plan.graph.inputs, plan_.graph, plan_.graph.inputs) &&
+              same(plan.graph, plan.graph.outputs, plan_.graph, plan_.graph.outputs) &&
+              plan.profiles.size() == plan_.profiles.size(),
+          ErrorCode::kInvalidArgument, "the plan has other inputs, outputs or profiles than the engine");
+  std::lock_guard lock(mutex_);
+  plan_ = std::move(plan);
+  cache_.clear();
+  weights_ = std::make_unique<PackedWeights>();
+  ++generation_;
+}
+
 std::optional<size_t> Engine::find_io(std::string_view name) const {
   for (size_t i = 0; i < io_.size(); ++i)
     if (io_[i].name == name) return i;

@@ -62,6 +62,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// Inputs whose elements decide shapes; their values are read when a context prepares.
   const std::vector<size_t>& shape_inputs() const { return shape_inputs_; }
   WeightCache& weights() const { return *weights_; }
+  /// Takes a plan of the same inputs, outputs and profiles, e.g. with other weights. Contexts prepare again at their
+  /// next run; none may be preparing or running now.
+  void replace_plan(plan::Plan plan);
+  uint64_t generation() const { return generation_; }  ///< grows with every replace_plan
 
  private:
   Engine(plan::Plan plan, const EngineOptions& options);
@@ -82,7 +86,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     uint64_t used;
   };
   std::vector<Cached> cache_;
-  uint64_t clock_ = 0;
+  uint64_t clock_ = 0, generation_ = 0;
 };
 
 /// Called after each layer that ran: its name, kernel and time in milliseconds.
@@ -158,6 +162,7 @@ class Context {
   LayerProfiler profiler_;
   std::shared_ptr<const Program> program_;
   bool stale_ = true;
+  uint64_t generation_ = 0;
   const Device* device_;  // null: the host
   std::shared_ptr<void> arena_, host_workspace_;
   MemoryAllocator allocate_;

@@ -268,6 +268,13 @@ void test_parser(KeepingLogger& logger, char const* library) {
            parser->getError(0)->code() == nvonnxparser::ErrorCode::kUNSUPPORTED_NODE);
     logger.errors.clear();
   }
+  {  // a parser that outlives its network says so
+    std::unique_ptr<INetworkDefinition> network(builder->createNetworkV2(0));
+    std::unique_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(*network, logger));
+    network.reset();
+    EXPECT(!parser->parse(kModel.data(), kModel.size()) && logger.errors.back().find("deleted") != std::string::npos);
+    logger.errors.clear();
+  }
   void* handle = getPluginRegistry()->loadLibrary(library);  // its Stretch is in namespace acme
   EXPECT(handle != nullptr && getPluginRegistry()->getPluginCreator("Stretch", "3", "acme") != nullptr);
   {

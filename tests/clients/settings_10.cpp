@@ -32,18 +32,16 @@ struct Build {
   std::vector<float> weights = std::vector<float>(16 * 8 * 3 * 3);
   IConvolutionLayer* conv = nullptr;
 
-  explicit Build(bool depthwise = false) {
+  explicit Build(NetworkDefinitionCreationFlags flags = 0) {
     builder.reset(createInferBuilder(logger));
-    network.reset(builder->createNetworkV2(0));
+    network.reset(builder->createNetworkV2(flags));
     config.reset(builder->createBuilderConfig());
     for (size_t i = 0; i < weights.size(); ++i) {
       weights[i] = std::sin(static_cast<float>(i)) * 0.1F;
     }
     ITensor* x = network->addInput("x", DataType::kFLOAT, Dims4{1, 8, 16, 16});
-    int64_t const maps = depthwise ? 8 : 16;
-    Weights const kernel{DataType::kFLOAT, weights.data(), depthwise ? 8 * 9 : 16 * 8 * 9};
-    conv = network->addConvolutionNd(*x, maps, DimsHW{3, 3}, kernel, Weights{DataType::kFLOAT, nullptr, 0});
-    conv->setNbGroups(depthwise ? 8 : 1);
+    conv = network->addConvolutionNd(*x, 16, DimsHW{3, 3}, Weights{DataType::kFLOAT, weights.data(), 16 * 8 * 9},
+                                     Weights{DataType::kFLOAT, nullptr, 0});
     conv->setName("conv");
     conv->setPaddingNd(DimsHW{1, 1});
     ITensor* y = network->addActivation(*conv->getOutput(0), ActivationType::kRELU)->getOutput(0);
@@ -192,18 +190,18 @@ void effects() {
 
 // Kernel timing: the cache, its entries, and errors when they are missing.
 void timing() {
-  Build b(true);  // several kernels do depthwise convolutions
+  Build b;
   std::unique_ptr<ITimingCache> cache(b.config->createTimingCache(nullptr, 0));
   EXPECT(cache != nullptr && b.config->setTimingCache(*cache, false) && b.config->getTimingCache() == cache.get());
   b.config->setFlag(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
   EXPECT(b.engine() == nullptr && b.logger.has("timing cache"));
   b.config->clearFlag(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
   b.config->setFlag(BuilderFlag::kEDITABLE_TIMING_CACHE);
-  b.config->setMaxNbTactics(3);
+  b.config->setMaxNbTactics(2);
   b.config->setAvgTimingIterations(3);
   EXPECT(b.engine() != nullptr);
   int64_t const count = cache->queryKeys(nullptr, 0);
-  EXPECT(count >= 2);
+  EXPECT(count >= 1 && count <= 4);  // two kernels a node
   std::vector<TimingCacheKey> keys(static_cast<size_t>(count));
   EXPECT(cache->queryKeys(keys.data(), count) == count);
   // The entry that is made slowest is not chosen, whichever it is.

@@ -60,7 +60,7 @@ bool Parser::attempt(Code code, Body body) {
   return false;
 }
 
-onnx::Model Parser::read(const void* model, size_t size, const char* path) const {
+onnx::Model onnx_model(const void* model, size_t size, const char* path) {
   return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path));
 }
 
@@ -79,15 +79,29 @@ void Parser::report_flags() const {
 #endif
 }
 
+void set_initializer(onnx::Model& model, const char* name, const void* data, size_t size) {
+  need(name, "name");
+  need(data, "data");
+  for (onnx::NamedTensor& known : model.graph.initializers) {
+    if (known.name != name) continue;
+    require(static_cast<size_t>(known.tensor.bytes()) == size, ErrorCode::kShapeMismatch, "initializer '", name,
+            "' has ", known.tensor.bytes(), " bytes, ", size, " are given");
+    const auto* bytes = static_cast<const std::byte*>(data);
+    known.tensor = ir::Tensor(known.tensor.dtype(), known.tensor.dims(), std::shared_ptr<const void>(), {bytes, size});
+    return;
+  }
+  fail(ErrorCode::kInvalidArgument, "the model has no initializer '", name, "'");
+}
+
 bool Parser::take(const onnx::Model& model) {
   require(
       !implicit_, ErrorCode::kInvalidArgument,
       "the network has an implicit batch dimension; ONNX models need NetworkDefinitionCreationFlag::kEXPLICIT_BATCH");
   report_flags();
   std::vector<importer::ImportError> found =
-      importer::import_onnx_into(model, network_.graph_to_extend(), with_plugins(network_));
+      importer::import_onnx_into(model, network().graph_to_extend(), with_plugins(network()));
   for (const importer::ImportError& error : found) keep(error, code_of(error.code));
-  network_.adopt_new_nodes();
+  network().adopt_new_nodes();
   return found.empty();
 }
 
@@ -97,11 +111,11 @@ bool Parser::parseFromFile(const char* file, int32_t) {
 
 #if NV_TENSORRT_MAJOR >= 8
 bool Parser::parse(const void* model, size_t size, const char* path) {
-  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(read(model, size, path)); });
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(onnx_model(model, size, path)); });
 }
 #else
 bool Parser::parse(const void* model, size_t size) {
-  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(read(model, size, nullptr)); });
+  return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] { return take(onnx_model(model, size, nullptr)); });
 }
 #endif
 
@@ -122,11 +136,11 @@ const nvonnxparser::IParserError* Parser::getError(int32_t index) const {
 bool Parser::supports(const void* bytes, size_t size, const char* path, std::vector<Part>& parts) {
   parts.clear();
   return attempt(Code::kMODEL_DESERIALIZE_FAILED, [&] {
-    const onnx::Model model = read(bytes, size, path);
+    const onnx::Model model = onnx_model(bytes, size, path);
     ir::Graph aside;
     std::set<int64_t> failed;
     bool whole = true;
-    for (const importer::ImportError& error : importer::import_onnx_into(model, aside, with_plugins(network_))) {
+    for (const importer::ImportError& error : importer::import_onnx_into(model, aside, with_plugins(network()))) {
       keep(error, code_of(error.code));
       failed.insert(error.node);
       whole = false;
@@ -142,11 +156,12 @@ bool Parser::supports(const void* bytes, size_t size, const char* path, std::vec
 
 #if NV_TENSORRT_MAJOR >= 10
 const ITensor* Parser::getLayerOutputTensor(const char* name, int64_t index) {
-  const ir::Graph& graph = network_.graph_to_extend();
-  for (ir::NodeId n = 0; name && n < graph.node_count(); ++n) {
+  if (!*alive_ || !name || index < 0) return nullptr;
+  const ir::Graph& graph = known_.graph_to_extend();
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n) {
     const ir::Node& node = graph.node(n);
-    if (!node.alive || node.name != name || index < 0 || size_t(index) >= node.outputs.size()) continue;
-    return network_.tensor(node.outputs[size_t(index)]);
+    if (node.alive && node.name == name && size_t(index) < node.outputs.size())
+      return known_.tensor(node.outputs[size_t(index)]);
   }
   return nullptr;
 }
@@ -173,23 +188,13 @@ int64_t* Parser::getSubgraphNodes(int64_t index, int64_t& length) {
 #if NV_TENSORRT_MAJOR >= 11
 bool Parser::loadModelProto(const void* model, size_t size, const char* path) {
   return attempt(Code::kMODEL_DESERIALIZE_FAILED,
-                 [&] { return loaded_ = std::make_unique<onnx::Model>(read(model, size, path)), true; });
+                 [&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path)), true; });
 }
 
 bool Parser::loadInitializer(const char* name, const void* data, size_t size) {
   return attempt(Code::kINVALID_VALUE, [&] {
-    require(loaded_ && name && data, ErrorCode::kInvalidArgument,
-            "loadInitializer needs a loaded model, a name and data");
-    for (onnx::NamedTensor& known : loaded_->graph.initializers) {
-      if (known.name != name) continue;
-      require(static_cast<size_t>(known.tensor.bytes()) == size, ErrorCode::kShapeMismatch, "initializer '", name,
-              "' has ", known.tensor.bytes(), " bytes, ", size, " are given");
-      const auto* bytes = static_cast<const std::byte*>(data);
-      known.tensor =
-          ir::Tensor(known.tensor.dtype(), known.tensor.dims(), std::shared_ptr<const void>(), {bytes, size});
-      return true;
-    }
-    fail(ErrorCode::kInvalidArgument, "the model has no initializer '", name, "'");
+    require(loaded_ != nullptr, ErrorCode::kInvalidArgument, "no model is loaded");
+    return set_initializer(*loaded_, name, data, size), true;
   });
 }
 
@@ -217,11 +222,5 @@ TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32
 
 TENSORRTAPI int32_t getNvOnnxParserVersion() { return NV_ONNX_PARSER_VERSION; }
 TENSORRTAPI int32_t TRT_LEVEL_NAME(tenonOnnxParser)(int32_t version) { return version; }
-
-TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void*, void* logger, int32_t) {
-  tenon::nvinfer::Reports(static_cast<nvinfer1::ILogger*>(logger))
-      .error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "createParserRefitter", "engines are not refittable");
-  return nullptr;
-}
 
 }  // extern "C"

@@ -35,11 +35,16 @@ class ParserError final : public nvonnxparser::IParserError {
   std::string text_;
 };
 
+/// A model in memory; external data lies beside the file `path`, which may be null.
+onnx::Model onnx_model(const void* model, size_t size, const char* path);
+/// Lets an initializer read the caller's memory. Throws if the model has none of that name and size.
+void set_initializer(onnx::Model& model, const char* name, const void* data, size_t size);
+
 class Parser final : public nvonnxparser::IParser {
  public:
   /// `implicit`: the network has an implicit batch dimension, which ONNX models lack.
   Parser(GraphOwner& network, bool implicit, ILogger* logger)
-      : network_(network), implicit_(implicit), reports_(logger) {}
+      : known_(network), alive_(network.alive()), implicit_(implicit), reports_(logger) {}
 
 #if NV_TENSORRT_MAJOR >= 8
   bool parse(const void* model, size_t size, const char* path) override;
@@ -92,7 +97,6 @@ class Parser final : public nvonnxparser::IParser {
 
  private:
   using Part = std::pair<std::vector<size_t>, bool>;
-  onnx::Model read(const void* model, size_t size, const char* path) const;
   /// Logs a warning for every flag that changes nothing.
   void report_flags() const;
   /// Imports into the network; errors are kept and logged.
@@ -103,7 +107,14 @@ class Parser final : public nvonnxparser::IParser {
   template <class Body>
   bool attempt(nvonnxparser::ErrorCode code, Body body);
 
-  GraphOwner& network_;
+  /// Throws kInvalidArgument if the network was deleted.
+  GraphOwner& network() const {
+    require(*alive_, ErrorCode::kInvalidArgument, "the parser's network was deleted");
+    return known_;
+  }
+
+  GraphOwner& known_;
+  std::shared_ptr<const bool> alive_;
   bool implicit_;
   Reports reports_;
   std::deque<ParserError> errors_;

@@ -6,7 +6,7 @@
 namespace tenon::ops::trt {
 namespace {
 
-constexpr int kOpset = 22;
+constexpr int kOpset = 24;
 
 /// Lets an ONNX import rule work for a LowerContext.
 class RuleContext final : public ImportContext {
@@ -39,7 +39,9 @@ class RuleContext final : public ImportContext {
   std::vector<float> attr_floats(std::string_view name, std::vector<float> fallback) const override {
     return get<std::vector<float>>(name, std::move(fallback));
   }
-  std::vector<std::string> attr_strings(std::string_view) const override { return {}; }
+  std::vector<std::string> attr_strings(std::string_view name) const override {
+    return get<std::vector<std::string>>(name, {});
+  }
   std::optional<Tensor> attr_tensor(std::string_view) const override { return {}; }
   DType attr_dtype(std::string_view name, DType fallback) const override { return get<DType>(name, fallback); }
   std::shared_ptr<ir::Graph> attr_graph(std::string_view name, std::vector<ValueId>&,

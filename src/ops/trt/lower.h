@@ -20,7 +20,7 @@ namespace tenon::ops::trt {
 using ir::ValueId;
 using Ints = std::vector<int64_t>;
 /// An ONNX attribute.
-using Value = std::variant<int64_t, float, std::string, Ints, std::vector<float>, DType>;
+using Value = std::variant<int64_t, float, std::string, Ints, std::vector<float>, std::vector<std::string>, DType>;
 using Values = std::map<std::string, Value, std::less<>>;
 
 /// What the rule of one layer sees and does.
@@ -49,7 +49,7 @@ class LowerContext {
   ValueId ints(const Ints& values) { return constant(Tensor::vector_i64(values)); }
   /// A number of type `type`, rank 0.
   ValueId scalar(DType type, double value);
-  /// The nodes that ONNX operator `op` of opset 22 stands for; its first output.
+  /// The nodes that ONNX operator `op` of opset 24 stands for; its first output.
   ValueId onnx(std::string_view op, std::vector<ValueId> inputs, Values attributes = {}) {
     return onnx_n(op, std::move(inputs), std::move(attributes), 1)[0];
   }

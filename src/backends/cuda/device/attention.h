@@ -31,8 +31,8 @@ struct AttentionParams {
 inline constexpr int kMaxSimtSize = 512;
 cudaError_t attention_simt(Elem type, const AttentionParams& p, cudaStream_t stream);
 
-/// How a block shares queries and keys: by the number of queries, with four warps, or with eight.
-enum class AttentionTile : int { kRows16, kRows32, kRows64, kRows128, kRows128Warps8 };
+/// How a block of four warps shares queries and keys.
+enum class AttentionTile : int { kRows16, kRows32, kRows64, kRows128 };
 struct AttentionTileShape {
   int warps_m, warps_k;  ///< warps beside each other along queries and keys
   int tiles, keys;       ///< of one warp: tiles of 16 queries, and keys a step
@@ -40,9 +40,9 @@ struct AttentionTileShape {
   constexpr int step() const { return warps_k * keys; }
 };
 /// Sizes of heads that are compiled; others are padded to the next one.
-constexpr int padded_head_size(int size) { return size <= 64 ? 64 : 128; }
+constexpr int padded_head_size(int size) { return (size + 31) / 32 * 32; }
 constexpr AttentionTileShape shape_of(AttentionTile t, int padded) {
-  constexpr AttentionTileShape kShapes[] = {{1, 4, 1, 32}, {2, 2, 1, 64}, {4, 1, 1, 64}, {4, 1, 2, 64}, {8, 1, 1, 64}};
+  constexpr AttentionTileShape kShapes[] = {{1, 4, 1, 32}, {2, 2, 1, 64}, {4, 1, 1, 64}, {4, 1, 2, 64}};
   AttentionTileShape shape = kShapes[int(t)];
   if (t == AttentionTile::kRows128 && padded > 64) shape.keys = 32;  // as many as registers hold
   return shape;

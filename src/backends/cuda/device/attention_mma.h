@@ -16,20 +16,17 @@ namespace tenon::cuda {
 
 inline constexpr float kLog2e = 1.4426950408889634f;
 
-template <int kSize_, AttentionTile kTile, bool kMasked_>
+template <int kSize_, AttentionTile kTile>
 struct AttentionShape {
-  static constexpr bool kMasked = kMasked_;
   static constexpr AttentionTileShape kShape = shape_of(kTile, kSize_);
   static constexpr int kSize = kSize_, kWarpsM = kShape.warps_m, kWarpsK = kShape.warps_k, kTiles = kShape.tiles;
   static constexpr int kKeys = kShape.keys, kRows = kShape.rows(), kStep = kShape.step();
   static constexpr int kThreads = kWarpsM * kWarpsK * 32;
   static constexpr int kPitch = kSize + 8;        // elements between staged rows: no bank conflicts in ldmatrix
   static constexpr int kResultPitch = kSize + 8;  // floats between rows of partial results
-  static constexpr int kChunks = kSize / 8, kStagedRows = kThreads / kChunks;  // rows that a block copies at once
   static constexpr int kStageElements = kStep * kPitch;
   static constexpr int kSumsAt = attention_sums_at(kShape, kSize);
   static constexpr int kSharedBytes = attention_shared_bytes(kShape, kSize);
-  static_assert(kThreads % kChunks == 0 && kStep % kStagedRows == 0);
 };
 
 /// A warp's queries: fragments of q, scores of one step, sums of the values so far.
@@ -61,33 +58,21 @@ __device__ __forceinline__ void load_queries(AttentionState<S>& st, const T* q, 
     }
 }
 
-/// Copies rows of keys or values to shared memory, a step at a time; what lies outside becomes zero.
+/// Starts copying keys [first, first + kStep) of `size` elements; what lies outside becomes zero.
 template <class T, class S>
-struct RowStream {
-  const T *base, *from;  ///< this thread's piece of the next step's first row
-  int64_t stride;
-  int row, column, keys;  ///< of that piece; column beyond the rows where there is none
-  __device__ __forceinline__ RowStream(const T* rows, int64_t row_stride, int size, int key_count)
-      : base(rows), stride(row_stride), row(threadIdx.x / S::kChunks), column(threadIdx.x % S::kChunks * 8) {
-    from = base + row * stride + column;
-    keys = column < size ? key_count : 0;
-  }
-  /// Starts copying the next step; `row` is then that of the step after.
-  __device__ __forceinline__ void stage(T* to) {
-    T* place = to + threadIdx.x / S::kChunks * S::kPitch + column;
+__device__ __forceinline__ void stage_rows(T* to, const T* from, int64_t stride, int size, int first, int keys) {
+  constexpr int kChunks = S::kSize / 8;
 #pragma unroll
-    for (int i = 0; i < S::kStep / S::kStagedRows; ++i) {
-      const bool valid = row + i * S::kStagedRows < keys;
-      copy_async(place + i * S::kStagedRows * S::kPitch, valid ? from + i * S::kStagedRows * stride : base, valid);
-    }
-    from += S::kStep * stride;
-    row += S::kStep;
+  for (int n = threadIdx.x; n < S::kStep * kChunks; n += S::kThreads) {
+    const int row = n / kChunks, column = n % kChunks * 8;
+    const bool valid = first + row < keys && column < size;
+    copy_async(to + row * S::kPitch + column, valid ? from + (first + row) * stride + column : from, valid);
   }
-};
+}
 
 /// scores = q k' of this warp's keys, staged at `k`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k) {
+__device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k, int size) {
   const int lane = threadIdx.x % 32;
   const T* row = k + (lane % 8 + lane / 16 * 8) * S::kPitch + lane / 8 % 2 * 8;
 #pragma unroll
@@ -98,6 +83,7 @@ __device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k)
       for (int e = 0; e < 4; ++e) st.scores[m][n][e] = 0;
 #pragma unroll
   for (int d = 0; d < S::kSize / 16; ++d) {
+    if (d * 16 >= size) break;
 #pragma unroll
     for (int n = 0; n < S::kKeys / 16; ++n) {
       uint32_t b[4];
@@ -159,19 +145,17 @@ __device__ __forceinline__ void add_mask(AttentionState<S>& st, const AttentionP
     }
 }
 
-/// Masks the scores of keys [key, key + kKeys); with a mask they are scaled first.
+/// Scales and masks the scores of keys [key, key + kKeys).
 template <class T, class S>
 __device__ __forceinline__ void mask_scores(AttentionState<S>& st, const AttentionParams& p, int64_t mask_base,
                                             int query, int key) {
-  if constexpr (S::kMasked) {
-    for_each_score(st, query, key, [&](float& s, int, int) { s *= p.scale; });
-    if (p.mask_type == MaskType::kF32)
-      add_mask<float>(st, p, mask_base, query, key);
-    else if (p.mask_type == MaskType::kBool)
-      add_mask<unsigned char>(st, p, mask_base, query, key);
-    else
-      add_mask<T>(st, p, mask_base, query, key);
-  }
+  for_each_score(st, query, key, [&](float& s, int, int) { s *= p.scale; });
+  if (p.mask_type == MaskType::kF32)
+    add_mask<float>(st, p, mask_base, query, key);
+  else if (p.mask_type == MaskType::kBool)
+    add_mask<unsigned char>(st, p, mask_base, query, key);
+  else if (p.mask_type != MaskType::kNone)
+    add_mask<T>(st, p, mask_base, query, key);
   const int shift = p.causal ? p.keys - p.queries : p.keys;  // without `causal` every query sees all keys
   if (key + S::kKeys > p.keys || p.causal)
     for_each_score(st, query, key, [&](float& s, int i, int j) {
@@ -179,17 +163,9 @@ __device__ __forceinline__ void mask_scores(AttentionState<S>& st, const Attenti
     });
 }
 
-/// exp of a score relative to `base`. Masked scores can be as large as floats are: nothing but their difference is
-/// multiplied.
-template <class S>
-__device__ __forceinline__ float exponential(float score, float base, float factor) {
-  if constexpr (S::kMasked) return exp2_fast((score - base) * factor);
-  return exp2_fast(fmaf(score, factor, -base * factor));
-}
-
 /// Turns scores into exponentials relative to the new maxima and rescales what was summed before.
 template <class S>
-__device__ __forceinline__ void update_softmax(AttentionState<S>& st, float factor) {
+__device__ __forceinline__ void update_softmax(AttentionState<S>& st) {
 #pragma unroll
   for (int m = 0; m < S::kTiles; ++m)
 #pragma unroll
@@ -201,13 +177,13 @@ __device__ __forceinline__ void update_softmax(AttentionState<S>& st, float fact
       top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
       top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
       const float base = top == -INFINITY ? 0.f : top;  // a row that has seen no key yet stays at zero
-      const float keep = exponential<S>(st.top[m][half], base, factor);
+      const float keep = exp2_fast((st.top[m][half] - base) * kLog2e);
       float sum = 0;
 #pragma unroll
       for (int n = 0; n < S::kKeys / 8; ++n)
 #pragma unroll
         for (int e = 2 * half; e < 2 * half + 2; ++e) {
-          st.scores[m][n][e] = exponential<S>(st.scores[m][n][e], base, factor);
+          st.scores[m][n][e] = exp2_fast((st.scores[m][n][e] - base) * kLog2e);
           sum += st.scores[m][n][e];
         }
       st.sum[m][half] = st.sum[m][half] * keep + sum;
@@ -222,7 +198,7 @@ __device__ __forceinline__ void update_softmax(AttentionState<S>& st, float fact
 
 /// result += exponentials v of this warp's keys, staged at `v`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v) {
+__device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v, int size) {
   const int lane = threadIdx.x % 32;
   const T* row = v + lane % 16 * S::kPitch + lane / 16 * 8;
 #pragma unroll
@@ -238,6 +214,7 @@ __device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* 
     }
 #pragma unroll
     for (int n = 0; n < S::kSize / 16; ++n) {
+      if (n * 16 >= size) break;
       uint32_t b[4];
       load_matrices_transposed(b, row + k * 16 * S::kPitch + n * 16);
 #pragma unroll
@@ -279,12 +256,13 @@ __device__ __forceinline__ void leave_result(const AttentionState<S>& st, unsign
 /// Joins the parts of the keys and writes rows [first, first + kRows) of y.
 template <class T, class S>
 __device__ __forceinline__ void write_rows(const unsigned char* shared, T* y, int64_t stride, int first, int queries,
-                                           int size, float factor) {
+                                           int size) {
   const float* result = reinterpret_cast<const float*>(shared);
   const float* tops = reinterpret_cast<const float*>(shared + S::kSumsAt);
   const float* sums = tops + S::kWarpsK * S::kRows;
-  for (int n = threadIdx.x; n < S::kRows * S::kChunks; n += S::kThreads) {
-    const int row = n / S::kChunks, column = n % S::kChunks * 8;
+  constexpr int kChunks = S::kSize / 8;
+  for (int n = threadIdx.x; n < S::kRows * kChunks; n += S::kThreads) {
+    const int row = n / kChunks, column = n % kChunks * 8;
     if (first + row >= queries || column >= size) continue;
     float top = tops[row];
 #pragma unroll
@@ -294,7 +272,7 @@ __device__ __forceinline__ void write_rows(const unsigned char* shared, T* y, in
 #pragma unroll
     for (int k = 0; k < S::kWarpsK; ++k) {
       const int part = k * S::kRows + row;
-      const float weight = exponential<S>(tops[part], base, factor);
+      const float weight = exp2_fast((tops[part] - base) * kLog2e);
       total += weight * sums[part];
 #pragma unroll
       for (int e = 0; e < 8; ++e) out[e] += weight * result[part * S::kResultPitch + column + e];
@@ -323,14 +301,12 @@ __global__ void __launch_bounds__(S::kThreads) attention_kernel(const AttentionP
   T* y = static_cast<T*>(p.y) + b * p.y_at.batch + head * p.y_at.head;
   const int64_t mask_base = b * p.mask_batch + head * p.mask_head;
 
-  const float factor = S::kMasked ? kLog2e : p.scale * kLog2e;
   const int last = min(p.queries, first + S::kRows) - 1;
   const int seen = p.causal ? min(p.keys, last + p.keys - p.queries + 1) : p.keys;
   const int steps = (seen + S::kStep - 1) / S::kStep;
-  RowStream<T, S> keys(k, p.k_at.row, p.size, p.keys), values(v, p.v_at.row, p.value_size, p.keys);
-  keys.stage(staged_k);
+  stage_rows<T, S>(staged_k, k, p.k_at.row, p.size, 0, p.keys);
   commit_copies();
-  values.stage(staged_v);
+  stage_rows<T, S>(staged_v, v, p.v_at.row, p.value_size, 0, p.keys);
   commit_copies();
 
   AttentionState<S> st;
@@ -352,23 +328,23 @@ __global__ void __launch_bounds__(S::kThreads) attention_kernel(const AttentionP
     const int stage = step % 2 * S::kStageElements, next = S::kStageElements - stage;
     wait_copies<1>();
     __syncthreads();
-    if (step + 1 < steps) keys.stage(staged_k + next);
+    if (step + 1 < steps) stage_rows<T, S>(staged_k + next, k, p.k_at.row, p.size, (step + 1) * S::kStep, p.keys);
     commit_copies();
     if (active) {
-      multiply_keys<T, S>(st, staged_k + stage + warp_k * S::kKeys * S::kPitch);
+      multiply_keys<T, S>(st, staged_k + stage + warp_k * S::kKeys * S::kPitch, p.size);
       mask_scores<T, S>(st, p, mask_base, query, key);
-      update_softmax<S>(st, factor);
+      update_softmax<S>(st);
     }
     wait_copies<1>();
     __syncthreads();
-    if (step + 1 < steps) values.stage(staged_v + next);
+    if (step + 1 < steps) stage_rows<T, S>(staged_v + next, v, p.v_at.row, p.value_size, (step + 1) * S::kStep, p.keys);
     commit_copies();
-    if (active) multiply_values<T, S>(st, staged_v + stage + warp_k * S::kKeys * S::kPitch);
+    if (active) multiply_values<T, S>(st, staged_v + stage + warp_k * S::kKeys * S::kPitch, p.value_size);
   }
   __syncthreads();
   leave_result<S>(st, shared, warp_m, warp_k);
   __syncthreads();
-  write_rows<T, S>(shared, y, p.y_at.row, first, p.queries, p.value_size, factor);
+  write_rows<T, S>(shared, y, p.y_at.row, first, p.queries, p.value_size);
 }
 
 template <class T, class S>
@@ -378,31 +354,33 @@ cudaError_t launch_attention(const AttentionParams& p, cudaStream_t stream) {
                 stream, p);
 }
 
-template <class T, int kSize, bool kMasked>
+template <class T, int kSize>
 cudaError_t launch_attention_tile(AttentionTile tile, const AttentionParams& p, cudaStream_t stream) {
   using Tile = AttentionTile;
   switch (tile) {
     case Tile::kRows16:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows16, kMasked>>(p, stream);
+      return launch_attention<T, AttentionShape<kSize, Tile::kRows16>>(p, stream);
     case Tile::kRows32:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows32, kMasked>>(p, stream);
+      return launch_attention<T, AttentionShape<kSize, Tile::kRows32>>(p, stream);
     case Tile::kRows64:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows64, kMasked>>(p, stream);
-    case Tile::kRows128:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows128, kMasked>>(p, stream);
+      return launch_attention<T, AttentionShape<kSize, Tile::kRows64>>(p, stream);
     default:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows128Warps8, kMasked>>(p, stream);
+      return launch_attention<T, AttentionShape<kSize, Tile::kRows128>>(p, stream);
   }
 }
 
 template <class T>
 cudaError_t launch_attention_type(AttentionTile tile, const AttentionParams& p, cudaStream_t stream) {
-  const bool small = padded_head_size(p.size > p.value_size ? p.size : p.value_size) == 64;
-  if (p.mask_type == MaskType::kNone)
-    return small ? launch_attention_tile<T, 64, false>(tile, p, stream)
-                 : launch_attention_tile<T, 128, false>(tile, p, stream);
-  return small ? launch_attention_tile<T, 64, true>(tile, p, stream)
-               : launch_attention_tile<T, 128, true>(tile, p, stream);
+  switch (padded_head_size(p.size > p.value_size ? p.size : p.value_size)) {
+    case 32:
+      return launch_attention_tile<T, 32>(tile, p, stream);
+    case 64:
+      return launch_attention_tile<T, 64>(tile, p, stream);
+    case 96:
+      return launch_attention_tile<T, 96>(tile, p, stream);
+    default:
+      return launch_attention_tile<T, 128>(tile, p, stream);
+  }
 }
 
 }  // namespace tenon::cuda

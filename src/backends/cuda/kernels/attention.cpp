@@ -69,8 +69,8 @@ Support supports_mma(const Problem& p) {
   if (shared > info_of(p).shared_bytes)
     return Support::no("a block needs ", shared, " bytes of shared memory, there are ", info_of(p).shared_bytes);
   // Blocks that fit run at once; each takes its steps one after the other.
-  constexpr int kBlocksAMultiprocessor[] = {4, 3, 3, 2, 2};
-  constexpr double kStepUs[] = {0.35, 0.5, 0.35, 0.6, 0.5};
+  constexpr int kBlocksAMultiprocessor[] = {4, 3, 3, 2};
+  constexpr double kStepUs[] = {0.35, 0.5, 0.35, 0.6};
   constexpr auto n = size_t(kTile);
   const double blocks = double(a.batch) * a.heads * ((a.queries + tile.rows() - 1) / tile.rows());
   const double waves = std::max(1.0, blocks / (kBlocksAMultiprocessor[n] * info_of(p).multiprocessors));
@@ -93,8 +93,6 @@ std::vector<KernelDef> attention() {
           {"attention_mma_32", "FusedAttention", supports_mma<Tile::kRows32>, prepare_mma<Tile::kRows32>, kPitched},
           {"attention_mma_64", "FusedAttention", supports_mma<Tile::kRows64>, prepare_mma<Tile::kRows64>, kPitched},
           {"attention_mma_128", "FusedAttention", supports_mma<Tile::kRows128>, prepare_mma<Tile::kRows128>, kPitched},
-          {"attention_mma_128_8", "FusedAttention", supports_mma<Tile::kRows128Warps8>,
-           prepare_mma<Tile::kRows128Warps8>, kPitched},
           {"attention_simt", "FusedAttention", supports_simt, prepare_simt, kPitched}};
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace lt = cublaslt;
 
-constexpr size_t kAlgorithms = 8;  // the heuristics never propose more
+constexpr size_t kAlgorithms = 12;
 constexpr uint64_t kMaxWorkspace = 32 << 20;
 constexpr uint32_t kAlignment = 16;  // bytes; what operands normally have
 constexpr int64_t kMaxCalls = 64;    // of the outer axis of a batch

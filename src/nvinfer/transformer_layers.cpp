@@ -1,0 +1,71 @@
+#include "nvinfer/transformer_layers.h"
+
+#if NV_TENSORRT_MAJOR >= 11
+#include "nvinfer/network.h"
+
+namespace tenon::nvinfer {
+
+bool AttentionLayer::set_optional(int32_t index, ITensor* tensor) noexcept {
+  return guard(reports(), "IAttention",
+               [&] { return network_.set_input(node_, index, *need(tensor, "tensor")), true; });
+}
+
+bool Attention::setInput(int32_t index, ITensor& input) noexcept {
+  return guard(reports_, "IAttention::setInput", [&] {
+    require(index >= 0 && index < 3, ErrorCode::kInvalidArgument, "input ", index, ", 0 to 2 are accepted");
+    return layer_.Layer::setInput(index, input), true;
+  });
+}
+
+bool Attention::setName(const char* name) noexcept {
+  layer_.Layer::setName(name);
+  return name != nullptr;
+}
+
+bool Attention::setNormalizationQuantizeScale(ITensor& scale) noexcept {
+  reports_.log(ILogger::Severity::kWARNING,
+               "IAttention::setNormalizationQuantizeScale: normalized scores keep their type, which is more precise");
+  quantize_scale_ = &scale;
+  return true;
+}
+
+bool KVCacheUpdateLayer::setUpdateLengths(ITensor* lengths) noexcept {
+  return guard(reports(), "IKVCacheUpdateLayer::setUpdateLengths",
+               [&] { return network_.set_input(node_, 3, *need(lengths, "lengths")), true; });
+}
+
+void MoELayer::setGatedWeights(ITensor& gate, ITensor& up, ITensor& down, MoEActType activation) noexcept {
+  Layer::setInput(3, gate);
+  Layer::setInput(4, up);
+  Layer::setInput(5, down);
+  setActivationType(activation);
+}
+
+void MoELayer::setGatedBiases(ITensor& gate, ITensor& up, ITensor& down) noexcept {
+  Layer::setInput(6, gate);
+  Layer::setInput(7, up);
+  Layer::setInput(8, down);
+}
+
+void MoELayer::setQuantizationToType(DataType type) noexcept {
+  reports().log(ILogger::Severity::kWARNING,
+                "IMoELayer: what the down weights multiply keeps its type, which is more precise");
+  to_type_ = type;
+}
+
+void MoELayer::setQuantizationStatic(ITensor&, DataType type) noexcept { setQuantizationToType(type); }
+
+void MoELayer::setQuantizationDynamicDblQ(ITensor&, DataType type, const Dims& block, DataType scale_type) noexcept {
+  setQuantizationToType(type);
+  setQuantizationBlockShape(block);
+  setDynQOutputScaleType(scale_type);
+}
+
+void MoELayer::setSwigluParams(float limit, float alpha, float beta) noexcept {
+  setSwigluParamLimit(limit);
+  setSwigluParamAlpha(alpha);
+  setSwigluParamBeta(beta);
+}
+
+}  // namespace tenon::nvinfer
+#endif

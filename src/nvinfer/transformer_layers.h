@@ -1,0 +1,108 @@
+// Layers of language models, from level 11 on, whose settings are more than fields.
+#pragma once
+#include "layers.h"
+#include "settings.h"
+
+#if NV_TENSORRT_MAJOR >= 11
+namespace tenon::nvinfer {
+
+class AttentionLayer final : public AttentionOutputLayerFields, public apiv::VAttentionBoundaryLayer {
+ public:
+  AttentionLayer(Network& network, ir::NodeId node, LayerType type) : AttentionOutputLayerFields(network, node, type) {
+    this->mBoundary = this;
+  }
+  IAttention* getAttention() const noexcept { return attention; }
+  /// An optional input at its place. False, with a report, if it is not this network's.
+  bool set_optional(int32_t index, ITensor* tensor) noexcept;
+  bool set_number(const char* field, int64_t value) noexcept { return set(field, value); }
+  template <class T>
+  T number(const char* field) const noexcept {
+    return get<T>(field);
+  }
+  IAttention* attention = nullptr;
+};
+
+class Attention final : public AttentionState {
+ public:
+  Attention(AttentionLayer& layer, const Reports& reports) : layer_(layer), reports_(reports) {}
+  bool setInput(int32_t index, ITensor& input) noexcept;
+  int32_t getNbInputs() const noexcept { return layer_.Layer::getNbInputs(); }
+  ITensor* getInput(int32_t index) const noexcept { return layer_.Layer::getInput(index); }
+  int32_t getNbOutputs() const noexcept { return 1; }
+  ITensor* getOutput(int32_t index) const noexcept { return layer_.Layer::getOutput(index); }
+  bool setMask(ITensor& mask) noexcept { return layer_.set_optional(3, &mask); }
+  ITensor* getMask() const noexcept { return layer_.Layer::getInput(3); }
+  bool setNormalizationQuantizeScale(ITensor& scale) noexcept;
+  ITensor* getNormalizationQuantizeScale() const noexcept { return quantize_scale_; }
+  bool setNormalizationOperation(AttentionNormalizationOp op) noexcept {
+    return layer_.set_number("normalization", static_cast<int64_t>(op));
+  }
+  AttentionNormalizationOp getNormalizationOperation() const noexcept {
+    return layer_.number<AttentionNormalizationOp>("normalization");
+  }
+  bool setCausal(bool causal) noexcept {
+    return setCausalKind(causal ? CausalMaskKind::kUPPER_LEFT : CausalMaskKind::kNONE);
+  }
+  bool getCausal() const noexcept { return getCausalKind() != CausalMaskKind::kNONE; }
+  bool setCausalKind(CausalMaskKind kind) noexcept { return layer_.set_number("causal", static_cast<int64_t>(kind)); }
+  CausalMaskKind getCausalKind() const noexcept { return layer_.number<CausalMaskKind>("causal"); }
+  bool setQueryForm(AttentionIOForm form) noexcept {
+    return layer_.set_number("query_form", static_cast<int64_t>(form));
+  }
+  AttentionIOForm getQueryForm() const noexcept { return layer_.number<AttentionIOForm>("query_form"); }
+  bool setKeyValueForm(AttentionIOForm form) noexcept {
+    return layer_.set_number("key_value_form", static_cast<int64_t>(form));
+  }
+  AttentionIOForm getKeyValueForm() const noexcept { return layer_.number<AttentionIOForm>("key_value_form"); }
+  bool setKeyValueLengths(ITensor* lengths) noexcept { return layer_.set_optional(4, lengths); }
+  ITensor* getKeyValueLengths() const noexcept { return layer_.Layer::getInput(4); }
+  bool setName(const char* name) noexcept;
+  const char* getName() const noexcept { return layer_.Layer::getName(); }
+  bool setMetadata(const char* metadata) noexcept { return layer_.Layer::setMetadata(metadata), true; }
+  const char* getMetadata() const noexcept { return layer_.Layer::getMetadata(); }
+  bool setNbRanks(int32_t ranks) noexcept { return layer_.Layer::setNbRanks(ranks); }
+  int32_t getNbRanks() const noexcept { return 1; }
+
+ private:
+  AttentionLayer& layer_;
+  Reports reports_;
+  ITensor* quantize_scale_ = nullptr;
+};
+
+class KVCacheUpdateLayer final : public KVCacheUpdateLayerFields {
+ public:
+  using KVCacheUpdateLayerFields::KVCacheUpdateLayerFields;
+  bool setUpdateLengths(ITensor* lengths) noexcept;
+  ITensor* getUpdateLengths() const noexcept { return Layer::getInput(3); }
+};
+
+class RotaryEmbeddingLayer final : public RotaryEmbeddingLayerFields {
+ public:
+  using RotaryEmbeddingLayerFields::RotaryEmbeddingLayerFields;
+  void setInput(int32_t index, ITensor& input) noexcept override { Layer::setInput(index, input); }
+};
+
+class MoELayer final : public MoELayerFields {
+ public:
+  using MoELayerFields::MoELayerFields;
+  void setInput(int32_t index, ITensor& tensor) noexcept override { Layer::setInput(index, tensor); }
+  void setGatedWeights(ITensor& gate, ITensor& up, ITensor& down, MoEActType activation) noexcept;
+  void setGatedBiases(ITensor& gate, ITensor& up, ITensor& down) noexcept;
+  void setQuantizationStatic(ITensor& scale, DataType type) noexcept;
+  void setQuantizationDynamicDblQ(ITensor& scale, DataType type, const Dims& block, DataType scale_type) noexcept;
+  void setSwigluParams(float limit, float alpha, float beta) noexcept;
+  // How the product before the down weights would be quantized; here it keeps its type.
+  void setQuantizationToType(DataType type) noexcept;
+  DataType getQuantizationToType() const noexcept { return to_type_; }
+  void setQuantizationBlockShape(const Dims& shape) noexcept { block_ = shape; }
+  Dims getQuantizationBlockShape() const noexcept { return block_; }
+  void setDynQOutputScaleType(DataType type) noexcept { scale_type_ = type; }
+  DataType getDynQOutputScaleType() const noexcept { return scale_type_; }
+
+ private:
+  DataType to_type_ = DataType::kFLOAT, scale_type_ = DataType::kFLOAT;
+  Dims block_ = invalid_dims();
+};
+
+}  // namespace tenon::nvinfer
+#endif
