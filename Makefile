@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test api-check test-clients check check-arm bench format install dist demo clean
+.PHONY: all setup build test test-python api-check test-clients check check-arm bench format install dist demo clean
 
 all: build
 
@@ -18,6 +18,10 @@ build: setup
 
 test: setup
 	@scripts/test.sh $(JOBS)
+
+# Those that need torch are left out where it is not installed.
+test-python: build
+	@PYTHONPATH=build/python $(PYTHON) -m pytest -q python/tests
 
 api-check: build
 	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure

@@ -109,6 +109,9 @@ class Generator:
         columns = []
         for level in ("7", "8", "10", "11"):
             taken = {own[level] for own in values.values() if level in own}
+            if not taken:  # a release without this enumeration
+                columns.append(numbers)
+                continue
             column = {}
             for key, own in values.items():
                 free = numbers[key] if numbers[key] not in taken else next(

@@ -7,5 +7,6 @@ those of. A failed call logs its reason and returns None; with TENON_RAISE=1 it 
 from . import _aliases, _trt
 from ._trt import *  # noqa: F401,F403
 from ._aliases import *  # noqa: F401,F403
+from ._plugins import *  # noqa: F401,F403
 
 __version__ = _aliases.version_text(_trt._version())

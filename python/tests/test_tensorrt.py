@@ -162,3 +162,43 @@ def test_raise_says_why(tmp_path):
     run = subprocess.run([sys.executable, "-m", "tenon.tensorrt", str(script)], env=dict(os.environ, TENON_RAISE="1"),
                          capture_output=True, text=True)
     assert run.returncode == 1 and "RuntimeError: Runtime.deserialize_cuda_engine failed" in run.stderr
+
+
+class Doubling(trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime):
+    def __init__(self, factor=2):
+        for base in (trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime):
+            base.__init__(self)
+        self.plugin_name, self.plugin_version, self.plugin_namespace, self.num_outputs = "Doubling", "1", "", 1
+        self.factor = factor
+
+    def clone(self):
+        return Doubling(self.factor)
+
+
+class DoublingCreator(trt.IPluginCreatorV3One):
+    def __init__(self):
+        trt.IPluginCreatorV3One.__init__(self)
+        self.name, self.plugin_version, self.plugin_namespace = "Doubling", "1", ""
+        self.field_names = trt.PluginFieldCollection(
+            [trt.PluginField("factor", np.array([], np.int32), trt.PluginFieldType.INT32)])
+
+    def create_plugin(self, name, fc, phase):
+        return Doubling(int(fc[0].data[0]))
+
+
+def test_a_creator_written_in_python_is_registered():
+    registry, creator = trt.get_plugin_registry(), DoublingCreator()
+    assert registry.register_creator(creator, "")
+    assert registry.get_creator("Doubling", "1", "") is creator and creator in registry.all_creators
+    field = trt.PluginField("factor", np.array([3], np.int32), trt.PluginFieldType.INT32)
+    plugin = creator.create_plugin("p", trt.PluginFieldCollection([field]), trt.TensorRTPhase.BUILD)
+    assert plugin.factor == 3 and field.size == 1 and isinstance(creator, trt.IPluginCreatorInterface)
+    assert registry.deregister_creator(creator) and registry.get_creator("Doubling", "1", "") is None
+
+
+def test_dims_expressions_index_as_sequences():
+    with pytest.raises(IndexError):
+        trt.DimsExprs(2)[2]
+    desc = trt.DynamicPluginTensorDesc()
+    desc.min, desc.desc.type = (1, 2), trt.float16
+    assert len(trt.DimsExprs(3)) == 3 and desc.min == (1, 2) and desc.desc.type == trt.float16

@@ -2,9 +2,9 @@
 #include <nanobind/trampoline.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
-#include "base/knobs.h"
 #include "common.h"
 #include "parts.h"
 

@@ -10,6 +10,8 @@ void more(nb::class_<nvinfer1::IDimensionExpr>& c);
 void more(nb::class_<nvinfer1::IMatrixMultiplyLayer, nvinfer1::ILayer>& c);
 void more(nb::class_<nvinfer1::IResizeLayer, nvinfer1::ILayer>& c);
 void more(nb::class_<nvinfer1::IFillLayer, nvinfer1::ILayer>& c);
+void more(nb::class_<nvinfer1::IPluginV2Layer, nvinfer1::ILayer>& c);
+void more(nb::class_<nvinfer1::IPluginV3Layer, nvinfer1::ILayer>& c);
 void more(nb::class_<nvinfer1::INetworkDefinition>& c);
 void more(nb::class_<nvinfer1::IBuilder>& c);
 void more(nb::class_<nvinfer1::IBuilderConfig>& c);

@@ -1,5 +1,8 @@
 // Networks, layers and tensors: what the rules of the generator leave.
+#include <memory>
+
 #include "more.h"
+#include "plugin_adapters.h"
 
 namespace tenon::py {
 namespace {
@@ -147,7 +150,44 @@ void more(nb::class_<IFillLayer, ILayer>& c) {
   property("beta", false);
 }
 
+void more(nb::class_<IPluginV2Layer, ILayer>& c) {
+  c.def_prop_ro("plugin", [](IPluginV2Layer& self) { return plugin_object(&self.getPlugin()); });
+}
+
+void more(nb::class_<IPluginV3Layer, ILayer>& c) {
+  c.def_prop_ro("plugin", [](IPluginV3Layer& self) { return plugin_object(&self.getPlugin()); });
+}
+
+static void add_plugins(nb::class_<INetworkDefinition>& c) {
+  // The network clones the plugin that it is given.
+  const auto add_v2 = [](INetworkDefinition& self, const std::vector<ITensor*>& inputs, nb::handle object) {
+    bool owned = false;
+    IPluginV2* plugin = plugin_v2_of(object, owned);
+    IPluginV2Layer* layer = self.addPluginV2(inputs.data(), static_cast<int32_t>(inputs.size()), *plugin);
+    if (owned) delete plugin;
+    return made(layer, "INetworkDefinition.add_plugin_v2");
+  };
+  const auto add_v3 = [](INetworkDefinition& self, const std::vector<ITensor*>& inputs,
+                         const std::vector<ITensor*>& shapes, nb::handle object) {
+    bool owned = false;
+    IPluginV3* plugin = plugin_v3_of(object, owned);
+    IPluginV3Layer* layer = self.addPluginV3(inputs.data(), static_cast<int32_t>(inputs.size()), shapes.data(),
+                                             static_cast<int32_t>(shapes.size()), *plugin);
+    if (owned) delete plugin;
+    return made(layer, "INetworkDefinition.add_plugin_v3");
+  };
+  // What calling a plugin made of functions returns.
+  const auto add = [add_v3](INetworkDefinition& self, nb::tuple call) {
+    return add_v3(self, nb::cast<std::vector<ITensor*>>(call[0]), nb::cast<std::vector<ITensor*>>(call[1]), call[2]);
+  };
+  c.def("add_plugin", add, nb::arg("tuple"), nb::rv_policy::reference_internal);
+  c.def("add_plugin_v2", add_v2, nb::arg("inputs"), nb::arg("plugin"), nb::rv_policy::reference_internal);
+  c.def("add_plugin_v3", add_v3, nb::arg("inputs"), nb::arg("shape_inputs"), nb::arg("plugin"),
+        nb::rv_policy::reference_internal);
+}
+
 void more(nb::class_<INetworkDefinition>& c) {
+  add_plugins(c);
   c.def("__len__", [](INetworkDefinition& self) { return static_cast<size_t>(self.getNbLayers()); });
   c.def("__getitem__", &layer_at, nb::arg("index"), nb::rv_policy::reference_internal);
   c.def(

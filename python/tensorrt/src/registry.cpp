@@ -1,23 +1,19 @@
 // The plugin registry.
+#include <unordered_map>
+
 #include "more.h"
 #include "parts.h"
+#include "plugin_adapters.h"
 
 namespace tenon::py {
 namespace {
 
 using namespace nvinfer1;
 
-/// A creator as the class that its interface names.
-nb::object creator_object(IPluginCreatorInterface* creator) {
-  if (creator == nullptr) return nb::none();
-  const std::string kind = creator->getInterfaceInfo().kind;
-  if (kind == "PLUGIN CREATOR_V3ONE") {
-    return nb::cast(static_cast<IPluginCreatorV3One*>(creator), nb::rv_policy::reference);
-  }
-  if (kind == "PLUGIN CREATOR_V3QUICK") {
-    return nb::cast(static_cast<IPluginCreatorV3Quick*>(creator), nb::rv_policy::reference);
-  }
-  return nb::cast(static_cast<IPluginCreator*>(creator), nb::rv_policy::reference);
+/// The adapters of registered creators, by Python object. They live as long as the process.
+std::unordered_map<PyObject*, IPluginCreatorInterface*>& registered() {
+  static auto* all = new std::unordered_map<PyObject*, IPluginCreatorInterface*>;
+  return *all;
 }
 
 nb::list creators(IPluginCreatorInterface* const* list, int32_t count) {
@@ -31,7 +27,7 @@ void add_creators(nb::class_<IPluginRegistry>& c) {
     int32_t count = 0;
     IPluginCreator* const* list = self.getPluginCreatorList(&count);
     nb::list objects;
-    for (int32_t i = 0; i < count; ++i) objects.append(nb::cast(list[i], nb::rv_policy::reference));
+    for (int32_t i = 0; i < count; ++i) objects.append(creator_object(list[i]));
     return objects;
   });
   c.def_prop_ro("all_creators", [](IPluginRegistry& self) {
@@ -47,9 +43,9 @@ void add_creators(nb::class_<IPluginRegistry>& c) {
   c.def(
       "get_plugin_creator",
       [](IPluginRegistry& self, const char* type, const char* version, const char* space) {
-        return self.getPluginCreator(type, version, space);
+        return creator_object(self.getPluginCreator(type, version, space));
       },
-      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "", nb::rv_policy::reference);
+      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "");
   c.def(
       "get_creator",
       [](IPluginRegistry& self, const char* type, const char* version, const char* space) {
@@ -66,14 +62,19 @@ void more(nb::class_<IPluginRegistry>& c) {
   c.def(
       "register_creator",
       [](IPluginRegistry& self, nb::handle creator, const char* space) {
-        const bool good = self.registerCreator(*nb::cast<IPluginCreatorInterface*>(creator), space);
-        if (good) nb::borrow(creator).release();
+        IPluginCreatorInterface* native = creator_of(creator);
+        const bool good = self.registerCreator(*native, space);
+        if (good) registered()[creator.ptr()] = native;
         return done(good, "IPluginRegistry.register_creator");
       },
       nb::arg("creator"), nb::arg("plugin_namespace") = "");
   c.def(
       "deregister_creator",
-      [](IPluginRegistry& self, IPluginCreatorInterface& creator) { return self.deregisterCreator(creator); },
+      [](IPluginRegistry& self, nb::handle creator) {
+        const auto found = registered().find(creator.ptr());
+        return self.deregisterCreator(found != registered().end() ? *found->second
+                                                                  : *nb::cast<IPluginCreatorInterface*>(creator));
+      },
       nb::arg("creator"));
   c.def(
       "load_library",
@@ -88,10 +89,10 @@ void more(nb::class_<IPluginRegistry>& c) {
       nb::arg("handle"));
   c.def(
       "acquire_plugin_resource",
-      [](IPluginRegistry& self, const char* key, IPluginResource& resource) {
-        return self.acquirePluginResource(key, &resource);
+      [](IPluginRegistry& self, const char* key, nb::handle resource) {
+        return resource_object(self.acquirePluginResource(key, resource_of(resource)));
       },
-      nb::arg("key"), nb::arg("resource"), nb::rv_policy::reference, nb::keep_alive<1, 3>());
+      nb::arg("key"), nb::arg("resource"));
   c.def(
       "release_plugin_resource", [](IPluginRegistry& self, const char* key) { return self.releasePluginResource(key); },
       nb::arg("key"));
