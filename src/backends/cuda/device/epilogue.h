@@ -78,9 +78,23 @@ __device__ __forceinline__ void activate(const Epilogue& e, float (&v)[N]) {
 template <int N>
 __device__ __forceinline__ void add_bias(const Epilogue& e, float (&v)[N], int column, int valid) {
   if (!e.bias) return;
+  const float* const from = e.bias + column;
+  if constexpr (N % 4 == 0) {
+    if (valid == N && reinterpret_cast<uintptr_t>(from) % 16 == 0) {
+      float all[N];
+#pragma unroll
+      for (int i = 0; i < N; i += 4) {
+        const float4 four = *reinterpret_cast<const float4*>(from + i);
+        all[i] = four.x, all[i + 1] = four.y, all[i + 2] = four.z, all[i + 3] = four.w;
+      }
+#pragma unroll
+      for (int i = 0; i < N; ++i) v[i] += all[i];
+      return;
+    }
+  }
 #pragma unroll
   for (int i = 0; i < N; ++i)
-    if (i < valid) v[i] += e.bias[column + i];
+    if (i < valid) v[i] += from[i];
 }
 
 /// What follows the bias, for N neighbouring columns of a row, of which the first `valid` exist. `vector` says that

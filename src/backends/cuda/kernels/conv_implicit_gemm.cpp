@@ -9,18 +9,32 @@
 namespace tenon::cuda {
 namespace {
 
-/// k runs through the taps and then the channels of a group.
-std::shared_ptr<const void> conv_weights(const Problem& p, const ConvShape& s) {
-  const int64_t channels = s.c / s.group, taps = s.taps();
-  return packed_rows(p, 1, "conv by taps", s.n, channels * taps, [=](int64_t column, int64_t k) {
-    return (column * channels + k % channels) * taps + k / channels;
-  });
+/// k runs through the taps and then the channels of a group. `groups` are those of the node, of which `s` may have
+/// joined several: weights between two of them are 0.
+std::shared_ptr<const void> conv_weights(const Problem& p, const ConvShape& s, int64_t groups) {
+  const int64_t channels = s.c / s.group, taps = s.taps(), joint = groups / s.group;
+  const int64_t own = channels / joint, columns = s.n / groups;
+  return packed_rows(p, 1, cat("conv by taps, groups joined ", joint), s.n, channels * taps,
+                     [=](int64_t column, int64_t k) {
+                       const int64_t channel = k % channels;
+                       if (channel / own != column / columns % joint) return int64_t(-1);
+                       return (column * own + channel % own) * taps + k / channels;
+                     });
+}
+
+/// Neighbouring groups joined until each has eights of channels and enough columns for a tile.
+ConvShape joined(ConvShape s) {
+  const int64_t channels = s.c / s.group, columns = s.n / s.group;
+  int64_t joint = 1;
+  while (s.group % (2 * joint) == 0 && (channels * joint % 8 != 0 || columns * joint < 32)) joint *= 2;
+  if (channels * joint % 8 == 0) s.group /= joint;
+  return s;
 }
 
 class ConvTensorCore final : public ConvGemm {
  public:
-  ConvTensorCore(const Problem& p, const ConvShape& s, GemmVariant variant)
-      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s)), variant_(variant) {
+  ConvTensorCore(const Problem& p, const ConvShape& s, int64_t groups, GemmVariant variant)
+      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s, groups)), variant_(variant) {
     args_.a_pitch = s.x_pitch;
     args_.depth = int(depth());
     args_.chunks = int(s.c / s.group / 8);
@@ -70,7 +84,7 @@ class ConvTensorCore final : public ConvGemm {
 class ConvSimt final : public ConvGemm {
  public:
   ConvSimt(const Problem& p, const ConvShape& s, int tile)
-      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s)), tile_(tile) {}
+      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s, s.group)), tile_(tile) {}
   void run(const RunArgs& args) const override {
     TENON_CUDA(gemm_simt(simt_args(args), type_, tile_, stream_of(args)));
     epilogue_.finish(args, args.workspace);
@@ -93,6 +107,7 @@ KernelDef tensor_core_variant() {
           [](const Problem& p) {
             ConvShape s;
             std::string reason = read(p, s);
+            if (reason.empty()) s = joined(s);
             if (reason.empty() && p.inputs[0].dtype == ir::DType::kF32) reason = "f32, accepted are f16 and bf16";
             if (reason.empty() && (!s.channels_last || s.c / s.group % 8 != 0 || s.x_pitch % 8 != 0))
               reason =
@@ -107,7 +122,7 @@ KernelDef tensor_core_variant() {
             ConvShape s;
             const std::string reason = read(p, s);
             require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<ConvTensorCore>(p, s, gemm_variant(kNumber));
+            return std::make_unique<ConvTensorCore>(p, joined(s), s.group, gemm_variant(kNumber));
           },
           kConvPitched};
 }

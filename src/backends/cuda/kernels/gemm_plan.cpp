@@ -22,7 +22,7 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
   const int64_t resident = area >= large ? 1 : area >= large / 4 ? 2 : 3;
   const int64_t together = std::min(blocks, resident), rounds = divided(blocks, resident);
   const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (v.wgmma ? 0.8 : 0.55);
-  const double bytes_a_us = 64 * 1700.0;
+  const double bytes_a_us = 45e3;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
                                double(t.rows + t.columns) * kGemmDepth * 2 / bytes_a_us);
   const double ready = std::max(0.15, step * double(together));

@@ -38,7 +38,7 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number
-/// at(column, k) of the tensor.
+/// at(column, k) of the tensor, or 0 where that is negative.
 template <class At>
 std::shared_ptr<const void> packed_rows(const Problem& p, size_t input, const std::string& format, int64_t columns,
                                         int64_t depth, const At& at) {
@@ -48,7 +48,8 @@ std::shared_ptr<const void> packed_rows(const Problem& p, size_t input, const st
       std::vector<std::byte> bytes(size_t(columns * pitch) * sizeof(T));
       T* const to = reinterpret_cast<T*>(bytes.data());
       for (int64_t c = 0; c < columns; ++c)
-        for (int64_t k = 0; k < depth; ++k) to[c * pitch + k] = t.as<T>()[at(c, k)];
+        for (int64_t k = 0; k < depth; ++k)
+          if (const int64_t from = at(c, k); from >= 0) to[c * pitch + k] = t.as<T>()[from];
       return bytes;
     };
     return t.dtype() == ir::DType::kF32 ? copy(uint32_t()) : copy(uint16_t());
