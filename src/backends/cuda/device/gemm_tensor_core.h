@@ -21,6 +21,9 @@ struct GemmArgs {
   int64_t a_pitch = 0;  ///< elements between pixels
   int depth = 0;        ///< k, without rounding, where there is one tap
   int chunks = 0;       ///< eights of channels a tap
+  /// k runs through 64 channels, then through the taps, then on to the next 64: neighbouring taps share most of their
+  /// pixels, which the first-level cache then still has. Needs eights of chunks.
+  bool taps_inside = false;
   int in[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
   Divisor out[3];  ///< of pixels of the result
 
@@ -38,7 +41,7 @@ struct GemmArgs {
   int batch = 1;   ///< matrices; those of y follow each other in its rows
   Divisor batch_inner[2];
   int64_t a_step[3] = {0, 0, 0}, b_step[3] = {0, 0, 0};  ///< elements, of the batch's three axes, the last fastest
-  float alpha = 1;  ///< scales the sums before the bias
+  float alpha = 1;                                       ///< scales the sums before the bias
   Epilogue epilogue;
 };
 

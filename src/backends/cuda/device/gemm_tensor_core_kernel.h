@@ -45,9 +45,12 @@ struct GemmTiled {
   int a_at[kRowsA], a_d[kRowsA], a_h[kRowsA], a_w[kRowsA];  ///< of the window's first element; a_at in elements
   int a_chunk, kd, kh, kw;                                  ///< the chunk's place in its tap, and the tap
   const T* b;
-  int b_k;  ///< first k of the next tile of b
+  int b_k;    ///< first k of the next tile of b
+  int b_tap;  ///< its tap, where taps are inside
 
   __device__ __forceinline__ GemmTiled(const GemmArgs& args, T* memory) : g(args), shared(memory) {}
+
+  __device__ __forceinline__ int taps() const { return g.kernel[0] * g.kernel[1] * g.kernel[2]; }
 
   __device__ __forceinline__ void place(int first) {
     const int thread = threadIdx.x;
@@ -65,15 +68,22 @@ struct GemmTiled {
     const int chunk = first * kChunks + thread % kChunks;
     a_chunk = chunk;
     kd = kh = kw = 0;
+    b_k = first * kDepth;
+    b_tap = 0;
     if constexpr (kForm == GemmForm::kConv) {
       int tap = chunk / g.chunks;
       a_chunk = chunk - tap * g.chunks;
+      if (g.taps_inside) {
+        const int block = first / taps();
+        b_tap = tap = first - block * taps();
+        a_chunk = block * kChunks + thread % kChunks;
+        b_k = (tap * g.chunks + block * kChunks) * 8;
+      }
       kw = tap % g.kernel[2];
       tap /= g.kernel[2];
       kh = tap % g.kernel[1];
       kd = tap / g.kernel[1];
     }
-    b_k = first * kDepth;
 #pragma unroll
     for (int i = 0; i < kRowsA; ++i) {
       uint32_t row = row0 + thread / kChunks + i * kRowStep;
@@ -93,6 +103,17 @@ struct GemmTiled {
     }
   }
 
+  /// Moves on to the next tap; after the last to the first, and returns true.
+  __device__ __forceinline__ bool next_tap() {
+    if (++kw < g.kernel[2]) return false;
+    kw = 0;
+    if (++kh < g.kernel[1]) return false;
+    kh = 0;
+    if (++kd < g.kernel[0]) return false;
+    kd = 0;
+    return true;
+  }
+
   __device__ __forceinline__ void load_a(int stage) {
     T* const to = shared + stage * kStage;
     const int thread = threadIdx.x, chunk = thread % kChunks;
@@ -106,16 +127,13 @@ struct GemmTiled {
         const bool inside = exists && unsigned(d) < unsigned(g.in[0]) && unsigned(h) < unsigned(g.in[1]) &&
                             unsigned(w) < unsigned(g.in[2]);
         const T* from = a + (inside ? a_at[i] + step : 0);
-        copy_part_async(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? 16 : 0);
+        copy_part_async_cached(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? 16 : 0);
       }
-      a_chunk += kChunks;
-      while (a_chunk >= g.chunks) {
-        a_chunk -= g.chunks;
-        if (++kw < g.kernel[2]) continue;
-        kw = 0;
-        if (++kh < g.kernel[1]) continue;
-        kh = 0;
-        if (++kd >= g.kernel[0]) break;
+      if (g.taps_inside) {
+        if (next_tap()) a_chunk += kChunks;
+      } else {
+        for (a_chunk += kChunks; a_chunk >= g.chunks; a_chunk -= g.chunks)
+          if (next_tap()) kd = g.kernel[0];
       }
     } else {
       const int bytes = min(16, max(0, (g.depth - a_chunk * 8) * int(sizeof(T))));
@@ -150,6 +168,13 @@ struct GemmTiled {
       copy_part_async(to + swizzled<kChunksB>(row, chunk), from, bytes);
     }
     b_k += kDepth;
+    if (kForm == GemmForm::kConv && g.taps_inside) {
+      b_k += g.chunks * 8 - kDepth;
+      if (++b_tap == taps()) {
+        b_k += kDepth - taps() * g.chunks * 8;
+        b_tap = 0;
+      }
+    }
   }
 
   __device__ __forceinline__ void multiply(int stage, float (&sums)[kM][kN][4]) const {

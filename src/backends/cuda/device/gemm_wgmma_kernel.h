@@ -94,14 +94,16 @@ cudaError_t launch_wgmma_tile(const GemmArgs& g, int tile, int splits, cudaStrea
     case 0:
       return launch_wgmma<T, kForm, 128, 256, 4, 1>(g, splits, stream);
     case 1:
-      return launch_wgmma<T, kForm, 128, 128, 3, 2>(g, splits, stream);
+      return launch_wgmma<T, kForm, 256, 128, 3, 1>(g, splits, stream);
     case 2:
-      return launch_wgmma<T, kForm, 128, 64, 4, 2>(g, splits, stream);
+      return launch_wgmma<T, kForm, 128, 128, 3, 2>(g, splits, stream);
     case 3:
-      return launch_wgmma<T, kForm, 64, 128, 4, 2>(g, splits, stream);
+      return launch_wgmma<T, kForm, 128, 64, 4, 2>(g, splits, stream);
     case 4:
-      return launch_wgmma<T, kForm, 64, 64, 4, 3>(g, splits, stream);
+      return launch_wgmma<T, kForm, 64, 128, 4, 2>(g, splits, stream);
     case 5:
+      return launch_wgmma<T, kForm, 64, 64, 4, 3>(g, splits, stream);
+    case 6:
       return launch_wgmma<T, kForm, 64, 32, 6, 3>(g, splits, stream);
     default:
       return cudaErrorInvalidValue;

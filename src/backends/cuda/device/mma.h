@@ -61,6 +61,13 @@ __device__ __forceinline__ void copy_part_async(void* to, const void* from, int 
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
 #endif
 }
+/// The same through the first-level cache, for bytes that are read again soon.
+__device__ __forceinline__ void copy_part_async_cached(void* to, const void* from, int bytes) {
+#if __CUDA_ARCH__ >= 800
+  const uint32_t at = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes) : "memory");
+#endif
+}
 /// Starts copying 16 bytes to shared memory, or zeros where not `valid`.
 __device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
   copy_part_async(to, from, valid ? 16 : 0);

@@ -31,6 +31,13 @@ ConvShape joined(ConvShape s) {
   return s;
 }
 
+/// Whether k runs through the taps before it goes on to the next channels.
+bool taps_inside(const ConvShape& s) { return s.taps() > 1 && s.c / s.group % kGemmDepth == 0; }
+
+GemmWork work_of(const ConvShape& s) {
+  return {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group, false, taps_inside(s) ? 0.3 : 1};
+}
+
 class ConvTensorCore final : public ConvGemm {
  public:
   ConvTensorCore(const Problem& p, const ConvShape& s, int64_t groups, GemmVariant variant)
@@ -38,6 +45,7 @@ class ConvTensorCore final : public ConvGemm {
     args_.a_pitch = s.x_pitch;
     args_.depth = int(depth());
     args_.chunks = int(s.c / s.group / 8);
+    args_.taps_inside = taps_inside(s);
     for (int i = 0; i < 3; ++i) {
       args_.in[i] = int(s.in[i]);
       args_.kernel[i] = int(s.kernel[i]);
@@ -114,8 +122,7 @@ KernelDef tensor_core_variant() {
                   cat(s.c / s.group, " channels a group, pitch ", s.x_pitch, s.channels_last ? "" : ", channels first",
                       ", accepted are eights of channels that come last");
             double cost = 0;
-            if (reason.empty())
-              reason = rank_variant(p, {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group}, kNumber, cost);
+            if (reason.empty()) reason = rank_variant(p, work_of(s), kNumber, cost);
             return reason.empty() ? Support::yes(cost) : Support::no(reason);
           },
           [](const Problem& p) -> std::unique_ptr<Kernel> {

@@ -24,7 +24,7 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
   const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (v.wgmma ? 0.8 : 0.55);
   const double bytes_a_us = 45e3;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
-                               double(t.rows + t.columns) * kGemmDepth * 2 / bytes_a_us);
+                               (double(t.rows) * w.a_traffic + t.columns) * kGemmDepth * 2 / bytes_a_us);
   const double ready = std::max(0.15, step * double(together));
   return double(rounds) * (1.0 + double(share) * ready) + (v.splits > 1 ? 0.6 + 0.1 * v.splits : 0);
 }

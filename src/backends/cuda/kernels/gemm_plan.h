@@ -28,6 +28,7 @@ struct GemmWork {
   int64_t rows, columns, depth;  ///< of one matrix of one group
   int64_t matrices = 1;          ///< batch times groups
   bool by_columns = false;       ///< b is stored with its columns fastest
+  double a_traffic = 1;          ///< part of a's tiles that comes from beyond the first-level cache
 };
 
 /// Whether variant `number` is possible: the reason why not, or an empty string and its estimated time. The estimate is
