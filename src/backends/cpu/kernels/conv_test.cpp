@@ -114,6 +114,19 @@ TEST_CASE("conv: shares of k and ragged tiles") {
     }
 }
 
+TEST_CASE("conv: channels first") {
+  for (const char* program : {"relu(i0)", "t0 = add(i0, i1); relu(t0)"})
+    for (DType type : {DType::kF32, DType::kF16}) {
+      ops::ConvAttrs a{.strides = {2, 1}, .dilations = {1, 2}, .pads = {1, 2, 1, 2}, .group = 2, .epilogue = program};
+      KernelCase c{.op = "Conv", .attrs = ir::Attrs(a)};
+      c.inputs = {of_type(type, {2, 6, 9, 8}), constant(of_type(type, {10, 3, 3, 3}, -1, 1)), constant(f32({10}))};
+      if (std::string_view(program).find("i1") != std::string_view::npos)
+        c.inputs.push_back(of_type(type, {2, 10, 5, 8}));
+      c.must_accept = false;
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("conv: few channels, several windows") {
   const Shape shapes[] = {{1, 23, 3, 64, 7, 2, 3}, {2, 18, 3, 33, 3, 2, 1},      {1, 35, 3, 24, 11, 4, 2},
                           {1, 9, 1, 8, 5, 1, 2},   {1, 10, 4, 16, 3, 1, 1},      {1, 7, 3, 16, 3, 2, 1, 1, 1, 3},

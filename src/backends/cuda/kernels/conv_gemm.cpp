@@ -5,7 +5,7 @@ namespace tenon::cuda {
 ConvGemm::ConvGemm(const Problem& p, const ConvShape& s, const std::string& epilogue,
                    std::shared_ptr<const void> weights)
     : shape_(s), type_(elem_of(p.inputs[0].dtype)), weights_(std::move(weights)) {
-  const std::string reason = epilogue_.read(p, epilogue, kConvBias, kConvExtras);
+  const std::string reason = epilogue_.read(p, epilogue, kConvBias, kConvExtras, s.channels_last);
   require(reason.empty(), ErrorCode::kInternal, reason);
   epilogue_.prepare(p);
 }

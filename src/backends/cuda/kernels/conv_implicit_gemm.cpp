@@ -106,7 +106,7 @@ std::string read(const Problem& p, ConvShape& s) {
   if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
   if (s.c / s.group * s.taps() >= int64_t(1) << 31) return "a window has 2^31 elements or more";
   ProductEpilogue epilogue;
-  return epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+  return epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras, s.channels_last);
 }
 
 template <int kNumber>

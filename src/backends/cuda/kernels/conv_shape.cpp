@@ -17,6 +17,7 @@ std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
                ", accepted is one of f32, f16 and bf16");
   if (!p.constants[1]) return "weights are not constant";
   if (y.count() == 0 || x.count() == 0) return "an operand is empty";
+  if (!a.channels_last && !y.dense()) return "y has a pitch and its channels come first";
   s.channels_last = a.channels_last;
   s.batch = x.dims[0];
   s.c = a.channels_last ? x.dims.back() : x.dims[1];

@@ -31,7 +31,7 @@ std::string read(const Problem& p, ConvShape& s) {
   if (s.c / s.group * s.taps() >= int64_t(1) << 31) return "a window has 2^31 elements or more";
   if (s.rows() > int64_t(65535) * 64 || s.group > 65535) return "too many rows or groups";
   ProductEpilogue epilogue;
-  return epilogue.read(p, p.attrs<ops::ConvTransposeAttrs>().epilogue, kConvBias, kConvExtras);
+  return epilogue.read(p, p.attrs<ops::ConvTransposeAttrs>().epilogue, kConvBias, kConvExtras, s.channels_last);
 }
 
 Support supports(const Problem& p) {

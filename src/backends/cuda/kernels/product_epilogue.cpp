@@ -111,13 +111,14 @@ bool ProductEpilogue::match_extra(const Problem& p, size_t input) {
   return true;
 }
 
-bool ProductEpilogue::match(const Problem& p, const ops::PointwiseProgram& program, size_t first_extra) {
+bool ProductEpilogue::match(const Problem& p, const ops::PointwiseProgram& program, size_t first_extra, bool by_rows) {
   if (!read_form(program, form_)) return false;
   if (form_.join == Join::kNone) return true;
-  return match_extra(p, first_extra);
+  return by_rows && match_extra(p, first_extra);
 }
 
-std::string ProductEpilogue::read(const Problem& p, const std::string& program, size_t bias, size_t first_extra) {
+std::string ProductEpilogue::read(const Problem& p, const std::string& program, size_t bias, size_t first_extra,
+                                  bool by_rows) {
   const TensorDesc& y = p.outputs[0];
   if (y.count() >= int64_t(1) << 31) return cat(y.count(), " elements, accepted are fewer than 2^31");
   if (p.has_input(bias)) {
@@ -129,7 +130,7 @@ std::string ProductEpilogue::read(const Problem& p, const std::string& program, 
   program_ = ops::parse_pointwise(program);
   first_extra_ = first_extra;
   const Epilogue plain;
-  if (match(p, program_, first_extra)) return {};
+  if (match(p, program_, first_extra, by_rows)) return {};
   form_ = plain;
   extra_input_.reset();
   matched_ = false;

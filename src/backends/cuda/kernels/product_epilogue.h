@@ -13,15 +13,16 @@ namespace tenon::cuda {
 
 class ProductEpilogue {
  public:
-  /// `bias` and `first_extra` are inputs' numbers; output 0 is the result. Returns why not, or an empty string.
-  std::string read(const Problem& p, const std::string& program, size_t bias, size_t first_extra);
+  /// `bias` and `first_extra` are inputs' numbers; output 0 is the result. `by_rows` says that the kernel's columns are
+  /// the last axis of the result. Returns why not, or an empty string.
+  std::string read(const Problem& p, const std::string& program, size_t bias, size_t first_extra, bool by_rows = true);
   /// Uploads what run() needs. After a read() that succeeded.
   void prepare(const Problem& p);
 
   /// Whether the kernel itself finishes; else it writes f32 sums with the bias, dense, to scratch memory.
   bool in_kernel() const { return matched_; }
   int64_t sums_bytes() const { return matched_ ? 0 : sums_.count() * 4; }
-  /// What the kernel does. `row_axis_major` rows of the result are those of its last axis.
+  /// What the kernel does.
   Epilogue bind(const RunArgs& args) const;
   /// Runs the rest of the program, if any, on the sums.
   void finish(const RunArgs& args, const void* sums) const;
@@ -29,7 +30,7 @@ class ProductEpilogue {
   bool reads_constant(size_t input) const { return !(bias_input_ && input == *bias_input_ && bias_values_); }
 
  private:
-  bool match(const Problem& p, const ops::PointwiseProgram& program, size_t first_extra);
+  bool match(const Problem& p, const ops::PointwiseProgram& program, size_t first_extra, bool by_rows);
   bool match_extra(const Problem& p, size_t input);
 
   bool matched_ = true;
