@@ -1,5 +1,7 @@
 #include "nvinfer/builder.h"
 
+#include <cstring>
+
 #include "builder/builder.h"
 #include "nvinfer/algorithms.h"
 #include "nvinfer/calibration.h"
@@ -78,6 +80,17 @@ plan::Profile batch_profile(const ir::Graph& graph, int32_t max_batch) {
     profile.inputs.push_back({least, most, most});
   }
   return profile;
+}
+
+/// Copies every constant: the user's weights may go when the build is over.
+void own_weights(ir::Graph& graph) {
+  for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
+    const ir::Tensor* known = graph.constant(v);
+    if (!known || known->bytes() == 0) continue;
+    ir::Tensor copy = ir::Tensor::uninitialized(known->dtype(), known->dims());
+    std::memcpy(copy.mutable_data(), known->data().data(), known->data().size());
+    graph.value(v).constant = std::move(copy);
+  }
 }
 
 }  // namespace
@@ -285,9 +298,8 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
 #if NV_TENSORRT_MAJOR >= 8
     options.threads = max_threads_;
 #endif
-    // The user's weights may go when the build is over: the engine's plan is a copy that holds its own.
-    auto bytes = std::make_shared<std::vector<std::byte>>(plan::serialize(build(own(network), own(config))));
-    plan::Plan plan = plan::deserialize(bytes, *bytes);
+    plan::Plan plan = build(own(network), own(config));
+    own_weights(plan.graph);
     return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
   });
 }
