@@ -37,6 +37,7 @@ struct Slice {
 class Conv final : public Kernel {
  public:
   explicit Conv(const Problem& p) : batch_(p.inputs[0].dims[0]) {
+    const OneThread alone;
     const auto& a = p.attrs<ops::ConvAttrs>();
     const TensorDesc &x = p.inputs[0], &y = p.outputs[0];
     const int64_t rows = y.dims[1], pieces = std::min(kPieces, rows);
@@ -51,6 +52,7 @@ class Conv final : public Kernel {
   void run(const RunArgs& args) const override {
     const auto pieces = int64_t(slices_.size());
     args.pool.parallel_for(batch_ * pieces, [&](int64_t task, int) {
+      const OneThread alone;
       const int64_t n = task / pieces;
       const Slice& s = slices_[size_t(task % pieces)];
       auto at = [](const void* base, int64_t offset) {

@@ -4,7 +4,10 @@
 
 #include "ops/fused/pointwise_program.h"
 
-extern "C" void omp_set_num_threads(int);
+extern "C" {
+int omp_get_max_threads();
+void omp_set_num_threads(int);
+}
 
 namespace tenon::cpu::onednn {
 namespace {
@@ -69,12 +72,12 @@ dnnl::engine& engine() {
 }
 
 dnnl::stream& stream() {
-  thread_local dnnl::stream s = [] {
-    omp_set_num_threads(1);
-    return dnnl::stream(engine());
-  }();
+  thread_local dnnl::stream s(engine());
   return s;
 }
+
+OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThread::~OneThread() { omp_set_num_threads(before_); }
 
 std::optional<dnnl::memory::data_type> to_type(ir::DType type) {
   switch (type) {

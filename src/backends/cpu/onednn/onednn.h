@@ -13,8 +13,21 @@
 namespace tenon::cpu::onednn {
 
 dnnl::engine& engine();
-/// The calling thread's stream; oneDNN's own threading is off on it.
+/// The calling thread's stream.
 dnnl::stream& stream();
+
+/// While it lives, oneDNN makes and runs primitives on the calling thread alone: a primitive keeps the number of
+/// threads that it was made for. The thread's own OpenMP setting comes back after.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 std::optional<dnnl::memory::data_type> to_type(ir::DType type);
 dnnl::memory::dims to_dims(const ir::Dims& dims);
