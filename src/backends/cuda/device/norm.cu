@@ -56,15 +56,26 @@ __device__ __forceinline__ Parameters<T> parameters_of(const NormParams& p, Divi
   return {p, plane, p.plane ? int(row * (p.length / p.plane) % p.channels) : 0};
 }
 
+/// v = (v - mean) * inverse * scale + bias for one chunk.
 template <class T>
-__device__ __forceinline__ void scale_chunk(const Parameters<T>& of, int at, bool wide, float mean, float inverse,
-                                            float (&v)[kChunk<T>]) {
-  const NormParams& p = of.p;
-  float scale[kChunk<T>], bias[kChunk<T>];
-  of.chunk(p.scale, p.scale_type, at, wide, 0, scale);
-  if (p.bias) of.chunk(p.bias, p.bias_type, at, wide, 0, bias);
+__device__ __forceinline__ void scale_chunk(float mean, float inverse, const float (&scale)[kChunk<T>],
+                                            const float (&bias)[kChunk<T>], float (&v)[kChunk<T>]) {
 #pragma unroll
-  for (int j = 0; j < kChunk<T>; ++j) v[j] = (v[j] - mean) * inverse * scale[j] + (p.bias ? bias[j] : 0.f);
+  for (int j = 0; j < kChunk<T>; ++j) v[j] = (v[j] - mean) * inverse * scale[j] + bias[j];
+}
+
+/// Scale and bias of a chunk.
+template <class T>
+__device__ __forceinline__ void load_parameters(const Parameters<T>& of, int at, bool wide, float (&scale)[kChunk<T>],
+                                                float (&bias)[kChunk<T>]) {
+  const NormParams& p = of.p;
+  of.chunk(p.scale, p.scale_type, at, wide, 0, scale);
+  if (p.bias) {
+    of.chunk(p.bias, p.bias_type, at, wide, 0, bias);
+  } else {
+#pragma unroll
+    for (int j = 0; j < kChunk<T>; ++j) bias[j] = 0;
+  }
 }
 
 /// Rows in registers: kLanes threads a row, kChunks chunks a thread. The squares are summed around the mean.
@@ -81,6 +92,11 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
   float v[kChunks][kChunk<T>], sum = 0, mean = 0;
 #pragma unroll
   for (int k = 0; k < kChunks; ++k) load_chunk(x, (k * kLanes + lane) * kChunk<T>, n, wide, 0, v[k]);
+  // The parameters are on their way while the row is summed.
+  const auto of = parameters_of<T>(p, plane, r);
+  float scale[kChunks][kChunk<T>], bias[kChunks][kChunk<T>];
+#pragma unroll
+  for (int k = 0; k < kChunks; ++k) load_parameters<T>(of, (k * kLanes + lane) * kChunk<T>, wide, scale[k], bias[k]);
   if (p.centered) {
 #pragma unroll
     for (int k = 0; k < kChunks; ++k)
@@ -96,12 +112,11 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
       if ((k * kLanes + lane) * kChunk<T> + j < n) sum += (v[k][j] - mean) * (v[k][j] - mean);
   const float inverse = rsqrtf(fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length) + p.epsilon);
   if (!mine) return;
-  const auto of = parameters_of<T>(p, plane, r);
 #pragma unroll
   for (int k = 0; k < kChunks; ++k) {
     const int at = (k * kLanes + lane) * kChunk<T>;
     if (at >= n) break;
-    scale_chunk<T>(of, at, wide, mean, inverse, v[k]);
+    scale_chunk<T>(mean, inverse, scale[k], bias[k], v[k]);
     store_chunk(static_cast<T*>(p.y) + r * p.y_pitch, at, n, wide, v[k]);
   }
   if (lane != 0) return;
@@ -139,7 +154,9 @@ __global__ void __launch_bounds__(kLongBlock)
   const auto of = parameters_of<T>(p, plane, r);
   for (int at = first; at < p.length; at += step) {
     load_chunk(x, at, p.length, wide, 0, v);
-    scale_chunk<T>(of, at, wide, mean, inverse, v);
+    float scale[kChunk<T>], bias[kChunk<T>];
+    load_parameters<T>(of, at, wide, scale, bias);
+    scale_chunk<T>(mean, inverse, scale, bias, v);
     store_chunk(y, at, p.length, wide, v);
   }
   if (threadIdx.x != 0) return;

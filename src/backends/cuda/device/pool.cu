@@ -65,8 +65,8 @@ struct Window {
   }
 };
 
-/// kN channels a thread; kColumns is the width of the window, or 0 if it is not known.
-template <class T, int kN, int kColumns, bool kIndices>
+/// kN channels a thread. Square windows, of 3 x 3, are read as a whole before they are folded.
+template <class T, int kN, bool kSquare, bool kIndices>
 __global__ void __launch_bounds__(kThreads)
     channels_last_kernel(const __grid_constant__ PoolParams p, uint32_t count, Divisor parts) {
   begin();
@@ -79,24 +79,36 @@ __global__ void __launch_bounds__(kThreads)
   const Taps d = taps_of(p.axes[0], od), h = taps_of(p.axes[1], oh), w = taps_of(p.axes[2], ow);
   const int64_t image = int64_t(rest) * p.axes[0].in;
   Window<kN> window(p.rule);
-  for (int a = d.first; a < d.last; ++a)
-    for (int b = h.first; b < h.last; ++b) {
-      const int64_t row = (image + d.at + a * p.axes[0].dilation) * p.axes[1].in + h.at + b * p.axes[1].dilation;
-      const int64_t line = row * p.axes[2].in + w.at;
-      auto tap = [&](int k) {
-        const int64_t index = (line + k * p.axes[2].dilation) * p.x_pitch + c;
-        float x[kN];
-        load_floats<T, kN>(static_cast<const T*>(p.x) + index, x);
-        window.template add<kIndices>(p, x, index);
-      };
-      if constexpr (kColumns > 0) {
+  const auto line_of = [&](int a, int b) {
+    const int64_t row = (image + d.at + a * p.axes[0].dilation) * p.axes[1].in + h.at + b * p.axes[1].dilation;
+    return row * p.axes[2].in + w.at;
+  };
+  const auto index_of = [&](int64_t line, int k) { return (line + k * p.axes[2].dilation) * p.x_pitch + c; };
+  if constexpr (kSquare) {
+    Pack<T, kN> x[9];
 #pragma unroll
-        for (int k = 0; k < kColumns; ++k)
-          if (k >= w.first && k < w.last) tap(k);
-      } else {
-        for (int k = w.first; k < w.last; ++k) tap(k);
-      }
+    for (int i = 0; i < 9; ++i)
+      if (i / 3 >= h.first && i / 3 < h.last && i % 3 >= w.first && i % 3 < w.last)
+        x[i] = *reinterpret_cast<const Pack<T, kN>*>(static_cast<const T*>(p.x) + index_of(line_of(0, i / 3), i % 3));
+#pragma unroll
+    for (int i = 0; i < 9; ++i) {
+      if (i / 3 < h.first || i / 3 >= h.last || i % 3 < w.first || i % 3 >= w.last) continue;
+      float v[kN];
+#pragma unroll
+      for (int j = 0; j < kN; ++j) v[j] = to_float(x[i].v[j]);
+      window.template add<kIndices>(p, v, 0);
     }
+  } else {
+    for (int a = d.first; a < d.last; ++a)
+      for (int b = h.first; b < h.last; ++b) {
+        const int64_t line = line_of(a, b);
+        for (int k = w.first; k < w.last; ++k) {
+          float x[kN];
+          load_floats<T, kN>(static_cast<const T*>(p.x) + index_of(line, k), x);
+          window.template add<kIndices>(p, x, index_of(line, k));
+        }
+      }
+  }
   window.finish(p, d.counted * h.counted * w.counted);
   store_floats<T, kN>(static_cast<T*>(p.y) + position * p.y_pitch + c, window.v);
   if constexpr (kIndices) {
@@ -164,11 +176,9 @@ cudaError_t channels_last(const PoolParams& p, cudaStream_t stream) {
   const uint32_t count = p.results / kN;
   const Divisor parts(p.channels.value / kN);
   const dim3 grid((count + kThreads - 1) / kThreads);
-  if (p.axes[2].kernel == 3 && !kIndices)
-    return launch(channels_last_kernel<T, kN, 3, false>, grid, kThreads, 0, stream, p, count, parts);
-  if (p.axes[2].kernel == 2 && !kIndices)
-    return launch(channels_last_kernel<T, kN, 2, false>, grid, kThreads, 0, stream, p, count, parts);
-  return launch(channels_last_kernel<T, kN, 0, kIndices>, grid, kThreads, 0, stream, p, count, parts);
+  if (p.axes[0].kernel == 1 && p.axes[1].kernel == 3 && p.axes[2].kernel == 3 && p.axes[0].begin == 0 && !kIndices)
+    return launch(channels_last_kernel<T, kN, true, false>, grid, kThreads, 0, stream, p, count, parts);
+  return launch(channels_last_kernel<T, kN, false, kIndices>, grid, kThreads, 0, stream, p, count, parts);
 }
 
 template <class T>
@@ -188,9 +198,11 @@ cudaError_t pool_as(const PoolParams& p, cudaStream_t stream) {
   const int64_t multiple = p.channels.value | p.x_pitch | p.y_pitch;
   // Few results are spread over more threads.
   constexpr int kPair = 4 / sizeof(T) > 0 ? int(4 / sizeof(T)) : 1;
-  constexpr uint32_t kMany = 128 * 1024;
+  constexpr uint32_t kMany = 512 * 1024, kSome = 128 * 1024;
+  constexpr int kHalf = kChunk<T> / 2;
   if (multiple % kChunk<T> == 0 && all % 16 == 0 && p.results >= kMany)
     return channels_last<T, kChunk<T>, false>(p, stream);
+  if (multiple % kHalf == 0 && all % 8 == 0 && p.results >= kSome) return channels_last<T, kHalf, false>(p, stream);
   if (multiple % kPair == 0 && all % 4 == 0) return channels_last<T, kPair, false>(p, stream);
   return channels_last<T, 1, false>(p, stream);
 }

@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(kBlock) rows_kernel(const __grid_constant__ Re
   Total t = nothing<kForm>();
   if (p.combined.rank <= 1) {
     const int64_t step = p.combined.rank ? p.combined_strides.of[0] : 0;
-#pragma unroll 4
+#pragma unroll 8
     for (uint32_t k = begin_at + threadIdx.x % kLanes; k < end_at; k += kLanes)
       t = with<kForm>(t, to_float(x[k * step]));
   } else {
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kBlock) columns_kernel(const __grid_constant__
   };
   if (p.combined.rank <= 1) {
     const int64_t step = p.combined.rank ? p.combined_strides.of[0] : 0;
-#pragma unroll 4
+#pragma unroll 8
     for (uint32_t k = begin_at + threadIdx.y; k < end_at; k += blockDim.y) add(x + k * step);
   } else {
     for (uint32_t k = begin_at + threadIdx.y; k < end_at; k += blockDim.y)
@@ -182,7 +182,7 @@ cudaError_t rows(const ReduceParams& p, unsigned splits, cudaStream_t stream) {
 
 template <class T, Form kForm, int kN>
 cudaError_t columns(const ReduceParams& p, unsigned splits, cudaStream_t stream) {
-  const unsigned slots = p.count >= 64 ? 16 : p.count >= 16 ? 8 : 1;
+  const unsigned slots = p.count > 512 ? 32 : p.count >= 64 ? 16 : p.count >= 16 ? 8 : 1;
   const uint32_t accesses = (p.columns + kN - 1) / kN;
   unsigned lanes = kBlock / slots;
   while (lanes > 8 && lanes / 2 >= accesses) lanes /= 2;
@@ -225,7 +225,7 @@ cudaError_t reduce_as(const ReduceParams& p, cudaStream_t stream) {
 }  // namespace
 
 int reduce_splits(const ReduceParams& p) {
-  const uint32_t part = p.columns > 1 ? 256 : 16384;
+  const uint32_t part = p.columns > 1 ? 512 : 16384;
   const uint32_t n = p.count <= 2 * part ? 1 : (p.count + part - 1) / part;
   return int(n < 64 ? n : 64);
 }

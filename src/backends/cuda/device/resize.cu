@@ -83,6 +83,44 @@ __global__ void __launch_bounds__(kThreads)
   store_floats<T, kN>(static_cast<T*>(p.y) + int64_t(at) * kN, sum);
 }
 
+__device__ __forceinline__ TapPair pair_of(const ResizeAxisParams& a, uint32_t o) {
+  const uint4 words = reinterpret_cast<const uint4*>(a.pairs)[o];
+  return {int(words.x), int(words.y), __uint_as_float(words.z), __uint_as_float(words.w)};
+}
+
+/// As lines_kernel where no position has more than two taps along an axis.
+template <class T, int kN>
+__global__ void __launch_bounds__(kThreads)
+    pairs_kernel(const __grid_constant__ ResizeParams p, uint32_t count, Divisor parts) {
+  begin();
+  finish_early();
+  const uint32_t at = blockIdx.x * kThreads + threadIdx.x;
+  if (at >= count) return;
+  uint32_t rest = at;
+  const uint32_t o = parts.take(rest) * kN;
+  const TapPair h = pair_of(p.axes[1], p.axes[1].out.take(rest)), d = pair_of(p.axes[0], p.axes[0].out.take(rest));
+  const int64_t image = int64_t(rest) * p.axes[0].in;
+  TapPair w[kN];
+#pragma unroll
+  for (int j = 0; j < kN; ++j) w[j] = pair_of(p.axes[2], o + j);
+  float sum[kN] = {};
+  auto add_row = [&](int a, int b, float weight) {
+    const T* x = static_cast<const T*>(p.x) + ((image + a) * p.axes[1].in + b) * p.axes[2].in;
+#pragma unroll
+    for (int j = 0; j < kN; ++j) {
+      sum[j] += to_float(x[w[j].first]) * (weight * w[j].first_weight);
+      if (w[j].second_weight != 0) sum[j] += to_float(x[w[j].second]) * (weight * w[j].second_weight);
+    }
+  };
+  auto add_plane = [&](int a, float weight) {
+    add_row(a, h.first, weight * h.first_weight);
+    if (h.second_weight != 0) add_row(a, h.second, weight * h.second_weight);
+  };
+  add_plane(d.first, d.first_weight);
+  if (d.second_weight != 0) add_plane(d.second, d.second_weight);
+  store_floats<T, kN>(static_cast<T*>(p.y) + int64_t(at) * kN, sum);
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads) nearest_kernel(const __grid_constant__ ResizeParams p) {
   begin();
@@ -110,13 +148,20 @@ cudaError_t lines(const ResizeParams& p, cudaStream_t stream) {
                 Divisor(p.axes[2].out.value / kN));
 }
 
+template <class T, int kN>
+cudaError_t pairs(const ResizeParams& p, cudaStream_t stream) {
+  return launch(pairs_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
+                Divisor(p.axes[2].out.value / kN));
+}
+
 template <class T>
 cudaError_t resize_as(const ResizeParams& p, cudaStream_t stream) {
   constexpr uint32_t kMany = 512 * 1024;
   const uintptr_t x = reinterpret_cast<uintptr_t>(p.x), y = reinterpret_cast<uintptr_t>(p.y);
   if (p.inner.value == 1) {
-    if (p.count >= kMany && p.axes[2].out.value % 4 == 0 && y % (4 * sizeof(T)) == 0) return lines<T, 4>(p, stream);
-    return lines<T, 1>(p, stream);
+    const bool wide = p.count >= kMany && p.axes[2].out.value % 4 == 0 && y % (4 * sizeof(T)) == 0;
+    if (p.axes[0].pairs) return wide ? pairs<T, 4>(p, stream) : pairs<T, 1>(p, stream);
+    return wide ? lines<T, 4>(p, stream) : lines<T, 1>(p, stream);
   }
   if (p.count >= kMany && p.inner.value % kChunk<T> == 0 && (x | y) % 16 == 0) return rows<T, kChunk<T>>(p, stream);
   constexpr int kPair = 4 / sizeof(T);

@@ -5,12 +5,18 @@
 
 namespace tenon::cuda {
 
+/// The taps of an output position that has at most two; one alone has `second_weight` 0.
+struct TapPair {
+  int first = 0, second = 0;
+  float first_weight = 1, second_weight = 0;
+};
 /// Taps [begin[o], begin[o + 1]) of each output position of an axis, in device memory; none: the position is
 /// extrapolated.
 struct ResizeAxisParams {
   const int* begin = nullptr;
   const int* index = nullptr;
   const float* weight = nullptr;
+  const TapPair* pairs = nullptr;  ///< of each position, 16-byte aligned; null if one of any axis has other taps
   int in = 1;
   Divisor out;
 };

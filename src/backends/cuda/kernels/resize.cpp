@@ -50,6 +50,25 @@ class ResizeKernel final : public Kernel {
   }
 
  private:
+  /// Whether no position has more than two taps along an axis, and none is extrapolated.
+  static bool has_pairs(const ResizePlan& plan) {
+    for (const AxisTaps& a : plan.axes)
+      if (a.outside || a.most() > 2) return false;
+    return true;
+  }
+  /// Appends the pairs of an axis; returns where they begin.
+  static size_t put_pairs(const AxisTaps& a, std::vector<uint32_t>& words) {
+    const size_t at = words.size();
+    for (size_t o = 0; o < size_t(a.out); ++o) {
+      const size_t first = size_t(a.begin[o]), last = size_t(a.begin[o + 1]) - 1;
+      TapPair t{int(a.index[first]), int(a.index[last]), a.weight[first], 0};
+      if (last > first) t.second_weight = a.weight[last];
+      uint32_t of_pair[4];
+      std::memcpy(of_pair, &t, sizeof t);
+      words.insert(words.end(), of_pair, of_pair + 4);
+    }
+    return at;
+  }
   void upload_tables(const Problem& p, const ResizePlan& plan) {
     std::vector<uint32_t> words;
     auto put = [&](const auto& values, auto zero) {
@@ -61,7 +80,9 @@ class ResizeKernel final : public Kernel {
       }
       return at;
     };
-    size_t at[ResizePlan::kAxes][3];
+    const bool paired = has_pairs(plan);
+    size_t at[ResizePlan::kAxes][4] = {};
+    for (size_t i = 0; paired && i < ResizePlan::kAxes; ++i) at[i][3] = put_pairs(plan.axes[i], words);
     for (size_t i = 0; i < ResizePlan::kAxes; ++i) {
       const AxisTaps& a = plan.axes[i];
       at[i][0] = put(a.begin, int32_t());
@@ -76,6 +97,7 @@ class ResizeKernel final : public Kernel {
       params_.axes[i].begin = reinterpret_cast<const int*>(base + at[i][0]);
       params_.axes[i].index = reinterpret_cast<const int*>(base + at[i][1]);
       params_.axes[i].weight = reinterpret_cast<const float*>(base + at[i][2]);
+      if (paired) params_.axes[i].pairs = reinterpret_cast<const TapPair*>(base + at[i][3]);
     }
   }
 
