@@ -49,7 +49,9 @@ TEST_CASE("strided copy: transpose") {
                         {{4, 200, 3}, {0, 2, 1}},
                         {{4, 3, 200}, {0, 2, 1}},
                         {{5, 2, 58}, {0, 2, 1}},
-                        {{2, 4, 77}, {0, 2, 1}}};
+                        {{2, 4, 77}, {0, 2, 1}},
+                        {{2, 4, 64}, {0, 2, 1}},
+                        {{3, 64, 2}, {0, 2, 1}}};
   for (const Case& k : cases)
     for (DType t : kTypes) {
       CAPTURE(cat(k.dims, k.perm, t));

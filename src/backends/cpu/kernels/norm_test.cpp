@@ -40,6 +40,7 @@ TEST_CASE("norm: rows") {
       check_kernel(norm_case("LayerNormalization", a, {of_type(t, k.x), f32(k.p)}));
       check_kernel(norm_case("RMSNormalization", a, {of_type(t, k.x), of_type(t, k.p)}));
     }
+  check_kernel(norm_case("LayerNormalization", ops::LayerNormAttrs{}, {f32({2500, 40}), f32({40}), f32({40})}));
   KernelCase c =
       norm_case("LayerNormalization", ops::LayerNormAttrs{}, {pitched(f32({2, 5, 40}), 64), f32({40}), f32({40})});
   c.output_pitch = {48};

@@ -1,6 +1,7 @@
 #include "backends/cuda/device/copy.h"
 
 #include "backends/cuda/device/bytes.h"
+#include "backends/cuda/device/types.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -132,6 +133,38 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+/// Few rows: a thread reads 16 bytes of each of kRows rows, and writes them as neighbours. Or kBack: the other way
+/// round, the rows being `to_column` apart.
+template <class T, int kRows, bool kBack>
+__global__ void __launch_bounds__(kThreads)
+    transpose_few(const __grid_constant__ TransposeParams p, uint32_t count, Divisor pieces) {
+  constexpr int kN = int(16 / sizeof(T));
+  begin();
+  finish_early();
+  uint32_t rest = blockIdx.x * blockDim.x + threadIdx.x;
+  if (rest >= count) return;
+  const int64_t at = int64_t(pieces.take(rest)) * kN;
+  const T* from = static_cast<const T*>(p.from) + place(p.extents, p.from_strides, rest) + at * (kBack ? kRows : 1);
+  T* to = static_cast<T*>(p.to) + place(p.extents, p.to_strides, rest) + at * (kBack ? 1 : kRows);
+  Pack<T, kN> in[kRows], out[kRows];
+#pragma unroll
+  for (int k = 0; k < kRows; ++k)
+    in[k] = *reinterpret_cast<const Pack<T, kN>*>(from + (kBack ? int64_t(k) * kN : k * p.from_row));
+#pragma unroll
+  for (int k = 0; k < kRows; ++k)
+#pragma unroll
+    for (int j = 0; j < kN; ++j) {
+      const int mixed = j * kRows + k;  // element j of row k among the neighbours
+      if (kBack)
+        out[k].v[j] = in[mixed / kN].v[mixed % kN];
+      else
+        out[mixed / kN].v[mixed % kN] = in[k].v[j];
+    }
+#pragma unroll
+  for (int k = 0; k < kRows; ++k)
+    *reinterpret_cast<Pack<T, kN>*>(to + (kBack ? k * p.to_column : int64_t(k) * kN)) = out[k];
+}
+
 int64_t tiles_of(int n, int side) { return (n + side - 1) / side; }
 
 template <class T, int kSide>
@@ -154,10 +187,38 @@ cudaError_t transpose_as(const TransposeParams& p, cudaStream_t stream) {
                 Divisor(r), Divisor(c));
 }
 
+/// Whether addresses and the strides of outer axes keep multiples of `bytes`.
+bool keeps(const TransposeParams& p, int element, int bytes) {
+  uint64_t all = reinterpret_cast<uintptr_t>(p.from) | reinterpret_cast<uintptr_t>(p.to);
+  for (int d = 0; d < p.extents.rank; ++d)
+    all |= uint64_t(p.from_strides.of[d] * element) | uint64_t(p.to_strides.of[d] * element);
+  return all % unsigned(bytes) == 0;
+}
 bool in_pairs(const TransposeParams& p) {
-  int64_t odd = p.rows | p.columns | p.from_row | p.to_column;
-  for (int d = 0; d < p.extents.rank; ++d) odd |= p.from_strides.of[d] | p.to_strides.of[d];
-  return odd % 2 == 0 && (reinterpret_cast<uintptr_t>(p.from) | reinterpret_cast<uintptr_t>(p.to)) % 4 == 0;
+  return (p.rows | p.columns | p.from_row | p.to_column) % 2 == 0 && keeps(p, 2, 4);
+}
+
+template <class T, int kRows>
+cudaError_t launch_few(const TransposeParams& p, bool back, cudaStream_t stream) {
+  const int64_t pieces = (back ? p.rows : p.columns) / int(16 / sizeof(T)), count = pieces * p.outer;
+  const unsigned threads = count < 64 * 1024 ? 64 : 256;
+  const dim3 blocks(unsigned((count + threads - 1) / threads));
+  if (back)
+    return launch(transpose_few<T, kRows, true>, blocks, threads, 0, stream, p, uint32_t(count), Divisor(pieces));
+  return launch(transpose_few<T, kRows, false>, blocks, threads, 0, stream, p, uint32_t(count), Divisor(pieces));
+}
+/// The launch of transpose_few if it fits the problem.
+template <class T>
+bool try_few(const TransposeParams& p, cudaStream_t stream, cudaError_t& code) {
+  constexpr int kN = int(16 / sizeof(T));
+  const bool back = p.columns <= 4;
+  const int few = back ? p.columns : p.rows, many = back ? p.rows : p.columns;
+  const int64_t pitch = back ? p.to_column : p.from_row, dense = back ? p.from_row : p.to_column;
+  if (few < 2 || few > 4 || many % kN || pitch % kN || dense != few || !keeps(p, int(sizeof(T)), 16)) return false;
+  code = few == 2   ? launch_few<T, 2>(p, back, stream)
+         : few == 3 ? launch_few<T, 3>(p, back, stream)
+                    : launch_few<T, 4>(p, back, stream);
+  return true;
 }
 
 }  // namespace
@@ -181,6 +242,10 @@ cudaError_t transpose(const TransposeParams& p, int bytes, cudaStream_t stream) 
   }
   return with_bytes(bytes, [&](auto element) {
     using T = decltype(element);
+    if constexpr (sizeof(T) <= 4) {
+      cudaError_t code = cudaSuccess;
+      if (try_few<T>(p, stream, code)) return code;
+    }
     constexpr int kSide = sizeof(T) <= 2 ? 64 : 32;
     return transpose_as<T, kSide>(p, stream);
   });

@@ -78,50 +78,67 @@ __device__ __forceinline__ void load_parameters(const Parameters<T>& of, int at,
   }
 }
 
-/// Rows in registers: kLanes threads a row, kChunks chunks a thread. The squares are summed around the mean.
+/// Rows in registers: kLanes threads a row, kChunks chunks a thread. The squares are summed around the mean. While a
+/// row is computed the next one is on its way.
 template <class T, int kLanes, int kChunks>
 __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     rows_kernel(const __grid_constant__ NormParams p, bool wide, Divisor plane) {
   __shared__ float scratch[kBlock / 32];
   begin();
   finish_early();
-  const int64_t r = int64_t(blockIdx.x) * (blockDim.x / kLanes) + threadIdx.x / kLanes;
-  const bool mine = r < p.rows;  // idle lanes take part in shuffles
-  const int lane = threadIdx.x % kLanes, n = mine ? p.length : 0;
-  const T* x = static_cast<const T*>(p.x) + (mine ? r * p.x_pitch : 0);
-  float v[kChunks][kChunk<T>], sum = 0, mean = 0;
+  const int together = int(blockDim.x) / kLanes, lane = threadIdx.x % kLanes;
+  const int64_t step = int64_t(gridDim.x) * together;
+  float v[kChunks][kChunk<T>], next[kChunks][kChunk<T>], scale[kChunks][kChunk<T>], bias[kChunks][kChunk<T>];
+  auto load_row = [&](int64_t r, float(&to)[kChunks][kChunk<T>]) {
+    const bool mine = r < p.rows;  // idle lanes take part in shuffles
+    const T* x = static_cast<const T*>(p.x) + (mine ? r * p.x_pitch : 0);
 #pragma unroll
-  for (int k = 0; k < kChunks; ++k) load_chunk(x, (k * kLanes + lane) * kChunk<T>, n, wide, 0, v[k]);
-  // The parameters are on their way while the row is summed.
-  const auto of = parameters_of<T>(p, plane, r);
-  float scale[kChunks][kChunk<T>], bias[kChunks][kChunk<T>];
+    for (int k = 0; k < kChunks; ++k)
+      load_chunk(x, (k * kLanes + lane) * kChunk<T>, mine ? p.length : 0, wide, 0, to[k]);
+  };
+  auto load_scales = [&](int64_t r) {
+    const auto of = parameters_of<T>(p, plane, r);
 #pragma unroll
-  for (int k = 0; k < kChunks; ++k) load_parameters<T>(of, (k * kLanes + lane) * kChunk<T>, wide, scale[k], bias[k]);
-  if (p.centered) {
+    for (int k = 0; k < kChunks; ++k) load_parameters<T>(of, (k * kLanes + lane) * kChunk<T>, wide, scale[k], bias[k]);
+  };
+  int64_t r = int64_t(blockIdx.x) * together + threadIdx.x / kLanes;
+  load_row(r, v);
+  load_scales(r);
+  for (int64_t base = int64_t(blockIdx.x) * together; base < p.rows; base += step, r += step) {
+    const bool more = base + step < p.rows;
+    if (more) load_row(r + step, next);
+    const int n = r < p.rows ? p.length : 0;
+    float sum = 0, mean = 0;
+    if (p.centered) {
+#pragma unroll
+      for (int k = 0; k < kChunks; ++k)
+#pragma unroll
+        for (int j = 0; j < kChunk<T>; ++j) sum += v[k][j];
+      mean = fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length);
+      sum = 0;
+    }
 #pragma unroll
     for (int k = 0; k < kChunks; ++k)
 #pragma unroll
-      for (int j = 0; j < kChunk<T>; ++j) sum += v[k][j];
-    mean = fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length);
-    sum = 0;
+      for (int j = 0; j < kChunk<T>; ++j)
+        if ((k * kLanes + lane) * kChunk<T> + j < n) sum += (v[k][j] - mean) * (v[k][j] - mean);
+    const float inverse = rsqrtf(fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length) + p.epsilon);
+#pragma unroll
+    for (int k = 0; k < kChunks; ++k) {
+      scale_chunk<T>(mean, inverse, scale[k], bias[k], v[k]);
+      store_chunk(static_cast<T*>(p.y) + r * p.y_pitch, (k * kLanes + lane) * kChunk<T>, n, wide, v[k]);
+    }
+    if (lane == 0 && n > 0) {
+      if (p.mean) p.mean[r] = mean;
+      if (p.inverse) p.inverse[r] = inverse;
+    }
+    if (!more) break;
+    if (p.plane) load_scales(r + step);
+#pragma unroll
+    for (int k = 0; k < kChunks; ++k)
+#pragma unroll
+      for (int j = 0; j < kChunk<T>; ++j) v[k][j] = next[k][j];
   }
-#pragma unroll
-  for (int k = 0; k < kChunks; ++k)
-#pragma unroll
-    for (int j = 0; j < kChunk<T>; ++j)
-      if ((k * kLanes + lane) * kChunk<T> + j < n) sum += (v[k][j] - mean) * (v[k][j] - mean);
-  const float inverse = rsqrtf(fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length) + p.epsilon);
-  if (!mine) return;
-#pragma unroll
-  for (int k = 0; k < kChunks; ++k) {
-    const int at = (k * kLanes + lane) * kChunk<T>;
-    if (at >= n) break;
-    scale_chunk<T>(mean, inverse, scale[k], bias[k], v[k]);
-    store_chunk(static_cast<T*>(p.y) + r * p.y_pitch, at, n, wide, v[k]);
-  }
-  if (lane != 0) return;
-  if (p.mean) p.mean[r] = mean;
-  if (p.inverse) p.inverse[r] = inverse;
 }
 
 /// Rows of any length, read again for each step; a block a row.
@@ -205,12 +222,13 @@ __global__ void __launch_bounds__(kBlock) lrn_kernel(const __grid_constant__ Lrn
 
 template <class T, int kLanes, int kChunks>
 cudaError_t launch_rows(const NormParams& p, bool wide, Divisor plane, cudaStream_t stream) {
-  // Few rows are spread over all multiprocessors.
+  // Few rows are spread over all multiprocessors; of many, each block takes several in turn.
   constexpr int kFew = 1024;
+  constexpr int64_t kResident = 132 * 4 * 128;  // threads that run at once on a large GPU
   const int threads = kLanes >= 128 ? kLanes : p.rows * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
-  const int64_t rows = threads / kLanes, blocks = (p.rows + rows - 1) / rows;
-  return launch(rows_kernel<T, kLanes, kChunks>, dim3(unsigned(blocks)), dim3(unsigned(threads)), 0, stream, p, wide,
-                plane);
+  const int64_t rows = threads / kLanes, blocks = (p.rows + rows - 1) / rows, most = kResident / threads;
+  return launch(rows_kernel<T, kLanes, kChunks>, dim3(unsigned(blocks < most ? blocks : most)), dim3(unsigned(threads)),
+                0, stream, p, wide, plane);
 }
 
 template <class T>

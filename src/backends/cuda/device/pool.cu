@@ -1,5 +1,7 @@
 #include "backends/cuda/device/pool.h"
 
+#include <type_traits>
+
 #include "backends/cuda/device/rows.h"
 #include "backends/cuda/launch.h"
 
@@ -15,13 +17,28 @@ struct Taps {
   int counted;      ///< taps inside the padded input
 };
 __device__ __forceinline__ Taps taps_of(const PoolAxisParams& a, int o) {
+  const auto dilations = [&a](int n) { return a.dilation == 1 ? n : n / a.dilation; };
   Taps t;
   t.at = o * a.stride - a.begin;
-  t.first = t.at >= 0 ? 0 : (-t.at + a.dilation - 1) / a.dilation;
-  t.last = t.at >= a.in ? 0 : min(a.kernel, (a.in - 1 - t.at) / a.dilation + 1);
+  t.first = t.at >= 0 ? 0 : dilations(-t.at + a.dilation - 1);
+  t.last = t.at >= a.in ? 0 : min(a.kernel, dilations(a.in - 1 - t.at) + 1);
   const int room = a.in + a.end - 1 - t.at;
-  t.counted = room < 0 ? 0 : min(a.kernel, room / a.dilation + 1);
+  t.counted = room < 0 ? 0 : min(a.kernel, dilations(room) + 1);
   return t;
+}
+
+/// a[j] = the larger of a[j] and b[j]; NaN wins.
+template <class T, int kN>
+__device__ __forceinline__ void keep_larger(Pack<T, kN>& a, const Pack<T, kN>& b) {
+  if constexpr (sizeof(T) == 2 && kN % 2 == 0) {
+    using Two = std::conditional_t<std::is_same_v<T, __half>, __half2, __nv_bfloat162>;
+    Two* at = reinterpret_cast<Two*>(a.v);
+#pragma unroll
+    for (int j = 0; j < kN / 2; ++j) at[j] = __hmax2_nan(at[j], reinterpret_cast<const Two*>(b.v)[j]);
+  } else {
+#pragma unroll
+    for (int j = 0; j < kN; ++j) a.v[j] = from_float<T>(MaxFold()(to_float(a.v[j]), to_float(b.v[j])));
+  }
 }
 
 /// kN neighbouring channels of one output position.
@@ -86,10 +103,20 @@ __global__ void __launch_bounds__(kThreads)
   const auto index_of = [&](int64_t line, int k) { return (line + k * p.axes[2].dilation) * p.x_pitch + c; };
   if constexpr (kSquare) {
     Pack<T, kN> x[9];
+    const T lowest = from_float<T>(-INFINITY);
 #pragma unroll
-    for (int i = 0; i < 9; ++i)
+    for (int i = 0; i < 9; ++i) {
+#pragma unroll
+      for (int j = 0; j < kN; ++j) x[i].v[j] = lowest;
       if (i / 3 >= h.first && i / 3 < h.last && i % 3 >= w.first && i % 3 < w.last)
         x[i] = *reinterpret_cast<const Pack<T, kN>*>(static_cast<const T*>(p.x) + index_of(line_of(0, i / 3), i % 3));
+    }
+    if (p.rule == PoolRule::kMax) {
+#pragma unroll
+      for (int i = 1; i < 9; ++i) keep_larger(x[0], x[i]);
+      *reinterpret_cast<Pack<T, kN>*>(static_cast<T*>(p.y) + position * p.y_pitch + c) = x[0];
+      return;
+    }
 #pragma unroll
     for (int i = 0; i < 9; ++i) {
       if (i / 3 < h.first || i / 3 >= h.last || i % 3 < w.first || i % 3 >= w.last) continue;

@@ -1,5 +1,7 @@
 #include "backends/cuda/device/reduce.h"
 
+#include <type_traits>
+
 #include "backends/cuda/device/rows.h"
 #include "backends/cuda/launch.h"
 
@@ -108,10 +110,17 @@ __global__ void __launch_bounds__(kBlock) rows_kernel(const __grid_constant__ Re
   if (mine && threadIdx.x % kLanes == 0) put<kForm, T>(p, result, t);
 }
 
+__device__ __forceinline__ void put_cell(Total t, float& cell) { cell = t.sum; }
+__device__ __forceinline__ void put_cell(Total t, float2& cell) { cell = make_float2(t.sum, t.top); }
+__device__ __forceinline__ Total get_cell(float cell) { return {cell, 0}; }
+__device__ __forceinline__ Total get_cell(float2 cell) { return {cell.x, cell.y}; }
+
 /// Columns: threadIdx.x takes kN neighbouring ones, threadIdx.y elements blockDim.y apart; blockIdx.y is the split.
 template <class T, Form kForm, int kN>
 __global__ void __launch_bounds__(kBlock) columns_kernel(const __grid_constant__ ReduceParams p, Divisor strips) {
-  __shared__ float2 scratch[kBlock * kN];
+  // A product and LogSumExp have two numbers to share.
+  using Cell = std::conditional_t<kForm == Form::kProd || kForm == Form::kLogSumExp, float2, float>;
+  __shared__ Cell scratch[kN][kBlock];
   begin();
   finish_early();
   uint32_t group = blockIdx.x;
@@ -137,19 +146,19 @@ __global__ void __launch_bounds__(kBlock) columns_kernel(const __grid_constant__
     for (uint32_t k = begin_at + threadIdx.y; k < end_at; k += blockDim.y)
       add(x + place(p.combined, p.combined_strides, k));
   }
-  if (blockDim.y > 1) {
-    const uint32_t me = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
+  const uint32_t me = threadIdx.y * blockDim.x + threadIdx.x;
+  for (uint32_t half = blockDim.y / 2; half > 0; half /= 2) {
+    if (threadIdx.y >= half && threadIdx.y < 2 * half) {
 #pragma unroll
-    for (int j = 0; j < kN; ++j) scratch[j * threads + me] = make_float2(t[j].sum, t[j].top);
+      for (int j = 0; j < kN; ++j) put_cell(t[j], scratch[j][me]);
+    }
     __syncthreads();
-    if (threadIdx.y > 0) return;
+    if (threadIdx.y < half) {
 #pragma unroll
-    for (int j = 0; j < kN; ++j)
-      for (uint32_t s = 1; s < blockDim.y; ++s) {
-        const float2 other = scratch[j * threads + s * blockDim.x + threadIdx.x];
-        t[j] = join<kForm>(t[j], {other.x, other.y});
-      }
+      for (int j = 0; j < kN; ++j) t[j] = join<kForm>(t[j], get_cell(scratch[j][me + half * blockDim.x]));
+    }
   }
+  if (threadIdx.y > 0) return;
   if (!mine) return;
 #pragma unroll
   for (int j = 0; j < kN; ++j) put<kForm, T>(p, group * p.columns + column + j, t[j]);
@@ -180,14 +189,14 @@ cudaError_t rows(const ReduceParams& p, unsigned splits, cudaStream_t stream) {
   return launch(rows_kernel<T, kForm, kLanes>, dim3(blocks, splits), dim3(unsigned(threads)), 0, stream, p);
 }
 
+/// Threads that share a column; a power of two that depends on the number of elements alone.
+unsigned slots_of(const ReduceParams& p) { return p.count > 512 ? 32 : p.count >= 64 ? 16 : p.count >= 16 ? 8 : 1; }
+
 template <class T, Form kForm, int kN>
 cudaError_t columns(const ReduceParams& p, unsigned splits, cudaStream_t stream) {
-  const unsigned slots = p.count > 512 ? 32 : p.count >= 64 ? 16 : p.count >= 16 ? 8 : 1;
-  const uint32_t accesses = (p.columns + kN - 1) / kN;
-  unsigned lanes = kBlock / slots;
-  while (lanes > 8 && lanes / 2 >= accesses) lanes /= 2;
-  if (slots == 1 && lanes < 32) lanes = 32;
-  const uint32_t strips = (accesses + lanes - 1) / lanes, groups = p.results / p.columns;
+  const unsigned slots = slots_of(p), most = kBlock / slots;
+  const uint32_t accesses = (p.columns + kN - 1) / kN, strips = (accesses + most - 1) / most;
+  const uint32_t lanes = (accesses + strips - 1) / strips, groups = p.results / p.columns;
   if (int64_t(strips) * groups > kMaxElements) return cudaErrorInvalidValue;
   return launch(columns_kernel<T, kForm, kN>, dim3(strips * groups, splits), dim3(lanes, slots), 0, stream, p,
                 Divisor(strips));
@@ -204,14 +213,14 @@ cudaError_t reduce_as(const ReduceParams& p, cudaStream_t stream) {
     for (int d = 0; d < p.combined.rank; ++d) odd |= p.combined_strides.of[d];
     const uintptr_t at = reinterpret_cast<uintptr_t>(p.x);
     // 16-byte accesses where they leave enough threads.
-    constexpr uint32_t kMany = 256 * 1024;
-    if (odd % kChunk<T> == 0 && at % 16 == 0 && uint64_t(p.results) * splits >= kMany)
+    constexpr uint32_t kMany = 16 * 1024;
+    if (odd % kChunk<T> == 0 && at % 16 == 0 && uint64_t(p.results / kChunk<T>) * slots_of(p) * splits >= kMany)
       code = columns<T, kForm, kChunk<T>>(p, splits, stream);
     else if (odd % kPair == 0 && at % 4 == 0)
       code = columns<T, kForm, kPair>(p, splits, stream);
     else
       code = columns<T, kForm, 1>(p, splits, stream);
-  } else if (p.count <= 8) {
+  } else if (p.count <= 16) {
     code = rows<T, kForm, 1>(p, splits, stream);
   } else if (p.count <= 2048) {
     code = rows<T, kForm, 32>(p, splits, stream);

@@ -37,45 +37,62 @@ __device__ __forceinline__ float result(AxisRule rule, float v, float top, float
   return v * part;
 }
 
-/// Rows in registers: kLanes threads a row, kChunks chunks a thread.
-template <class T, int kLanes, int kChunks>
+/// Rows in registers: kLanes threads a row, kChunks chunks a thread. While a row is computed the next one is on its
+/// way.
+template <class T, int kLanes, int kChunks, bool kSoftmax>
 __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     rows_kernel(const __grid_constant__ AxisRuleParams p, bool wide) {
   __shared__ float scratch[kBlock / 32];
   begin();
   finish_early();
-  const int64_t r = int64_t(blockIdx.x) * (blockDim.x / kLanes) + threadIdx.x / kLanes;
-  const bool mine = r < p.outer;  // idle lanes take part in shuffles
-  const int lane = threadIdx.x % kLanes, n = mine ? p.size : 0;
-  const T* x = static_cast<const T*>(p.x) + (mine ? r * p.size : 0);
-  const bool softmax = p.rule <= AxisRule::kLogSoftmax;
-  float v[kChunks][kChunk<T>], top = -INFINITY, sum = 0;
+  const AxisRule rule = kSoftmax ? AxisRule::kSoftmax : p.rule;
+  const bool exponential = kSoftmax || rule == AxisRule::kLogSoftmax;
+  const int together = int(blockDim.x) / kLanes, lane = threadIdx.x % kLanes;
+  const int64_t step = int64_t(gridDim.x) * together;
+  float v[kChunks][kChunk<T>], next[kChunks][kChunk<T>];
+  auto load_row = [&](int64_t r, float(&to)[kChunks][kChunk<T>]) {
+    const bool mine = r < p.outer;  // idle lanes take part in shuffles
+    const T* x = static_cast<const T*>(p.x) + (mine ? r * p.size : 0);
 #pragma unroll
-  for (int k = 0; k < kChunks; ++k)
-    load_chunk(x, (k * kLanes + lane) * kChunk<T>, n, wide, softmax ? -INFINITY : 0, v[k]);
-  if (softmax) {
+    for (int k = 0; k < kChunks; ++k)
+      load_chunk(x, (k * kLanes + lane) * kChunk<T>, mine ? p.size : 0, wide, exponential ? -INFINITY : 0, to[k]);
+  };
+  int64_t r = int64_t(blockIdx.x) * together + threadIdx.x / kLanes;
+  load_row(r, v);
+  for (int64_t base = int64_t(blockIdx.x) * together; base < p.outer; base += step, r += step) {
+    const bool more = base + step < p.outer;
+    if (more) load_row(r + step, next);
+    const int n = r < p.outer ? p.size : 0;
+    float top = -INFINITY, sum = 0;
+    if (exponential) {
+#pragma unroll
+      for (int k = 0; k < kChunks; ++k)
+#pragma unroll
+        for (int j = 0; j < kChunk<T>; ++j) top = MaxFold()(top, v[k][j]);
+      top = fold_row<kLanes>(top, MaxFold(), scratch);
+    }
 #pragma unroll
     for (int k = 0; k < kChunks; ++k)
 #pragma unroll
-      for (int j = 0; j < kChunk<T>; ++j) top = MaxFold()(top, v[k][j]);
-    top = fold_row<kLanes>(top, MaxFold(), scratch);
-  }
+      for (int j = 0; j < kChunk<T>; ++j)
+        if ((k * kLanes + lane) * kChunk<T> + j < n) {
+          const float t = term<T>(rule, v[k][j], top);
+          sum += t;
+          if (kSoftmax) v[k][j] = t;
+        }
+    const float part = shared_part(rule, fold_row<kLanes>(sum, SumFold(), scratch));
 #pragma unroll
-  for (int k = 0; k < kChunks; ++k)
+    for (int k = 0; k < kChunks; ++k) {
 #pragma unroll
-    for (int j = 0; j < kChunk<T>; ++j)
-      if ((k * kLanes + lane) * kChunk<T> + j < n) {
-        const float t = term<T>(p.rule, v[k][j], top);
-        sum += t;
-        if (p.rule == AxisRule::kSoftmax) v[k][j] = t;
-      }
-  const float part = shared_part(p.rule, fold_row<kLanes>(sum, SumFold(), scratch));
+      for (int j = 0; j < kChunk<T>; ++j)
+        v[k][j] = rule == AxisRule::kLogSoftmax ? v[k][j] - top - part : v[k][j] * part;
+      store_chunk(static_cast<T*>(p.y) + r * p.size, (k * kLanes + lane) * kChunk<T>, n, wide, v[k]);
+    }
+    if (!more) break;
 #pragma unroll
-  for (int k = 0; k < kChunks; ++k) {
+    for (int k = 0; k < kChunks; ++k)
 #pragma unroll
-    for (int j = 0; j < kChunk<T>; ++j)
-      v[k][j] = p.rule == AxisRule::kLogSoftmax ? v[k][j] - top - part : v[k][j] * part;
-    store_chunk(static_cast<T*>(p.y) + r * p.size, (k * kLanes + lane) * kChunk<T>, n, wide, v[k]);
+      for (int j = 0; j < kChunk<T>; ++j) v[k][j] = next[k][j];
   }
 }
 
@@ -151,11 +168,15 @@ __global__ void __launch_bounds__(32 * kSlots)
 
 template <class T, int kLanes, int kChunks>
 cudaError_t launch_rows(const AxisRuleParams& p, bool wide, cudaStream_t stream) {
-  // Few rows are spread over all multiprocessors.
+  // Few rows are spread over all multiprocessors; of many, each block takes several in turn.
   constexpr int kFew = 1024;
+  constexpr int64_t kResident = 132 * 8 * 128;  // threads that run at once on a large GPU
   const int threads = kLanes >= 128 ? kLanes : p.outer * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
-  const int64_t rows = threads / kLanes, blocks = (p.outer + rows - 1) / rows;
-  return launch(rows_kernel<T, kLanes, kChunks>, dim3(unsigned(blocks)), dim3(unsigned(threads)), 0, stream, p, wide);
+  const int64_t rows = threads / kLanes, blocks = (p.outer + rows - 1) / rows, most = kResident / threads;
+  const dim3 grid(unsigned(blocks < most ? blocks : most)), block{unsigned(threads)};
+  if (p.rule == AxisRule::kSoftmax)
+    return launch(rows_kernel<T, kLanes, kChunks, true>, grid, block, 0, stream, p, wide);
+  return launch(rows_kernel<T, kLanes, kChunks, false>, grid, block, 0, stream, p, wide);
 }
 
 template <class T>

@@ -30,7 +30,10 @@ class ReduceKernel final : public Kernel {
     params_.rule = ReduceRule(int(p.attrs<ops::ReduceAttrs>().kind));
     params_.results = uint32_t(p.outputs[0].count());
     params_.count = uint32_t(l.count);
-    if (!l.inner_combined)
+    // Few neighbours with few elements each are results like any other.
+    if (!l.inner_combined && l.inner.size < 32 && l.count < 16)
+      kept.add(l.inner);
+    else if (!l.inner_combined)
       params_.columns = uint32_t(l.inner.size);
     else if (l.inner.size > 1)
       combined.add(l.inner);
@@ -65,7 +68,7 @@ Support supports(const Problem& p) {
   if (p.inputs[0].count() > kMaxElements)
     return Support::no("x has ", p.inputs[0].count(), " elements, accepted are ", kMaxElements);
   const ReduceLayout l = reduce_layout_of(p);
-  if (l.kept.size() > size_t(kAxes) || l.combined.size() + 1 > size_t(kAxes))
+  if (l.kept.size() + 1 > size_t(kAxes) || l.combined.size() + 1 > size_t(kAxes))
     return Support::no("more than ", kAxes, " axes are walked");
   return Support::yes(estimate_us(p, 0, 1));
 }
