@@ -127,6 +127,14 @@ double threshold(const Histogram& histogram, const CalibrationOptions& options) 
   return double(histogram.largest());
 }
 
+/// Whether a node of the graph makes a value: one that folding left without its node does not come back.
+static bool is_made(const ir::Graph& graph, ir::ValueId v) {
+  const ir::NodeId n = graph.value(v).producer;
+  if (n == ir::kNone || n >= graph.node_count() || !graph.node(n).alive) return false;
+  const auto& outputs = graph.node(n).outputs;
+  return std::find(outputs.begin(), outputs.end(), v) != outputs.end();
+}
+
 std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, const std::vector<std::string>& names,
                                                     const std::vector<ir::Dims>& dims, const NextBatch& next,
                                                     const runtime::EngineOptions& engine_options) {
@@ -140,7 +148,7 @@ std::map<std::string, Histogram> collect_histograms(const ir::Graph& network, co
     if (observed.is_input(v))
       input_of.push_back(
           size_t(std::find(observed.inputs.begin(), observed.inputs.end(), v) - observed.inputs.begin()));
-    else if (observed.value(v).producer != ir::kNone)
+    else if (is_made(observed, v))
       observed.outputs.push_back(v);
   }
   require(!observed.outputs.empty(), ErrorCode::kInvalidModel, "the network has no f32 value to calibrate");
