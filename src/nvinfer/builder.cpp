@@ -300,6 +300,7 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
 #endif
     plan::Plan plan = build(own(network), own(config));
     own_weights(plan.graph);
+    if (plan.source) own_weights(*plan.source);
     return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
   });
 }

@@ -1,6 +1,7 @@
 #include "nvinfer/plugin_op.h"
 
 #include <cstring>
+#include <deque>
 
 namespace tenon::nvinfer {
 namespace {
@@ -104,12 +105,15 @@ std::vector<std::shared_ptr<const PluginOp>> plugins_of(const ir::Graph& graph) 
 }
 
 void share_plugins(const ir::Graph& from, ir::Graph& to) {
-  std::map<std::string, std::shared_ptr<const ops::CustomOp>> live;
-  for_each_node(const_cast<ir::Graph&>(from), "Custom",
-                [&](ir::Graph& g, ir::NodeId n) { live[g.node(n).name] = ops::custom_attrs(g.node(n).attrs).live; });
+  std::map<std::string, std::deque<std::shared_ptr<const ops::CustomOp>>> live;
+  for_each_node(const_cast<ir::Graph&>(from), "Custom", [&](ir::Graph& g, ir::NodeId n) {
+    live[g.node(n).name].push_back(ops::custom_attrs(g.node(n).attrs).live);
+  });
   for_each_node(to, "Custom", [&](ir::Graph& g, ir::NodeId n) {
-    if (auto it = live.find(g.node(n).name); it != live.end())
-      ops::edit_custom_attrs(g.node(n).attrs).live = it->second;
+    auto it = live.find(g.node(n).name);
+    if (it == live.end() || it->second.empty()) return;
+    ops::edit_custom_attrs(g.node(n).attrs).live = it->second.front();
+    it->second.pop_front();
   });
 }
 

@@ -91,7 +91,7 @@ class PluginFactory;
 /// Lets registered creators, or level 7's `factory`, make the plugins of a plan that was read. Throws kUnsupported
 /// naming layer and plugin where no creator is found.
 void load_plugins(ir::Graph& graph, const BatchRule& batch, PluginFactory* factory = nullptr);
-/// Lets the plugin nodes of `to` run the objects of those in `from` that have their names.
+/// Lets the plugin nodes of `to` run the objects of those in `from` that have their names, in order where several do.
 void share_plugins(const ir::Graph& from, ir::Graph& to);
 /// The engine is about to be made.
 void initialize_plugins(const ir::Graph& graph);
