@@ -224,8 +224,8 @@ template <class T, int kLanes, int kChunks>
 cudaError_t launch_rows(const NormParams& p, bool wide, Divisor plane, cudaStream_t stream) {
   // Few rows are spread over all multiprocessors; of many, each block takes several in turn.
   constexpr int kFew = 1024;
-  constexpr int64_t kResident = 132 * 4 * 128;  // threads that run at once on a large GPU
-  const int threads = kLanes >= 128 ? kLanes : p.rows * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
+  constexpr int64_t kResident = 132 * (kChunks == 1 ? 1024 : 512);  // threads that run at once on a large GPU
+  const int threads = kLanes > 32 ? kLanes : p.rows * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
   const int64_t rows = threads / kLanes, blocks = (p.rows + rows - 1) / rows, most = kResident / threads;
   return launch(rows_kernel<T, kLanes, kChunks>, dim3(unsigned(blocks < most ? blocks : most)), dim3(unsigned(threads)),
                 0, stream, p, wide, plane);
@@ -240,9 +240,10 @@ cudaError_t rows(const NormParams& p, cudaStream_t stream) {
   const int chunks = (p.length + kChunk<T> - 1) / kChunk<T>;
   if (chunks <= 8) return launch_rows<T, 8, 1>(p, wide, plane, stream);
   if (chunks <= 32) return launch_rows<T, 32, 1>(p, wide, plane, stream);
-  if (chunks <= 64) return launch_rows<T, 32, 2>(p, wide, plane, stream);
-  if (chunks <= 96) return launch_rows<T, 32, 3>(p, wide, plane, stream);
-  if (chunks <= 128) return launch_rows<T, 32, 4>(p, wide, plane, stream);
+  // A chunk a thread: with few rows it is instructions that take time.
+  if (chunks <= 64) return launch_rows<T, 64, 1>(p, wide, plane, stream);
+  if (chunks <= 96) return launch_rows<T, 96, 1>(p, wide, plane, stream);
+  if (chunks <= 128) return launch_rows<T, 128, 1>(p, wide, plane, stream);
   if (chunks <= 256) return launch_rows<T, kBlock, 1>(p, wide, plane, stream);
   if (chunks <= 1024) return launch_rows<T, kBlock, 4>(p, wide, plane, stream);
   return launch(long_rows_kernel<T>, dim3(unsigned(p.rows)), kLongBlock, 0, stream, p, wide, plane);

@@ -171,7 +171,7 @@ cudaError_t launch_rows(const AxisRuleParams& p, bool wide, cudaStream_t stream)
   // Few rows are spread over all multiprocessors; of many, each block takes several in turn.
   constexpr int kFew = 1024;
   constexpr int64_t kResident = 132 * 8 * 128;  // threads that run at once on a large GPU
-  const int threads = kLanes >= 128 ? kLanes : p.outer * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
+  const int threads = kLanes > 32 ? kLanes : p.outer * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
   const int64_t rows = threads / kLanes, blocks = (p.outer + rows - 1) / rows, most = kResident / threads;
   const dim3 grid(unsigned(blocks < most ? blocks : most)), block{unsigned(threads)};
   if (p.rule == AxisRule::kSoftmax)
