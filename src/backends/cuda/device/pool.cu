@@ -82,6 +82,19 @@ struct Window {
   }
 };
 
+/// The taps of a 3 x 3 window, the lowest number where they are outside the input.
+template <class T, int kN, class IndexOf>
+__device__ __forceinline__ void load_square(const T* x, Taps h, Taps w, const IndexOf& index_of, Pack<T, kN> (&to)[9]) {
+  const T lowest = from_float<T>(-INFINITY);
+#pragma unroll
+  for (int i = 0; i < 9; ++i) {
+#pragma unroll
+    for (int j = 0; j < kN; ++j) to[i].v[j] = lowest;
+    if (i / 3 >= h.first && i / 3 < h.last && i % 3 >= w.first && i % 3 < w.last)
+      to[i] = *reinterpret_cast<const Pack<T, kN>*>(x + index_of(i / 3, i % 3));
+  }
+}
+
 /// kN channels a thread. Square windows, of 3 x 3, are read as a whole before they are folded.
 template <class T, int kN, bool kSquare, bool kIndices>
 __global__ void __launch_bounds__(kThreads)
@@ -103,14 +116,8 @@ __global__ void __launch_bounds__(kThreads)
   const auto index_of = [&](int64_t line, int k) { return (line + k * p.axes[2].dilation) * p.x_pitch + c; };
   if constexpr (kSquare) {
     Pack<T, kN> x[9];
-    const T lowest = from_float<T>(-INFINITY);
-#pragma unroll
-    for (int i = 0; i < 9; ++i) {
-#pragma unroll
-      for (int j = 0; j < kN; ++j) x[i].v[j] = lowest;
-      if (i / 3 >= h.first && i / 3 < h.last && i % 3 >= w.first && i % 3 < w.last)
-        x[i] = *reinterpret_cast<const Pack<T, kN>*>(static_cast<const T*>(p.x) + index_of(line_of(0, i / 3), i % 3));
-    }
+    load_square<T, kN>(
+        static_cast<const T*>(p.x), h, w, [&](int b, int k) { return index_of(line_of(0, b), k); }, x);
     if (p.rule == PoolRule::kMax) {
 #pragma unroll
       for (int i = 1; i < 9; ++i) keep_larger(x[0], x[i]);
