@@ -5,7 +5,10 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-.PHONY: all setup build test test-python api-check test-clients check check-arm bench format install dist demo clean
+GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH))
+
+.PHONY: all setup build test test-python test-gpu api-check test-clients check check-arm bench bench-gpu bench-gpu-peers
+.PHONY: gpu-package format install dist demo clean
 
 all: build
 
@@ -54,3 +57,17 @@ demo: build
 
 clean:
 	rm -rf build build-* dist
+
+# On a machine with a GPU and no package registry. `make gpu-package` elsewhere makes dist/gpu and dist/headers, which
+# travel with the checkout; without dist/gpu the first of these builds it.
+gpu-package: setup
+	@scripts/gpu.sh package
+
+test-gpu:
+	@scripts/gpu.sh test
+
+bench-gpu:
+	@scripts/gpu.sh bench --peers eager,reduce-overhead --append docs/benchmarks.md $(GPU_ARGUMENTS)
+
+bench-gpu-peers:
+	@scripts/gpu.sh bench --peers eager,reduce-overhead,max-autotune --peers-json bench/gpu_peers.json $(GPU_ARGUMENTS)

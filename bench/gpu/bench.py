@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
 
 warnings.filterwarnings("ignore")
+PEERS = ("eager", "reduce-overhead", "max-autotune")
 ERROR = ctypes.create_string_buffer(4096)
 
 
@@ -168,11 +169,38 @@ def cell(name, batch, args, folder):
         with open(os.path.join(args.profile, f"{name}_{batch}.txt"), "w") as f:
             f.write(engine.profile() + "\n" + engine.report())
     engine.close()
-    known = models.KNOWN[name][0 if batch == 1 else 1]
-    row["best"] = min([row[p] for p in runs if p != "tenon"] + ([known] if batch in (1, 32) else []))
+    row["best"] = min([row[p] for p in runs if p != "tenon"] + on_record(name, batch))
     row["ratio"] = row["tenon"] / row["best"]
     row["floors"] = row["tenon"] / models.FLOOR[name][0 if batch == 1 else 1]
     return row
+
+
+def on_record(name, batch):
+    """Times of peers that are on record for this GPU, slow ones among them."""
+    known = [models.KNOWN[name][0 if batch == 1 else 1]] if batch in (1, 32) else []
+    try:
+        with open(os.path.join(os.path.dirname(__file__), "..", "gpu_peers.json")) as f:
+            record = json.load(f)
+    except FileNotFoundError:
+        return known
+    if record.get("gpu") != torch.cuda.get_device_name():
+        return known
+    return known + list(record["milliseconds"].get(f"{name} {batch}", {}).values())
+
+
+def write_record(path, rows):
+    """Adds the peers of these rows to the record, with date and versions."""
+    record = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            record = json.load(f)
+    record.update(gpu=torch.cuda.get_device_name(), torch=torch.__version__, date=time.strftime("%Y-%m-%d"))
+    times = record.setdefault("milliseconds", {})
+    for r in rows:
+        times[f"{r['model']} {r['batch']}"] = {p: round(r[p], 4) for p in PEERS if p in r}
+    with open(path, "w") as f:
+        json.dump(record, f, indent=1)
+        f.write("\n")
 
 
 def table(rows):
@@ -200,6 +228,7 @@ def main():
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--timing-cache", default="")
     parser.add_argument("--profile", default="", help="folder for each cell's layer times and candidates")
+    parser.add_argument("--peers-json", default="", help="file that keeps the times of the peers")
     parser.add_argument("--json", default="", help="file for the rows")
     parser.add_argument("--append", default="", help="Markdown file that the table is added to")
     args = parser.parse_args()
@@ -212,7 +241,7 @@ def main():
                 try:
                     rows.append(cell(name, batch, args, folder))
                     r = rows[-1]
-                    extra = " ".join(f"{p}={r[p]:.3f}" for p in ("eager", "reduce-overhead", "max-autotune") if p in r)
+                    extra = " ".join(f"{p}={r[p]:.3f}" for p in PEERS if p in r)
                     print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, error {r['error']:.1e} (torch {r['torch_error']:.1e}), "
                           f"build {r['build']:.1f} s, cached {r['cached']:.2f} s {extra} ({time.time() - begin:.0f} s)",
                           flush=True)
@@ -225,6 +254,8 @@ def main():
     if args.json:
         with open(args.json, "w") as f:
             json.dump(rows, f, indent=1)
+    if args.peers_json:
+        write_record(args.peers_json, rows)
     if args.append:
         with open(args.append, "a") as f:
             f.write(f"\n{torch.cuda.get_device_name()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}, "

@@ -130,7 +130,7 @@ def make(name):
     model = model.cuda().float()
     for module in model.modules():
         if (end := _residual_end(module)) is not None:
-            torch.nn.init.constant_(end.weight, 0.5)
+            torch.nn.init.constant_(end.weight, 0.25)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if norms:  # statistics of a random batch
         model.eval()

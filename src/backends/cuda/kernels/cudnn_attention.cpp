@@ -138,7 +138,8 @@ std::unique_ptr<Kernel> prepare(const Problem& p) {
 
 template <size_t... kRanks>
 std::vector<KernelDef> definitions(std::index_sequence<kRanks...>) {
-  return {{variant_name("cudnn_attention_", kRanks), "FusedAttention", supports<kRanks>, prepare<kRanks>}...};
+  constexpr uint32_t kPitched = 7 | 1u << 16;
+  return {{variant_name("cudnn_attention_", kRanks), "FusedAttention", supports<kRanks>, prepare<kRanks>, kPitched}...};
 }
 
 }  // namespace
