@@ -128,7 +128,7 @@ void contexts(IBuilder& builder, KeepingLogger& logger) {
   std::vector<float> x(64, 1.0F), y(4 * 36);
   void* bindings[] = {x.data(), y.data()};
   logger.errors.clear();
-  EXPECT(!context->execute(1, bindings) && !context->enqueue(1, bindings, nullptr, nullptr));  // explicit batch
+  EXPECT(!context->execute(2, bindings) && !context->enqueue(2, bindings, nullptr, nullptr));  // explicit batch
   EXPECT(!context->executeV2(nullptr) && !context->enqueueV2(nullptr, nullptr, nullptr));
   EXPECT(!context->setBindingDimensions(5, Dims4{1, 1, 8, 8}) && !context->setBindingDimensions(0, Dims2{1, 8}));
   EXPECT(engine->getBindingName(9) == nullptr && engine->getBindingIndex("none") == -1);
