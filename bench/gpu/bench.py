@@ -209,8 +209,8 @@ def table(rows):
     for r in rows:
         memory = r["memory"] / max(r["peak"], 1)
         lines.append(
-            f"| {r['model']} | {r['batch']} | {r['tenon']:.3f} | {r['best']:.3f} | {r['ratio']:.2f} | {r['floors']:.1f} "
-            f"| {r['error']:.1e} | {r['build']:.1f} | {r['cached']:.2f} | {memory:.2f} |"
+            f"| {r['model']} | {r['batch']} | {r['tenon']:.3f} | {r['best']:.3f} | {r['ratio']:.2f} "
+            f"| {r['floors']:.1f} | {r['error']:.1e} | {r['build']:.1f} | {r['cached']:.2f} | {memory:.2f} |"
         )
     if rows:
         lines.append(f"\ngeometric mean {math.exp(sum(math.log(r['ratio']) for r in rows) / len(rows)):.3f}, "
@@ -242,7 +242,8 @@ def main():
                     rows.append(cell(name, batch, args, folder))
                     r = rows[-1]
                     extra = " ".join(f"{p}={r[p]:.3f}" for p in PEERS if p in r)
-                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, error {r['error']:.1e} (torch {r['torch_error']:.1e}), "
+                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, "
+                          f"error {r['error']:.1e} (torch {r['torch_error']:.1e}), "
                           f"build {r['build']:.1f} s, cached {r['cached']:.2f} s {extra} ({time.time() - begin:.0f} s)",
                           flush=True)
                 except Exception as e:

@@ -28,8 +28,9 @@ def use(row, level):
     if kind in ("class", "struct", "enum", "alias"):
         return f"using type = {full};"
     if kind == "enumerator":
-        return f"static_assert(static_cast<long long>({full}) == {signature[1:]}, \"\");" if signature and level != "all" \
-            else f"constexpr auto value = {full};"
+        if signature and level != "all":
+            return f"static_assert(static_cast<long long>({full}) == {signature[1:]}, \"\");"
+        return f"constexpr auto value = {full};"
     if kind == "method":
         return f"struct probe : ::{scope} {{ using ::{scope}::{name}; }};"
     if kind == "field":

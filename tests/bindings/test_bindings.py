@@ -163,7 +163,8 @@ def pooling(n):
 def scale(n):
     x, shift, factor = noise(1, 3, 4, 4), noise(3), noise(3, seed=1)
     n.keep += [shift, factor]
-    layer = n.network.add_scale(n.input(x), trt.ScaleMode.CHANNEL, trt.Weights(shift), trt.Weights(factor), trt.Weights())
+    weights = (trt.Weights(shift), trt.Weights(factor), trt.Weights())
+    layer = n.network.add_scale(n.input(x), trt.ScaleMode.CHANNEL, *weights)
     return [layer.get_output(0)], [x.astype(np.float64) * factor.reshape(1, 3, 1, 1) + shift.reshape(1, 3, 1, 1)]
 
 
@@ -221,7 +222,8 @@ def concatenation(n):
 
 def matrix_multiply(n):
     x, y = noise(2, 3, 4), noise(2, 5, 4)
-    layer = n.network.add_matrix_multiply(n.input(x), trt.MatrixOperation.NONE, n.input(y), trt.MatrixOperation.TRANSPOSE)
+    ops = trt.MatrixOperation
+    layer = n.network.add_matrix_multiply(n.input(x), ops.NONE, n.input(y), ops.TRANSPOSE)
     return [layer.get_output(0)], [x.astype(np.float64) @ y.transpose(0, 2, 1)]
 
 

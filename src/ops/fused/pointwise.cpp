@@ -161,7 +161,15 @@ std::optional<PointwiseProgram> pointwise_program_of(const ir::Node& node, const
 }
 
 std::span<const std::string_view> pointwise_operators() {
-  static constexpr std::string_view names[] = {"Pointwise", "Cast", "Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Pow", "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Floor", "Ceil", "Round", "Erf", "Softplus", "Softsign", "Mish", "HardSwish", "Sin", "Cos", "Tan", "Sign", "Silu", "Swish", "Rsqrt", "Square", "Where", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Not", "And", "Or", "IsNaN", "PRelu", "Clip", "LeakyRelu", "Elu", "Selu", "Affine", "ScaledTanh", "ParametricSoftplus", "Celu", "HardSigmoid", "ThresholdedRelu", "Gelu"};
+  // clang-format off
+  static constexpr std::string_view names[] = {
+      "Pointwise", "Cast", "Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Pow", "Relu", "Sigmoid", "Tanh",
+      "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Floor", "Ceil", "Round", "Erf", "Softplus", "Softsign",
+      "Mish", "HardSwish", "Sin", "Cos", "Tan", "Sign", "Silu", "Swish", "Rsqrt", "Square", "Where", "Less",
+      "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Not", "And", "Or", "IsNaN", "PRelu", "Clip",
+      "LeakyRelu", "Elu", "Selu", "Affine", "ScaledTanh", "ParametricSoftplus", "Celu", "HardSigmoid",
+      "ThresholdedRelu", "Gelu"};
+  // clang-format on
   return names;
 }
 

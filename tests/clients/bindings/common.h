@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../client.h"
-#include "../reference.h"
+#include "client.h"
+#include "reference.h"
 
 inline nvinfer1::Weights weights_of(std::vector<float> const& values) {
   return nvinfer1::Weights{nvinfer1::DataType::kFLOAT, values.data(), static_cast<int64_t>(values.size())};

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../client.h"
-#include "../reference.h"
+#include "client.h"
+#include "reference.h"
 
 template <class T>
 using Owned = std::unique_ptr<T>;

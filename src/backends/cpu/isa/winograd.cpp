@@ -11,7 +11,7 @@ constexpr double kA = 0.6875, kB = 1.5;
 constexpr float kA1 = float(kA), kB1 = float(kB), kA2 = float(kA * kA), kB2 = float(kB * kB);
 constexpr float kA3 = float(kA * kA * kA), kB3 = float(kB * kB * kB);
 constexpr float kSum = float(kA * kA + kB * kB), kProduct = float(kA * kA * kB * kB);
-constexpr int kOutVectors = 4;       // vectors of channels that the output transform gathers before it stores
+constexpr int kOutVectors = 4;  // vectors of channels that the output transform gathers before it stores
 
 /// y = B^T x on six values.
 TENON_INLINE void input_transform(const Vf (&x)[kSide], Vf (&y)[kSide]) {

@@ -364,7 +364,8 @@ std::unique_ptr<Kernel> prepare(const Problem& p) { return std::make_unique<Poin
 
 std::vector<KernelDef> pointwise() {
   std::vector<KernelDef> defs;
-  for (std::string_view op : ops::pointwise_operators()) defs.push_back({"pointwise_strips", op, supports, prepare, 0xffff | 1u << 16});
+  for (std::string_view op : ops::pointwise_operators())
+    defs.push_back({"pointwise_strips", op, supports, prepare, 0xffff | 1u << 16});
   return defs;
 }
 
