@@ -30,29 +30,25 @@ struct Window {
 
   /// A row of the input; zeros outside of it.
   static __device__ __forceinline__ void load(const DepthwiseArgs& a, const T* image, int row, int first,
-                                              Pack<T, V> (&to)[kInputs]) {
+                                              Words<T, V> (&to)[kInputs]) {
     const bool inside = unsigned(row) < unsigned(a.in_h);
     const T* line = image + int64_t(inside ? row : 0) * a.in_w * a.x_pitch;
 #pragma unroll
     for (int i = 0; i < kInputs; ++i) {
-      if (inside && unsigned(first + i) < unsigned(a.in_w)) {
-        to[i] = *reinterpret_cast<const Pack<T, V>*>(line + (first + i) * a.x_pitch);
-      } else {
-#pragma unroll
-        for (int v = 0; v < V; ++v) to[i].v[v] = from_float<T>(0);
-      }
+      to[i].clear();
+      if (inside && unsigned(first + i) < unsigned(a.in_w)) to[i].read(line + (first + i) * a.x_pitch);
     }
   }
 
   /// Adds a row of the input, row `at` of the window of the first open results.
   template <int at>
-  static __device__ __forceinline__ void add(const Pack<T, V> (&in)[kInputs], const Pack<T, V> (&w)[K * K],
+  static __device__ __forceinline__ void add(const Words<T, V> (&in)[kInputs], const Words<T, V> (&w)[K * K],
                                              float (&sums)[kOpen][W][V]) {
     float x[kInputs][V];
 #pragma unroll
     for (int i = 0; i < kInputs; ++i)
 #pragma unroll
-      for (int v = 0; v < V; ++v) x[i][v] = to_float(in[i].v[v]);
+      for (int v = 0; v < V; ++v) x[i][v] = in[i].at(v);
 #pragma unroll
     for (int j = 0; j < kOpen; ++j) {
       constexpr int kRow = at;
@@ -62,7 +58,7 @@ struct Window {
       for (int k = 0; k < K; ++k)
 #pragma unroll
         for (int v = 0; v < V; ++v) {
-          const float weight = to_float(w[row * K + k].v[v]);
+          const float weight = w[row * K + k].at(v);
 #pragma unroll
           for (int t = 0; t < W; ++t) sums[j][t][v] = fmaf(weight, x[t * S + k][v], sums[j][t][v]);
         }
@@ -83,10 +79,9 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
   const int channel = int(vector) * V, column = int(tile) * W, first_row = int(strip) * walk.rows;
   const int end_row = min(first_row + walk.rows, a.out_h);
 
-  Pack<T, V> w[K * K];
+  Words<T, V> w[K * K];
 #pragma unroll
-  for (int k = 0; k < K * K; ++k)
-    w[k] = *reinterpret_cast<const Pack<T, V>*>(static_cast<const T*>(a.w) + k * a.weights_pitch + channel);
+  for (int k = 0; k < K * K; ++k) w[k].read(static_cast<const T*>(a.w) + k * a.weights_pitch + channel);
   float bias[V] = {};
   add_bias(a.epilogue, bias, channel, V);
 
@@ -102,7 +97,7 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
 
   // Rows are loaded kAhead results before they are added.
   constexpr int kAhead = S == 1 ? 2 : 1;
-  Pack<T, V> rows[K - S][Win::kInputs], next[kAhead][S][Win::kInputs];
+  Words<T, V> rows[K - S][Win::kInputs], next[kAhead][S][Win::kInputs];
 #pragma unroll
   for (int i = 0; i < K - S; ++i) Win::load(a, x, top + i, left, rows[i]);
 #pragma unroll
@@ -113,7 +108,7 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
   (std::make_integer_sequence<int, K - S>());
 
   for (int row = first_row; row < end_row; ++row) {
-    Pack<T, V> now[S][Win::kInputs];
+    Words<T, V> now[S][Win::kInputs];
 #pragma unroll
     for (int i = 0; i < S; ++i)
 #pragma unroll
@@ -126,16 +121,22 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
 #pragma unroll
       for (int i = 0; i < S; ++i) Win::load(a, x, (row + kAhead) * S - a.pad_h + K - S + i, left, next[kAhead - 1][i]);
     }
+    const uint32_t y_row = (image * a.out_h + row) * a.out_w + column;
+    Words<T, V> extra[W];
+#pragma unroll
+    for (int t = 0; t < W; ++t) {
+      const bool exists = column + t < a.out_w && !a.sums;
+      load_extra(a.epilogue, y_row + t, channel, true, exists ? V : 0, extra[t]);
+    }
     [&]<int... i>(std::integer_sequence<int, i...>) { (Win::template add<K - S + i>(now[i], w, sums), ...); }
     (std::make_integer_sequence<int, S>());
-    const uint32_t y_row = (image * a.out_h + row) * a.out_w + column;
 #pragma unroll
     for (int t = 0; t < W; ++t) {
       if (column + t >= a.out_w) continue;
       if (a.sums) {
         store_floats(a.sums + int64_t(y_row + t) * a.channels + channel, sums[0][t]);
       } else {
-        apply_epilogue<T>(a.epilogue, sums[0][t], y_row + t, channel, true, V);
+        apply_epilogue(a.epilogue, sums[0][t], extra[t]);
         store_floats(static_cast<T*>(a.y) + (y_row + t) * a.y_pitch + channel, sums[0][t]);
       }
     }

@@ -120,7 +120,9 @@ __device__ __forceinline__ void finish(const StemArgs& a, const Tile& t, const f
       continue;
     }
     const bool vector = aligned && valid == 8;
-    apply_epilogue<T>(a.epilogue, v, row, column, vector, valid);
+    Words<T, 8> extra;
+    load_extra(a.epilogue, row, column, vector, valid, extra);
+    apply_epilogue(a.epilogue, v, extra);
     T* const to = static_cast<T*>(a.y) + row * a.y_pitch + column;
     if (vector) {
       store_floats(to, v);

@@ -44,7 +44,7 @@ struct Epilogue {
 
 #ifdef __CUDACC__
 #include "backends/cuda/device/pointwise_functions.h"
-#include "backends/cuda/device/types.h"
+#include "backends/cuda/device/words.h"
 
 namespace tenon::cuda {
 
@@ -97,25 +97,29 @@ __device__ __forceinline__ void add_bias(const Epilogue& e, float (&v)[N], int c
     if (i < valid) v[i] += from[i];
 }
 
-/// What follows the bias, for N neighbouring columns of a row, of which the first `valid` exist. `vector` says that
-/// accesses to the result are aligned and all N columns exist. T is the result's type.
+/// The other operand's elements for N neighbouring columns of a row, of which the first `valid` exist; none may.
+/// `vector` says that accesses to the result are aligned and that all or none of the columns exist.
 template <class T, int N>
-__device__ __forceinline__ void apply_epilogue(const Epilogue& e, float (&v)[N], uint32_t row, int column, bool vector,
-                                               int valid) {
-  float r[N];
-  if (e.join != Join::kNone) {
-    const T* from = static_cast<const T*>(e.extra) + int64_t(e.extra_rows.divide(row)) * e.extra_pitch;
-    if (e.extra_step == 0) {
-      const float one = to_float(*from);
-#pragma unroll
-      for (int i = 0; i < N; ++i) r[i] = one;
-    } else if (vector && e.extra_vector) {
-      load_floats(from + column, r);
-    } else {
-#pragma unroll
-      for (int i = 0; i < N; ++i) r[i] = i < valid ? to_float(from[column + i]) : 0.f;
-    }
+__device__ __forceinline__ void load_extra(const Epilogue& e, uint32_t row, int column, bool vector, int valid,
+                                           Words<T, N>& to) {
+  to.clear();
+  if (e.join == Join::kNone || valid <= 0) return;
+  const T* const from = static_cast<const T*>(e.extra) + int64_t(e.extra_rows.divide(row)) * e.extra_pitch;
+  if (e.extra_step != 0 && vector && e.extra_vector) {
+    to.read(from + column);
+    return;
   }
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (i < valid) to.put(i, from[e.extra_step == 0 ? 0 : column + i]);
+}
+
+/// What follows the bias. T is the result's type.
+template <class T, int N>
+__device__ __forceinline__ void apply_epilogue(const Epilogue& e, float (&v)[N], const Words<T, N>& extra) {
+  float r[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) r[i] = extra.at(i);
   if (e.join == Join::kAddFirst) {
 #pragma unroll
     for (int i = 0; i < N; ++i) v[i] += r[i];

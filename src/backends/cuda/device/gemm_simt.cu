@@ -163,7 +163,11 @@ struct Simt {
 #pragma unroll
       for (int j = 0; j < TN; ++j) sums[i][j] *= g.alpha;
       add_bias(g.epilogue, sums[i], column, valid);
-      if (!g.y_is_sums) apply_epilogue<T>(g.epilogue, sums[i], row, column, false, valid);
+      if (!g.y_is_sums) {
+        Words<T, TN> extra;
+        load_extra(g.epilogue, row, column, false, valid, extra);
+        apply_epilogue(g.epilogue, sums[i], extra);
+      }
 #pragma unroll
       for (int j = 0; j < TN; ++j) {
         if (j >= valid) continue;

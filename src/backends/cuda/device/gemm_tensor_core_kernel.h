@@ -221,46 +221,74 @@ struct GemmTiled {
 
   /// Adds up the parts of the cluster's blocks in their order and stores this block's share of the tile's rows.
   __device__ __forceinline__ void finish(int splits, int rank) const {
-    const float* const mine = reinterpret_cast<const float*>(shared);
-    const int rows = BM / splits, first = rank * rows;
+    constexpr int kTogether = 4;  // eights of columns whose other operand is under way at a time
+    const int rows = BM / splits, first = rank * rows, count = rows * (BN / 8);
     const bool aligned = g.y_pitch % 8 == 0 && reinterpret_cast<uintptr_t>(g.y) % 16 == 0 && g.columns % 8 == 0;
-    for (int i = threadIdx.x; i < rows * (BN / 8); i += kThreads) {
-      const int tile_row = first + i / (BN / 8), tile_column = i % (BN / 8) * 8;
-      const int row = row0 + tile_row, column = column0 + tile_column;
-      const int valid = min(8, g.columns - column);
-      if (row >= g.rows || valid <= 0) continue;
-      const float* const from = mine + tile_row * kSumsPitch + tile_column;
-      float v[8] = {};
-      for (int s = 0; s < splits; ++s) {
-        const float4* const local = reinterpret_cast<const float4*>(from);
-        const float4 low = splits == 1 ? local[0] : load_from_cluster(from, s);
-        const float4 high = splits == 1 ? local[1] : load_from_cluster(from + 4, s);
-        v[0] += low.x, v[1] += low.y, v[2] += low.z, v[3] += low.w;
-        v[4] += high.x, v[5] += high.y, v[6] += high.z, v[7] += high.w;
+    for (int base = threadIdx.x; base < count; base += kTogether * kThreads) {
+      Words<T, 8> extra[kTogether];
+#pragma unroll
+      for (int u = 0; u < kTogether; ++u) {
+        const Piece p = piece(first, base + u * kThreads, count);
+        load_extra(g.epilogue, p.y_row, p.y_column, aligned && p.valid == 8, g.sums ? 0 : p.valid, extra[u]);
       }
-      store(v, uint32_t(z) * g.rows + row, group * g.columns + column, aligned && valid == 8, valid);
+#pragma unroll
+      for (int u = 0; u < kTogether; ++u) {
+        const Piece p = piece(first, base + u * kThreads, count);
+        if (p.valid <= 0) continue;
+        float v[8] = {};
+        add_up(p.from, splits, v);
+        store(v, p, aligned && p.valid == 8, extra[u]);
+      }
     }
   }
 
-  __device__ __forceinline__ void store(float (&v)[8], uint32_t row, int column, bool vector, int valid) const {
+ private:
+  /// Eight columns of a row of the tile, of which `valid` exist.
+  struct Piece {
+    const float* from;
+    uint32_t y_row;
+    int y_column, valid;
+  };
+  __device__ __forceinline__ Piece piece(int first, int number, int count) const {
+    const int tile_row = first + number / (BN / 8), tile_column = number % (BN / 8) * 8;
+    const int row = row0 + tile_row, column = column0 + tile_column;
+    Piece p;
+    p.from = reinterpret_cast<const float*>(shared) + tile_row * kSumsPitch + tile_column;
+    p.y_row = uint32_t(z) * g.rows + row;
+    p.y_column = group * g.columns + column;
+    p.valid = number < count && row < g.rows ? min(8, g.columns - column) : 0;
+    return p;
+  }
+
+  static __device__ __forceinline__ void add_up(const float* from, int splits, float (&v)[8]) {
+    for (int s = 0; s < splits; ++s) {
+      const float4* const local = reinterpret_cast<const float4*>(from);
+      const float4 low = splits == 1 ? local[0] : load_from_cluster(from, s);
+      const float4 high = splits == 1 ? local[1] : load_from_cluster(from + 4, s);
+      v[0] += low.x, v[1] += low.y, v[2] += low.z, v[3] += low.w;
+      v[4] += high.x, v[5] += high.y, v[6] += high.z, v[7] += high.w;
+    }
+  }
+
+  __device__ __forceinline__ void store(float (&v)[8], const Piece& p, bool vector, const Words<T, 8>& extra) const {
 #pragma unroll
     for (int i = 0; i < 8; ++i) v[i] *= g.alpha;
-    add_bias(g.epilogue, v, column, valid);
+    add_bias(g.epilogue, v, p.y_column, p.valid);
     if (g.sums) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        if (i < valid) g.sums[row * g.sums_pitch + column + i] = v[i];
+        if (i < p.valid) g.sums[p.y_row * g.sums_pitch + p.y_column + i] = v[i];
       return;
     }
-    apply_epilogue<T>(g.epilogue, v, row, column, vector, valid);
-    T* const to = static_cast<T*>(g.y) + row * g.y_pitch + column;
+    apply_epilogue(g.epilogue, v, extra);
+    T* const to = static_cast<T*>(g.y) + p.y_row * g.y_pitch + p.y_column;
     if (vector) {
       store_floats(to, v);
       return;
     }
 #pragma unroll
     for (int i = 0; i < 8; ++i)
-      if (i < valid) to[i] = from_float<T>(v[i]);
+      if (i < p.valid) to[i] = from_float<T>(v[i]);
   }
 };
 

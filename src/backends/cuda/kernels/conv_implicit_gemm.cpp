@@ -9,26 +9,45 @@
 namespace tenon::cuda {
 namespace {
 
-/// k runs through the taps and then the channels of a group. `groups` are those of the node, of which `s` may have
-/// joined several: weights between two of them are 0.
-std::shared_ptr<const void> conv_weights(const Problem& p, const ConvShape& s, int64_t groups) {
-  const int64_t channels = s.c / s.group, taps = s.taps(), joint = groups / s.group;
-  const int64_t own = channels / joint, columns = s.n / groups;
-  return packed_rows(p, 1, cat("conv by taps, groups joined ", joint), s.n, channels * taps,
-                     [=](int64_t column, int64_t k) {
-                       const int64_t channel = k % channels;
+/// A convolution as the tensor cores do it.
+struct Plan {
+  ConvShape shape;
+  int64_t joint = 1;   ///< groups joined to one; weights between two of them are 0
+  int64_t across = 1;  ///< columns of the window that count as channels
+};
+
+/// k runs through the taps and then the channels of a group.
+std::shared_ptr<const void> conv_weights(const Problem& p, const Plan& plan) {
+  const ConvShape& s = plan.shape;
+  const int64_t channels = s.c / s.group, lines = s.taps(), joint = plan.joint, across = plan.across;
+  const int64_t own = channels / joint / across, columns = s.n / (s.group * joint);
+  return packed_rows(p, 1, cat("conv by taps, groups joined ", joint, ", columns joined ", across), s.n,
+                     channels * lines, [=](int64_t column, int64_t k) {
+                       const int64_t place = k % channels / (own * joint), channel = k % (own * joint);
                        if (channel / own != column / columns % joint) return int64_t(-1);
-                       return (column * own + channel % own) * taps + k / channels;
+                       return ((column * own + channel % own) * lines + k / channels) * across + place;
                      });
 }
 
-/// Neighbouring groups joined until each has eights of channels and enough columns for a tile.
-ConvShape joined(ConvShape s) {
+/// Neighbouring groups are joined until each has eights of channels and enough columns for a tile. Where windows stand
+/// side by side, as patches do, their columns are more channels of wider pixels.
+Plan plan_of(ConvShape s) {
+  Plan plan{s};
   const int64_t channels = s.c / s.group, columns = s.n / s.group;
-  int64_t joint = 1;
-  while (s.group % (2 * joint) == 0 && (channels * joint % 8 != 0 || columns * joint < 32)) joint *= 2;
-  if (channels * joint % 8 == 0) s.group /= joint;
-  return s;
+  if (s.group == 1 && s.channels_last && channels % 8 != 0 && s.kernel[2] > 1 && s.stride[2] == s.kernel[2] &&
+      s.dilation[2] == 1 && s.pad[2] == 0 && s.in[2] == s.out[2] * s.kernel[2] && s.x_pitch == s.c) {
+    plan.across = s.kernel[2];
+    s.c = s.x_pitch = s.c * s.kernel[2];
+    s.in[2] = s.out[2];
+    s.kernel[2] = s.stride[2] = 1;
+    plan.shape = s;
+    return plan;
+  }
+  while (s.group % (2 * plan.joint) == 0 && (channels * plan.joint % 8 != 0 || columns * plan.joint < 32))
+    plan.joint *= 2;
+  if (channels * plan.joint % 8 != 0) plan.joint = 1;
+  plan.shape.group /= plan.joint;
+  return plan;
 }
 
 /// Whether k runs through the taps before it goes on to the next channels.
@@ -40,8 +59,9 @@ GemmWork work_of(const ConvShape& s) {
 
 class ConvTensorCore final : public ConvGemm {
  public:
-  ConvTensorCore(const Problem& p, const ConvShape& s, int64_t groups, GemmVariant variant)
-      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s, groups)), variant_(variant) {
+  ConvTensorCore(const Problem& p, const Plan& plan, GemmVariant variant)
+      : ConvGemm(p, plan.shape, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, plan)), variant_(variant) {
+    const ConvShape& s = plan.shape;
     args_.a_pitch = s.x_pitch;
     args_.depth = int(depth());
     args_.chunks = int(s.c / s.group / 8);
@@ -92,7 +112,7 @@ class ConvTensorCore final : public ConvGemm {
 class ConvSimt final : public ConvGemm {
  public:
   ConvSimt(const Problem& p, const ConvShape& s, int tile)
-      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, s, s.group)), tile_(tile) {}
+      : ConvGemm(p, s, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, Plan{s})), tile_(tile) {}
   void run(const RunArgs& args) const override {
     TENON_CUDA(gemm_simt(simt_args(args), type_, tile_, stream_of(args)));
     epilogue_.finish(args, args.workspace);
@@ -115,7 +135,7 @@ KernelDef tensor_core_variant() {
           [](const Problem& p) {
             ConvShape s;
             std::string reason = read(p, s);
-            if (reason.empty()) s = joined(s);
+            if (reason.empty()) s = plan_of(s).shape;
             if (reason.empty() && p.inputs[0].dtype == ir::DType::kF32) reason = "f32, accepted are f16 and bf16";
             if (reason.empty() && (!s.channels_last || s.c / s.group % 8 != 0 || s.x_pitch % 8 != 0))
               reason =
@@ -129,7 +149,7 @@ KernelDef tensor_core_variant() {
             ConvShape s;
             const std::string reason = read(p, s);
             require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<ConvTensorCore>(p, joined(s), s.group, gemm_variant(kNumber));
+            return std::make_unique<ConvTensorCore>(p, plan_of(s), gemm_variant(kNumber));
           },
           kConvPitched};
 }

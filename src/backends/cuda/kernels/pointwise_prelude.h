@@ -55,15 +55,60 @@ template <> struct Narrow<bf16> {
   template <class S> static __device__ __forceinline__ bf16 of(S v) { return bf16{round_bf16(float(v))}; }
 };
 
+/// N elements as they were read. They are unpacked where they are used, so that all reads are under way before the first
+/// is waited for, whichever way each was made.
+template <class T, int N> struct Loaded {
+  static constexpr int kBytes = sizeof(T) * N, kWords = (kBytes + 3) / 4, kPerWord = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
+  unsigned w[kWords];
+  __device__ __forceinline__ T at(int i) const {
+    T to;
+    if constexpr (sizeof(T) == 8) {
+      const unsigned long long both = w[2 * i] | (unsigned long long)(w[2 * i + 1]) << 32;
+      memcpy(&to, &both, 8);
+    } else if constexpr (sizeof(T) == 4) {
+      memcpy(&to, &w[i], 4);
+    } else {
+      const unsigned one = w[i / kPerWord] >> i % kPerWord * (8 * sizeof(T));
+      memcpy(&to, &one, sizeof(T));
+    }
+    return to;
+  }
+  __device__ __forceinline__ void put(int i, T v) {
+    if constexpr (sizeof(T) == 8) {
+      unsigned long long both;
+      memcpy(&both, &v, 8);
+      w[2 * i] = unsigned(both);
+      w[2 * i + 1] = unsigned(both >> 32);
+    } else {
+      unsigned one = 0;
+      memcpy(&one, &v, sizeof(T));
+      if (i % kPerWord == 0) w[i / kPerWord] = 0;
+      w[i / kPerWord] |= one << i % kPerWord * (8 * sizeof(T));
+    }
+  }
+};
 template <class T, int N, class I>
-__device__ __forceinline__ void load(Pack<T, N>& to, const T* from, bool vector, int n, I stride) {
+__device__ __forceinline__ void load(Loaded<T, N>& to, const T* from, bool vector, int n, I stride) {
   if (vector) {
-    to = *reinterpret_cast<const Pack<T, N>*>(from);
+    if constexpr (Loaded<T, N>::kBytes % 16 == 0) {
+#pragma unroll
+      for (int i = 0; i < Loaded<T, N>::kBytes / 16; ++i) {
+        const uint4 v = reinterpret_cast<const uint4*>(from)[i];
+        to.w[4 * i] = v.x, to.w[4 * i + 1] = v.y, to.w[4 * i + 2] = v.z, to.w[4 * i + 3] = v.w;
+      }
+    } else if constexpr (Loaded<T, N>::kBytes == 8) {
+      const uint2 v = *reinterpret_cast<const uint2*>(from);
+      to.w[0] = v.x, to.w[1] = v.y;
+    } else if constexpr (Loaded<T, N>::kBytes == 4) {
+      to.w[0] = *reinterpret_cast<const unsigned*>(from);
+    } else {
+      to.put(0, from[0]);
+      if constexpr (N == 2) to.put(1, from[1]);
+    }
     return;
   }
 #pragma unroll
-  for (int i = 0; i < N; ++i)
-    if (i < n) to.v[i] = from[I(i) * stride];
+  for (int i = 0; i < N; ++i) to.put(i, i < n ? from[I(i) * stride] : T{});
 }
 template <class T, int N, class I>
 __device__ __forceinline__ void store(T* to, const Pack<T, N>& from, bool vector, int n, I stride) {

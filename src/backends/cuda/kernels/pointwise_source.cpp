@@ -166,7 +166,7 @@ class Writer {
       s += cat("  ", input ? "const " : "", type_name(operands_[k]->dtype), "* const p", k, " = reinterpret_cast<",
                input ? "const " : "", type_name(operands_[k]->dtype), "*>(p.w[", 1 + k, "]);\n");
       if (input)
-        s += cat("  Pack<", type_name(operands_[k]->dtype), ", ", step(*operands_[k]) == 0 ? "1" : "V", "> x", k,
+        s += cat("  Loaded<", type_name(operands_[k]->dtype), ", ", step(*operands_[k]) == 0 ? "1" : "V", "> x", k,
                  "[U];\n");
       else
         s += cat("  Index at", k, "[U];\n");
@@ -217,7 +217,7 @@ class Writer {
       if (k >= reads_)
         s += cat("    at", k, "[u] = ", at, ";\n");
       else if (step(*operands_[k]) == 0)
-        s += cat("    x", k, "[u].v[0] = p", k, "[", at, "];\n");
+        s += cat("    load(x", k, "[u], p", k, " + (", at, "), true, 1, Index(0));\n");
       else
         s += cat("    load(x", k, "[u], p", k, " + (", at, "), ", access(k), ");\n");
     }
@@ -261,8 +261,8 @@ class Writer {
       s += cat("    Pack<", type_name(operands_[k]->dtype), ", V> y", k, ";\n");
     s += "#pragma unroll\n    for (int e = 0; e < V; ++e) {\n";
     for (size_t k = 0; k < reads_; ++k)
-      s += cat("      const Scalar a", k, " = widen<Scalar>(x", k, "[u].v[", step(*operands_[k]) == 0 ? "0" : "e",
-               "]);\n");
+      s += cat("      const Scalar a", k, " = widen<Scalar>(x", k, "[u].at(", step(*operands_[k]) == 0 ? "0" : "e",
+               "));\n");
     for (size_t i = 0; i < program_.instrs.size(); ++i)
       s += cat("      const Scalar t", i, " = ", call(program_.instrs[i]), ";\n");
     for (size_t i = 0; i < program_.results.size(); ++i)
