@@ -13,7 +13,7 @@ constexpr int kFragments = kStemRows / kWarps;  ///< of 16 pixels a warp
 
 struct Grid {
   StemArgs a;
-  Divisor tiles_w, tiles_h, depths, column_tiles;
+  Divisor tiles_w, tiles_h, depths, column_tiles, patch_rows, patch_pitch;
   uint32_t tiles;
 };
 
@@ -40,20 +40,30 @@ __device__ __forceinline__ Tile tile_of(const Grid& g, uint32_t index, int width
   return t;
 }
 
-__device__ __forceinline__ void load_patch(const StemArgs& a, const Tile& t, uint16_t* patch) {
-  const int rows = stem_patch_rows(a.stride[1], a.kernel[1]);
-  const int length = stem_patch_row(a.stride[2], a.kernel[2], a.c), line = a.in[2] * a.c;
-  const int first = (t.column * a.stride[2] - a.pad[2]) * a.c;
-  const int lane = threadIdx.x % 32;
-  for (int r = threadIdx.x / 32; r < rows * a.kernel[0]; r += kWarps) {
-    const int kd = r / rows, h = t.row * a.stride[1] - a.pad[1] + r - kd * rows,
-              d = t.depth * a.stride[0] - a.pad[0] + kd;
-    const bool inside = unsigned(h) < unsigned(a.in[1]) && unsigned(d) < unsigned(a.in[0]);
-    const uint16_t* from = static_cast<const uint16_t*>(a.x);
-    if (inside) from += ((int64_t(t.image) * a.in[0] + d) * a.in[1] + h) * line + first;
-    for (int j = lane; j < a.patch_pitch; j += 32)
-      patch[r * a.patch_pitch + j] =
-          inside && j < length && unsigned(first + j) < unsigned(line) ? from[j] : uint16_t(0);
+/// Copies the part of the input that a tile sees, zeros outside of it. Several reads of a thread are under way at a
+/// time.
+__device__ __forceinline__ void load_patch(const Grid& g, const Tile& t, uint16_t* patch) {
+  constexpr int kTogether = 10;
+  const StemArgs& a = g.a;
+  const int line = a.in[2] * a.c, first = (t.column * a.stride[2] - a.pad[2]) * a.c;
+  const int length = stem_patch_row(a.stride[2], a.kernel[2], a.c);
+  const int top = t.row * a.stride[1] - a.pad[1], front = t.depth * a.stride[0] - a.pad[0];
+  const int count = int(g.patch_rows.value * g.patch_pitch.value) * a.kernel[0];
+  const uint16_t* const image = static_cast<const uint16_t*>(a.x) + int64_t(t.image) * a.in[0] * a.in[1] * line + first;
+  for (int base = threadIdx.x; base < count; base += kTogether * kThreads) {
+    uint32_t v[kTogether];
+#pragma unroll
+    for (int u = 0; u < kTogether; ++u) {
+      uint32_t j = base + u * kThreads;
+      uint32_t h = g.patch_pitch.split(j);
+      const int d = front + int(g.patch_rows.split(h)), row = top + int(h), column = int(j);
+      const bool inside = base + u * kThreads < count && column < length && unsigned(d) < unsigned(a.in[0]) &&
+                          unsigned(row) < unsigned(a.in[1]) && unsigned(first + column) < unsigned(line);
+      v[u] = inside ? image[(int64_t(d) * a.in[1] + row) * line + column] : 0;
+    }
+#pragma unroll
+    for (int u = 0; u < kTogether; ++u)
+      if (base + u * kThreads < count) patch[base + u * kThreads] = uint16_t(v[u]);
   }
 }
 
@@ -146,7 +156,7 @@ __global__ void __launch_bounds__(kThreads) stem(const __grid_constant__ Grid g)
   for (uint32_t index = blockIdx.x; index < g.tiles; index += gridDim.x) {
     const Tile t = tile_of(g, index, kN * 8);
     __syncthreads();
-    load_patch(g.a, t, patch);
+    load_patch(g, t, patch);
     __syncthreads();
     float sums[kFragments][kN][4] = {};
     multiply<T, kEven>(g.a, t, patch, pairs, sums);
@@ -187,6 +197,8 @@ cudaError_t conv_stem(const StemArgs& a, Elem type, int multiprocessors, cudaStr
                Divisor(down),
                Divisor(uint32_t(a.out[0])),
                Divisor(columns),
+               Divisor(uint32_t(stem_patch_rows(a.stride[1], a.kernel[1]))),
+               Divisor(uint32_t(a.patch_pitch)),
                columns * across * down * a.out[0] * a.images};
   const uint32_t most = uint32_t(multiprocessors) * 4;
   const dim3 grid(g.tiles < most ? g.tiles : most);
