@@ -24,13 +24,10 @@ bool unit_spatial(const ir::Shape& s) {
   return s.size() >= 3 && std::all_of(s.begin() + 2, s.end(), [](ir::Dim d) { return d == 1; });
 }
 
-/// Relative cost of transposing a value; unknown dimensions count as 16.
+/// Relative cost of transposing a value.
 int64_t moving_cost(const ir::Shape& shape) {
   if (unit_spatial(shape)) return 1;
-  int64_t count = 16;
-  for (ir::Dim d : shape)
-    count = std::min(count * (d.is_const() ? std::max<int64_t>(d.constant(), 1) : 16), int64_t(1) << 40);
-  return count;
+  return relative_size(shape);
 }
 
 class LayoutAssignment {

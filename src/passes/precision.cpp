@@ -100,13 +100,6 @@ bool shares_type(const ir::Graph& g, const ir::Node& node, size_t i) {
   return i == 0;
 }
 
-int64_t size_of(const ir::Shape& shape) {
-  int64_t count = 16;
-  for (ir::Dim d : shape)
-    count = std::min(count * (d.is_const() ? std::max<int64_t>(d.constant(), 1) : 16), int64_t(1) << 40);
-  return count;
-}
-
 class PrecisionPass {
  public:
   PrecisionPass(ir::Graph& g, PassContext& context, Target target)
@@ -158,7 +151,7 @@ class PrecisionPass {
     const ir::Value& value = g_.value(v);
     if (value.constant || !is_f32(g_, v)) return;
     const int producer = value.producer == ir::kNone ? MinCut::kSink : vertex[value.producer];
-    const int64_t cost = size_of(value.shape);
+    const int64_t cost = relative_size(value.shape);
     if (g_.is_output(v) && producer != MinCut::kSink) cut.add_edge(producer, MinCut::kSink, cost);
     for (ir::NodeId reader : g_.users(v))
       if (vertex[reader] != producer) cut.add_edge(producer, vertex[reader], cost, cost);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <unordered_map>
 
@@ -78,6 +79,12 @@ std::optional<double> scalar(const ir::Graph& graph, ir::ValueId v) {
   const ir::Tensor* t = graph.constant(v);
   if (!t || t->count() != 1 || t->dtype() == ir::DType::kString) return std::nullopt;
   return t->get(0);
+}
+
+int64_t relative_size(const ir::Shape& shape) {
+  double count = 16;
+  for (ir::Dim d : shape) count *= d.is_const() ? double(std::max<int64_t>(d.constant(), 1)) : 16.0;
+  return int64_t(std::min(count, 0x1p40));
 }
 
 std::optional<double> uniform(const ir::Graph& graph, ir::ValueId v) {

@@ -33,6 +33,8 @@ const ir::Node* made_by(const ir::Graph& graph, ir::ValueId v, std::string_view 
 bool read_once(const ir::Graph& graph, ir::ValueId v);
 /// The element of a constant with one element, or nullopt.
 std::optional<double> scalar(const ir::Graph& graph, ir::ValueId v);
+/// 16 times the number of elements, at most 2^40, for comparing costs; unknown dimensions count as 16.
+int64_t relative_size(const ir::Shape& shape);
 /// The number that every element of a floating-point constant is, if there is one and it is finite.
 std::optional<double> uniform(const ir::Graph& graph, ir::ValueId v);
 bool is_scalar(const ir::Graph& graph, ir::ValueId v, double expected, double tolerance = 1e-6);

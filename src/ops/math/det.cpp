@@ -40,6 +40,8 @@ double determinant(std::vector<double>& m, size_t n) {
 void eval_det(EvalContext& c) {
   const Tensor& x = c.input(0);
   Dims yd = x.dims();
+  require(yd.size() >= 2 && yd[yd.size() - 2] == yd.back(), ErrorCode::kShapeMismatch, "x is ", yd,
+          ", accepted are square matrices");
   const int64_t n = yd.back();
   yd.resize(yd.size() - 2);
   Tensor& y = c.output(0, yd);
