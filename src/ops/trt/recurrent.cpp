@@ -152,6 +152,8 @@ class Stack {
               " elements, ", count, " are needed");
       for (int64_t i = 0; i < count; ++i) out.set(row + i, given->get(i));
     } else if (part == kW && skips(cell)) {
+      require(columns == a_.hidden_size, ErrorCode::kShapeMismatch, "inputs that skip their weights have ", columns,
+              " elements, ", a_.hidden_size, " are needed");
       for (int64_t i = 0; i < a_.hidden_size; ++i) out.set(row + i * columns + i, 1);  // kSKIP: the input as it is
     } else {
       require(part == kWBias || part == kRBias, ErrorCode::kInvalidModel, "weights of cell ", cell, " are not set");
