@@ -55,8 +55,8 @@ template <> struct Narrow<bf16> {
   template <class S> static __device__ __forceinline__ bf16 of(S v) { return bf16{round_bf16(float(v))}; }
 };
 
-/// N elements as they were read. They are unpacked where they are used, so that all reads are under way before the first
-/// is waited for, whichever way each was made.
+/// N elements as they were read. They are unpacked where they are used, so that all reads are under way before the
+/// first is waited for, whichever way each was made.
 template <class T, int N> struct Loaded {
   static constexpr int kBytes = sizeof(T) * N, kWords = (kBytes + 3) / 4, kPerWord = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
   unsigned w[kWords];
