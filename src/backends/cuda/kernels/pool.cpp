@@ -3,8 +3,8 @@
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/device/pool.h"
-#include "backends/cuda/device/reduce.h"
 #include "backends/cuda/elem.h"
+#include "backends/cuda/kernels/prepared_reduce.h"
 #include "backends/cuda/kernels/strided_copy.h"
 
 namespace tenon::cuda {
@@ -97,25 +97,7 @@ ReduceParams whole_window(const Problem& p) {
   return r;
 }
 
-class WholeWindow final : public Kernel {
- public:
-  explicit WholeWindow(const Problem& p) : type_(elem_of(p.inputs[0].dtype)), params_(whole_window(p)) {}
-  int64_t workspace_bytes() const override {
-    const int splits = reduce_splits(params_);
-    return splits > 1 ? int64_t(splits) * params_.results * 8 : 0;
-  }
-  void run(const RunArgs& args) const override {
-    ReduceParams p = params_;
-    p.x = args.inputs[0];
-    p.y = args.outputs[0];
-    p.partial = static_cast<float*>(args.workspace);
-    TENON_CUDA(reduce(p, type_, stream_of(args)));
-  }
-
- private:
-  Elem type_;
-  ReduceParams params_;
-};
+std::unique_ptr<Kernel> prepare_whole(const Problem& p) { return std::make_unique<PreparedReduce>(p, whole_window(p)); }
 
 Support supports_whole(const Problem& p) {
   const Support s = supports_any(p);
@@ -140,7 +122,7 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 }  // namespace
 
 std::vector<KernelDef> pool() {
-  return {{"pool_whole", "Pool", supports_whole, make<WholeWindow>, 1u},
+  return {{"pool_whole", "Pool", supports_whole, prepare_whole, 1u},
           {"pool_windows", "Pool",
            [](const Problem& p) {
              return supports_whole(p).ok ? Support::no("the window covers all positions") : supports_any(p);
