@@ -173,12 +173,16 @@ void add_steps(Program& program, const PrepareOptions& options, const Aliases& a
     step.name = node.name.empty() ? node.op : node.name;
     program.steps.push_back(std::move(step));
   }
-  auto one = [&](int64_t i, int) { prepare_kernel(program.steps[size_t(i)], g, options, aliases); };
-  if (options.pool) {
-    options.pool->parallel_for(int64_t(program.steps.size()), one);
-  } else {
-    for (size_t i = 0; i < program.steps.size(); ++i) one(int64_t(i), 0);
-  }
+  // The user's operators are prepared on this thread: they may need a lock that it holds, such as Python's.
+  const auto of_user = [&](int64_t i) { return g.node(program.steps[size_t(i)].node).op == "Custom"; };
+  const auto one = [&](int64_t i) { prepare_kernel(program.steps[size_t(i)], g, options, aliases); };
+  const auto count = int64_t(program.steps.size());
+  const auto others = [&](int64_t i, int) {
+    if (!of_user(i)) one(i);
+  };
+  if (options.pool) options.pool->parallel_for(count, others);
+  for (int64_t i = 0; i < count; ++i)
+    if (!options.pool || of_user(i)) one(i);
 }
 
 void add_output_copies(Program& program, const Placer& placer) {

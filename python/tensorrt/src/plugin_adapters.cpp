@@ -88,13 +88,12 @@ class PluginV2 : public IPluginV2DynamicExt, public Adapted {
   }
   size_t getSerializationSize() const override {
     nb::gil_scoped_acquire lock;
-    return nb::len(nb::bytes(call("serialize")));
+    const nb::object data = call("serialize");
+    state_ = PyUnicode_Check(data.ptr()) != 0 ? nb::cast<std::string>(data) : bytes_text(data);
+    return state_.size();
   }
-  void serialize(void* buffer) const override {
-    nb::gil_scoped_acquire lock;
-    const nb::bytes data(call("serialize"));
-    std::memcpy(buffer, data.data(), data.size());
-  }
+  /// Writes what the size was asked of, so that a plugin whose answers differ in length writes no more than that.
+  void serialize(void* buffer) const override { std::memcpy(buffer, state_.data(), state_.size()); }
   DataType getOutputDataType(int32_t index, const DataType* types, int32_t count) const override {
     nb::gil_scoped_acquire lock;
     return nb::cast<DataType>(call("get_output_datatype", index, list_of(types, count)));
@@ -128,6 +127,11 @@ class PluginV2 : public IPluginV2DynamicExt, public Adapted {
   }
 
  private:
+  static std::string bytes_text(const nb::object& data) {
+    const nb::bytes bytes(data);
+    return {static_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  mutable std::string state_;
   // Enqueue is not told how many tensors there are; the builder asks for the workspace first.
   mutable int32_t inputs_ = 1, outputs_ = 1;
 };
@@ -374,7 +378,7 @@ nb::object creator_object(IPluginCreatorInterface* creator) {
 void Fields::read(nb::handle collection) {
   fields_.clear();
   names_.clear();
-  owners_ = nb::list();
+  nb::list owners;
   names_.reserve(nb::len(collection));
   for (nb::handle field : nb::borrow(collection)) {
     names_.push_back(nb::cast<std::string>(field.attr("name")));
@@ -382,8 +386,9 @@ void Fields::read(nb::handle collection) {
     const auto address = nb::cast<uintptr_t>(array.attr("__array_interface__")["data"][0]);
     fields_.emplace_back(names_.back().c_str(), reinterpret_cast<const void*>(address),
                          nb::cast<PluginFieldType>(field.attr("type")), nb::cast<int32_t>(field.attr("size")));
-    owners_.append(array);
+    owners.append(array);
   }
+  owners_ = std::make_unique<Held>(std::move(owners));
   collection_ = {static_cast<int32_t>(fields_.size()), fields_.data()};
 }
 

@@ -1,5 +1,7 @@
 // Plugins and creators written in Python, as the interface's objects; and those of libraries, as Python's.
 #pragma once
+#include <memory>
+
 #include "common.h"
 
 namespace tenon::py {
@@ -47,7 +49,7 @@ class Fields {
  private:
   std::vector<nvinfer1::PluginField> fields_;
   std::vector<std::string> names_;
-  nb::list owners_;
+  std::unique_ptr<Held> owners_;
   nvinfer1::PluginFieldCollection collection_{0, nullptr};
 };
 /// A PluginFieldCollection with copies of the fields' data; None for null.
