@@ -199,7 +199,14 @@ class IPluginV3QuickCore(IPluginCapability):
 
 
 class IPluginV3QuickBuild(IPluginCapability):
-    """The part that builds a plugin made of functions."""
+    """The part that builds a plugin made of functions. A class has get_output_data_types(input_types, ranks),
+    get_output_shapes(inputs, shape_inputs, expr_builder) and get_supported_format_combinations(in_out, num_inputs), which
+    returns PluginTensorDesc of all tensors for one combination after another."""
+
+    num_outputs = 1
+
+    def configure_plugin(self, in_, out):
+        """Told the shapes' ranges before a build."""
 
 
 class IPluginV3QuickAOTBuild(IPluginV3QuickBuild):
@@ -207,7 +214,11 @@ class IPluginV3QuickAOTBuild(IPluginV3QuickBuild):
 
 
 class IPluginV3QuickRuntime(IPluginCapability):
-    """The part that runs a plugin made of functions."""
+    """The part that runs a plugin made of functions. A class has enqueue(input_desc, output_desc, inputs, outputs,
+    in_strides, out_strides, stream)."""
+
+    def get_fields_to_serialize(self):
+        return PluginFieldCollection()
 
 
 class IPluginCreatorInterface(metaclass=abc.ABCMeta):
@@ -276,6 +287,24 @@ class ICaffePluginFactoryV2:
 
     def create_plugin(self, layer_name, weights, num_weights, plugin_namespace):
         raise NotImplementedError(f"{type(self).__name__} has no create_plugin()")
+
+
+def _as_v3(plugin):
+    """A plugin with the parts that engines run."""
+    if not isinstance(plugin, IPluginV3QuickBuild):
+        return plugin
+    from ._quick import QuickPlugin
+
+    return QuickPlugin(plugin)
+
+
+def _as_creator(creator):
+    """The same of creators."""
+    if not isinstance(creator, IPluginCreatorV3Quick):
+        return creator
+    from ._quick import QuickCreator
+
+    return QuickCreator(creator)
 
 
 # Creators and plugins of libraries are instances as well.

@@ -439,3 +439,55 @@ def test_a_plan_without_its_creator_says_which_is_missing(logger):
     plan = builder.build_serialized_network(network, builder.create_builder_config())
     assert trt.Runtime(logger).deserialize_cuda_engine(plan) is None
     assert "'SplitV3', version '77'" in logger.errors[-1]
+
+
+class QuickTwice(trt.IPluginV3, trt.IPluginV3QuickCore, trt.IPluginV3QuickBuild, trt.IPluginV3QuickRuntime):
+    """y = 2 x, through the quick interfaces."""
+
+    def __init__(self):
+        trt.IPluginV3.__init__(self)
+        self.plugin_name, self.plugin_version, self.plugin_namespace, self.num_outputs = "QuickTwice", "1", "quick", 1
+
+    def get_capability_interface(self, type):
+        return self
+
+    def get_output_data_types(self, input_types, ranks):
+        if ranks[0] != 2:
+            raise ValueError("two dimensions are accepted")
+        return input_types
+
+    def get_output_shapes(self, inputs, shape_inputs, exprBuilder):
+        return inputs
+
+    def get_supported_format_combinations(self, in_out, num_inputs):
+        return [desc.desc for desc in in_out]
+
+    def enqueue(self, input_desc, output_desc, inputs, outputs, in_strides, out_strides, stream):
+        assert in_strides == [(3, 1)]
+        at(outputs[0], output_desc[0])[...] = 2 * at(inputs[0], input_desc[0])
+
+    def clone(self):
+        return QuickTwice()
+
+
+class QuickTwiceCreator(trt.IPluginCreatorV3Quick):
+    def __init__(self):
+        trt.IPluginCreatorV3Quick.__init__(self)
+        self.name, self.plugin_namespace, self.plugin_version = "QuickTwice", "quick", "1"
+
+    def create_plugin(self, name, namespace, fc, phase, request):
+        assert namespace == "quick" and request == trt.QuickPluginCreationRequest.PREFER_JIT
+        return QuickTwice()
+
+
+def test_quick_interfaces(logger):
+    registry, creator = trt.get_plugin_registry(), QuickTwiceCreator()
+    assert registry.register_creator(creator, "quick")
+    assert registry.get_creator("QuickTwice", "1", "quick") is creator
+    builder, network, x = network_with(logger, (2, 3))
+    layer = network.add_plugin_v3([x], [], QuickTwice())
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    data = numbers(2, 3)
+    np.testing.assert_array_equal(run(logger, built(logger, builder, network), data, y=None)[0], 2 * data)
+    assert registry.deregister_creator(creator)

@@ -8,6 +8,9 @@ namespace {
 
 using namespace nvinfer1;
 
+nb::object plugins_module() { return nb::module_::import_("tensorrt._plugins"); }
+bool is(nb::handle object, const char* name) { return nb::isinstance(object, plugins_module().attr(name)); }
+
 /// What every adapter does: calls the methods of its Python object with the interpreter's lock.
 class Adapted {
  public:
@@ -313,7 +316,7 @@ struct CreatorV3 : IPluginCreatorV3One, Adapted {
   IPluginV3* createPlugin(const char* name, const PluginFieldCollection* given, TensorRTPhase phase) override {
     nb::gil_scoped_acquire lock;
     nb::object plugin = call("create_plugin", name, fields_object(given), phase);
-    return plugin.is_none() ? nullptr : new PluginV3(plugin);
+    return plugin.is_none() ? nullptr : new PluginV3(plugins_module().attr("_as_v3")(plugin));
   }
   Fields fields;
 };
@@ -330,13 +333,10 @@ struct Resource : IPluginResource, Adapted {
   }
 };
 
-nb::object plugins_module() { return nb::module_::import_("tensorrt._plugins"); }
-bool is(nb::handle object, const char* name) { return nb::isinstance(object, plugins_module().attr(name)); }
-
 template <class T>
 nb::object adapted_or(T* object) {
   if (object == nullptr) return nb::none();
-  if (auto* adapter = dynamic_cast<Adapted*>(object)) return adapter->self();
+  if (auto* adapter = dynamic_cast<Adapted*>(object)) return nb::getattr(adapter->self(), "adapts", adapter->self());
   return nb::cast(object, nb::rv_policy::reference);
 }
 
@@ -349,14 +349,15 @@ IPluginV2* plugin_v2_of(nb::handle object, bool& owned) {
 
 IPluginV3* plugin_v3_of(nb::handle object, bool& owned) {
   owned = is(object, "IPluginV3");
-  return owned ? new PluginV3(nb::borrow(object)) : nb::cast<IPluginV3*>(object);
+  return owned ? new PluginV3(plugins_module().attr("_as_v3")(object)) : nb::cast<IPluginV3*>(object);
 }
 
 IPluginCreatorInterface* creator_of(nb::handle object) {
   if (nb::isinstance<IPluginCreatorInterface>(object)) return nb::cast<IPluginCreatorInterface*>(object);
   if (is(object, "IPluginCreatorV3One")) return new CreatorV3(nb::borrow(object));
   if (is(object, "IPluginCreator")) return new CreatorV1(nb::borrow(object));
-  nb::raise_type_error("a creator derives from IPluginCreator or IPluginCreatorV3One");
+  if (is(object, "IPluginCreatorV3Quick")) return new CreatorV3(plugins_module().attr("_as_creator")(object));
+  nb::raise_type_error("a creator derives from IPluginCreator, IPluginCreatorV3One or IPluginCreatorV3Quick");
 }
 
 IPluginResource* resource_of(nb::handle object) { return new Resource(nb::borrow(object)); }
@@ -373,33 +374,6 @@ nb::object creator_object(IPluginCreatorInterface* creator) {
   if (auto* first = dynamic_cast<IPluginCreator*>(creator)) return adapted_or(first);
   if (auto* third = dynamic_cast<IPluginCreatorV3One*>(creator)) return adapted_or(third);
   return adapted_or(creator);
-}
-
-void Fields::read(nb::handle collection) {
-  fields_.clear();
-  names_.clear();
-  nb::list owners;
-  names_.reserve(nb::len(collection));
-  for (nb::handle field : nb::borrow(collection)) {
-    names_.push_back(nb::cast<std::string>(field.attr("name")));
-    nb::object array = field.attr("_array")();
-    const auto address = nb::cast<uintptr_t>(array.attr("__array_interface__")["data"][0]);
-    fields_.emplace_back(names_.back().c_str(), reinterpret_cast<const void*>(address),
-                         nb::cast<PluginFieldType>(field.attr("type")), nb::cast<int32_t>(field.attr("size")));
-    owners.append(array);
-  }
-  owners_ = std::make_unique<Held>(std::move(owners));
-  collection_ = {static_cast<int32_t>(fields_.size()), fields_.data()};
-}
-
-nb::object fields_object(const PluginFieldCollection* fields) {
-  nb::list list;
-  const nb::object make = plugins_module().attr("_field");
-  for (int32_t i = 0; fields != nullptr && i < fields->nbFields; ++i) {
-    const PluginField& f = fields->fields[i];
-    list.append(make(f.name != nullptr ? f.name : "", reinterpret_cast<uintptr_t>(f.data), f.type, f.length));
-  }
-  return plugins_module().attr("PluginFieldCollection")(list);
 }
 
 }  // namespace tenon::py

@@ -1,0 +1,205 @@
+"""What functions of plugins receive: descriptions of tensors, and tensors."""
+
+import ctypes
+
+import ml_dtypes
+import numpy as np
+
+from .._trt import DataType, TensorFormat
+from ._shapes import Shape, ShapeExpr, ShapeExprs
+
+_NUMPY = {DataType.FLOAT: np.float32, DataType.HALF: np.float16, DataType.BF16: ml_dtypes.bfloat16,
+          DataType.INT8: np.int8, DataType.UINT8: np.uint8, DataType.INT32: np.int32, DataType.INT64: np.int64,
+          DataType.BOOL: np.bool_, DataType.FP8: ml_dtypes.float8_e4m3fn}
+
+
+class TensorDesc:
+    """A tensor's dimensions and type; in autotune functions and later, its shape and format too."""
+
+    is_size_tensor = False
+
+    def __init__(self, shape_expr=None, dtype=None, format=TensorFormat.LINEAR, scale=1.0):
+        self._shape_expr, self._shape, self._aliased = None, None, None
+        self._dtype, self.format, self.scale = dtype, format, scale
+        if shape_expr is not None:
+            self.shape_expr = shape_expr
+
+    @property
+    def dtype(self):
+        """A trt.DataType."""
+        return self._dtype
+
+    @dtype.setter
+    def dtype(self, value):
+        if not isinstance(value, DataType):
+            raise TypeError(f"dtype is a trt.DataType, not {value!r}")
+        self._dtype = value
+
+    @property
+    def shape_expr(self):
+        """ShapeExprs."""
+        if self._shape_expr is None:
+            raise AttributeError("the tensor has no dimensions yet; set shape_expr")
+        return self._shape_expr
+
+    @shape_expr.setter
+    def shape_expr(self, value):
+        self._shape_expr = value if isinstance(value, ShapeExprs) else ShapeExprs.from_tuple(tuple(value))
+
+    @property
+    def shape(self):
+        """A Shape; only where an engine is built, not in register functions."""
+        if self._shape is None:
+            raise AttributeError("shapes are expressions here; use shape_expr")
+        return self._shape
+
+    @property
+    def ndim(self):
+        return len(self._shape if self._shape is not None else self.shape_expr)
+
+    @property
+    def has_shape(self):
+        return self._shape is not None
+
+    @property
+    def has_shape_expr(self):
+        return self._shape_expr is not None
+
+    @property
+    def is_aliased(self):
+        return self._aliased is not None
+
+    def get_aliased(self):
+        """The input whose memory the tensor uses, or None."""
+        return self._aliased
+
+    def like(self):
+        """A description with the same dimensions and type."""
+        return TensorDesc(self.shape_expr.clone(), self.dtype, self.format, self.scale)
+
+    def aliased(self):
+        """The same, of an output that overwrites this input."""
+        made = self.like()
+        made._aliased = self
+        return made
+
+    @classmethod
+    def _of(cls, desc, bounds=None):
+        """The description that a build or a run tells."""
+        made = cls(None, desc.type, desc.format, desc.scale)
+        made._shape = Shape(desc.dims, bounds)
+        made._shape_expr = ShapeExprs.from_tuple(
+            [ShapeExpr(d) if d >= 0 else ShapeExpr() for d in made._shape])
+        return made
+
+
+class SizeTensorDesc(TensorDesc):
+    """An output without dimensions that holds a size which only the data tells."""
+
+    is_size_tensor = True
+
+    def __init__(self, opt, upper_bound, expression):
+        TensorDesc.__init__(self, (), DataType.INT32)
+        self.opt, self.upper_bound, self._expression = opt, upper_bound, expression
+
+    def expr(self):
+        """The size as a dimension of other outputs."""
+        return self._expression
+
+
+class _Sizes:
+    """The size tensors that a register function is making; `places` tells each one's output once that is known."""
+
+    current = None
+
+    def __init__(self, builder=None, places=()):
+        self.builder, self.places, self.made = builder, places, []
+
+    def __enter__(self):
+        self.before, _Sizes.current = _Sizes.current, self
+        return self
+
+    def __exit__(self, *error):
+        _Sizes.current = self.before
+
+    def add(self, opt, upper_bound):
+        opt, upper_bound, expression = ShapeExpr(opt), ShapeExpr(upper_bound), ShapeExpr()
+        if self.builder is not None and len(self.made) < len(self.places):
+            native = self.builder.declare_size_tensor(self.places[len(self.made)], opt._native(self.builder),
+                                                      upper_bound._native(self.builder))
+            expression = ShapeExpr(native, self.builder)
+        self.made.append(SizeTensorDesc(opt, upper_bound, expression))
+        return self.made[-1]
+
+
+def size_tensor(opt, upper_bound):
+    """An output that tells a size: `opt` to plan with, never above `upper_bound`."""
+    if _Sizes.current is None:
+        raise RuntimeError("size_tensor() is called by functions that trt.plugin.register decorates")
+    return _Sizes.current.add(opt, upper_bound)
+
+
+def from_shape_expr(shape_expr, dtype):
+    """A TensorDesc of dimensions and a type."""
+    return TensorDesc(shape_expr, dtype)
+
+
+class Tensor:
+    """A tensor of one run. numpy.asarray(), numpy.from_dlpack() and torch.as_tensor() see its memory without a copy."""
+
+    def __init__(self, address, desc):
+        self._address, self._dims = int(address), tuple(int(d) for d in desc.dims)
+        self.dtype, self.format, self.scale = desc.type, desc.format, desc.scale
+        self._aliased = None
+
+    @property
+    def data_ptr(self):
+        """The address in host memory."""
+        return self._address
+
+    @property
+    def shape(self):
+        return self._dims
+
+    @property
+    def ndim(self):
+        return len(self._dims)
+
+    @property
+    def strides(self):
+        """In elements."""
+        steps, step = [], 1
+        for dim in reversed(self._dims):
+            steps.append(step)
+            step *= dim
+        return tuple(reversed(steps))
+
+    @property
+    def is_aliased(self):
+        return self._aliased is not None
+
+    def get_aliased(self):
+        return self._aliased
+
+    def numel(self):
+        return int(np.prod(self._dims, dtype=np.int64))
+
+    def numpy(self):
+        """The memory as an array."""
+        if self.dtype not in _NUMPY:
+            raise TypeError(f"numpy has no data type for {self.dtype}")
+        dtype = np.dtype(_NUMPY[self.dtype])
+        if self.numel() == 0:
+            return np.empty(self._dims, dtype)
+        memory = (ctypes.c_char * (self.numel() * dtype.itemsize)).from_address(self._address)
+        return np.frombuffer(memory, dtype).reshape(self._dims)
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **keywords):
+        return self.numpy().__dlpack__(**keywords)
+
+    def __dlpack_device__(self):
+        return self.numpy().__dlpack_device__()
