@@ -78,6 +78,7 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   passes::PassOptions pass_options = options.passes;
   pass_options.allow_bf16 = options.allow_bf16;
   pass_options.allow_fp16 = options.allow_fp16;
+  pass_options.squeeze_excite = backend.device() != nullptr;  // where each kernel that is launched counts
   if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
     pass_options.allow_bf16 = false;
   const bool narrow = options.allow_bf16 || options.allow_fp16;

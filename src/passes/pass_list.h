@@ -17,6 +17,7 @@ int quantize_weights(ir::Graph& graph, PassContext& context);
 int precision(ir::Graph& graph, PassContext& context);
 int recognize_normalizations(ir::Graph& graph, PassContext& context);
 int recognize_attention(ir::Graph& graph, PassContext& context);
+int recognize_squeeze_excite(ir::Graph& graph, PassContext& context);
 int patch_convolutions(ir::Graph& graph, PassContext& context);
 int simplify_chains(ir::Graph& graph, PassContext& context);
 int merge_siblings(ir::Graph& graph, PassContext& context);

@@ -32,6 +32,7 @@ std::span<const Pass> pipeline() {
       {"merge_siblings", merge_siblings},
       {"precision", precision},
       {"simplify", simplify},
+      {"recognize_squeeze_excite", recognize_squeeze_excite},
       {"fuse_pointwise", fuse_pointwise},
       {"dead_code", dead_code},
   };

@@ -4,6 +4,7 @@
 
 #include "ops/fused/fused_attention.h"
 #include "ops/fused/pointwise.h"
+#include "ops/fused/squeeze_excite.h"
 #include "ops/testing.h"
 
 using namespace tenon;
@@ -43,4 +44,20 @@ TEST_CASE("FusedAttention: layouts, masks, shared heads") {
       run_op("FusedAttention", a, {f32({1, 2, 2, 1}, {1, -1, 0, 2}), k, v, f32({2}, {0, -INFINITY})})[0];
   CHECK(masked.get(3) == doctest::Approx(3));
   CHECK_THROWS_AS(run_op("FusedAttention", a, {q, k, v}), Error);
+}
+
+TEST_CASE("SqueezeExcite: factors of channels") {
+  const SqueezeExciteAttrs a{"relu(i0)", "sigmoid(i0)"};
+  // Means 2 and -1, then 0.5 and 4.
+  const Tensor x = f32({2, 2, 1, 2}, {1, -2, 3, 0, 0, 3, 1, 5}), w1 = f32({1, 2, 1, 1}, {1, -0.5}), b1 = f32({1}, {1}),
+               w2 = f32({2, 1, 1, 1}, {2, -1}), b2 = f32({2}, {0, 0.25});
+  const Tensor y = run_op("SqueezeExcite", a, {x, w1, b1, w2, b2})[0];
+  CHECK(y.dims() == Dims{2, 1, 1, 2});
+  auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
+  const double expected[] = {sigmoid(7), sigmoid(-3.25), sigmoid(0), sigmoid(0.25)};
+  for (int64_t i = 0; i < 4; ++i) CHECK(y.get(i) == doctest::Approx(expected[i]));
+  CHECK(run_op("SqueezeExcite", SqueezeExciteAttrs{}, {x, w1, b1, w2, b2})[0].get(2) == doctest::Approx(-1));
+  CHECK_THROWS_AS(run_op("SqueezeExcite", a, {x, w2, b1, w2, b2}), Error);
+  CHECK_THROWS_AS(run_op("SqueezeExcite", a, {x, w1, b2, w2, b2}), Error);
+  CHECK_THROWS_AS(run_op("SqueezeExcite", SqueezeExciteAttrs{"add(i0, i1)", ""}, {x, w1, b1, w2, b2}), Error);
 }
