@@ -80,6 +80,8 @@ class Generator:
     def __init__(self):
         self.items = description.load(FOLDER)
         self.names = Names((FOLDER / "python.names").read_text())
+        lines = [line for line in (FOLDER / "python.docs").read_text().splitlines() if not line.startswith("#")]
+        self.docs = dict(line.split(": ", 1) for line in lines)
         self.enums = self.collect_enums()
         self.enum_types = {key.rsplit("::", 1)[-1]: key for key, _, _ in self.enums if key.startswith("nvinfer1::")}
         self.classes = {i.name: i for i in self.items if i.kind in ("class", "owned", "interface") and
@@ -135,7 +137,7 @@ class Generator:
 
     def enum_index(self):
         lines = ["// Written by api/python_bindings.py."]
-        return lines + [f"TENON_ENUM({key}, {index})" for index, (key, _, _) in enumerate(self.enums)]
+        return lines + [f'TENON_ENUM({key}, {index}, "{name}")' for index, (key, name, _) in enumerate(self.enums)]
 
     def enum_table(self):
         lines = ["// Written by api/python_bindings.py. Number at level `all`; numbers that 7, 8, 10 and 11 show."]
@@ -262,6 +264,11 @@ class Generator:
             else:
                 raise SystemExit(f"{entry['name']}: python.names says nothing of {s.text(True)}")
 
+    def doc(self, entry, python):
+        """A docstring as one more argument of a definition."""
+        text = self.docs.get(f"{entry['name']}.{python}")
+        return "" if text is None else ', "' + text.replace('"', '\\"') + '"'
+
     def property(self, entry, name, getter, setter):
         options = []
         result = self.returned(getter.result, options)
@@ -274,7 +281,7 @@ class Generator:
         this = f"nb::pointer_and_handle<{entry['name']}> self" if of_weights else f"{entry['name']}& self"
         self_text = "self.p->" if of_weights else "self."
         read = f"[]({this}) {{ {result.format(self_text + getter.name + '()')} }}"
-        more = "".join(f", {o}" for o in options)
+        more = "".join(f", {o}" for o in options) + self.doc(entry, python)
         if setter is None:
             return f'c.def_prop_ro("{python}", {read}{more});'
         given = self.argument(setter.declared[0])
@@ -339,7 +346,8 @@ class Generator:
                 options.append(f"nb::keep_alive<1, {len(arguments) + 1}>()")
         head = ", ".join([this] + [f"{kind} a{i}" for i, (kind, _) in enumerate(parameters)])
         body = result.format(call)
-        return f'c.def("{python}", []({head}) {{ {body} }}' + "".join(f", {a}" for a in arguments + options) + ");"
+        return f'c.def("{python}", []({head}) {{ {body} }}' + "".join(f", {a}" for a in arguments + options) + \
+            self.doc(entry, python) + ");"
 
     def unit_text(self, unit):
         lines = ["// Written by api/python_bindings.py.", '#include "more.h"', "", "namespace tenon::py {",

@@ -127,6 +127,11 @@ def apply(torch):
     cuda.current_stream = cuda.default_stream = lambda *_: Stream()
     cuda.stream, cuda.set_device, cuda.init = (lambda stream: stream or Stream()), lambda *_: None, lambda: None
     cuda.get_device_name, cuda.get_device_capability = (lambda *_: "CPU (Tenon, no GPU driver)"), lambda *_: (7, 5)
+    # The state of random numbers of a device that has none.
+    cuda.get_rng_state = lambda *_, **__: torch.empty(0, dtype=torch.uint8)
+    cuda.get_rng_state_all = lambda: []
+    for name in ("set_rng_state", "set_rng_state_all", "manual_seed", "manual_seed_all", "seed", "seed_all"):
+        setattr(cuda, name, lambda *_, **__: None)
     cuda.memory_allocated = cuda.max_memory_allocated = lambda *_: 0
     # Entered for good: every call of torch passes it.
     mode = _mode(torch)

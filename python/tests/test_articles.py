@@ -95,6 +95,51 @@ def test_segmentation_with_dynamic_height_and_width_at_8(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), np.argmax(scaled @ kernel[..., 0, 0].T, axis=2))
 
 
+def numbers_of(result):
+    """Lines `name value` of a program's output."""
+    assert result.returncode == 0, result.stderr
+    pairs = (line.split() for line in result.stdout.splitlines())
+    return {p[0]: float(p[1]) for p in pairs if len(p) == 2 and p[1].replace(".", "").replace("e-", "").isdigit()}
+
+
+@pytest.mark.parametrize("way", ["built_in", "converter"])
+def test_max_pool3d_converts_at_7(way):
+    pytest.importorskip("torch")
+    errors = numbers_of(run("pooling_3d.py", way, release="7"))
+    assert errors.pop("converter") == (3 if way == "converter" else 0)
+    assert set(errors) == {"ceil", "floor", "mixed"} and max(errors.values()) < 1e-4
+
+
+def test_wavelets_convert_at_7():
+    pytest.importorskip("torch")
+    errors = numbers_of(run("wavelets.py", release="7"))
+    assert len(errors) == 6 and max(errors.values()) < 1e-4
+
+
+def test_every_documented_argument_at_7():
+    pytest.importorskip("torch")
+    found = numbers_of(run("arguments.py", release="7"))
+    assert found["missing"] == 0 and found["kept"] == 1 and found["notes"] >= 1
+    assert found["named"] < 1e-4 and found["fallback"] < 1e-4
+
+
+@pytest.mark.parametrize("exporter", ["default", "script"])
+def test_an_exported_reshape_keeps_the_batch_open_at_8(tmp_path, exporter):
+    pytest.importorskip("torch")
+    if exporter == "default":
+        pytest.importorskip("onnxscript")
+    result = run("export_reshape.py", tmp_path / "model.onnx", exporter, release="8")
+    assert numbers_of(result)["error"] < 1e-4
+    assert "values 1.4 2.0 1.4 2.0 2.9 2.0 1.4 2.0 1.4" in result.stdout
+
+
+def test_pycuda_without_a_context_fails_as_it_does():
+    result = run("without_context.py", release="7")
+    assert result.returncode == 0, result.stderr
+    assert "LogicError" in result.stdout and "no currently active context" in result.stdout
+    assert "allocated True" in result.stdout
+
+
 def test_torch2trt_of_a_program_for_a_gpu_at_7(tmp_path):
     pytest.importorskip("torch")
     result = run("convert_model.py", tmp_path / "engine.pth", release="7")

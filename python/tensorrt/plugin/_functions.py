@@ -230,7 +230,7 @@ class Creator(_plugins.IPluginCreatorV3One):
         return FunctionPlugin(self.definition, values)
 
 
-_definitions = {}
+_definitions: dict[str, Definition] = {}
 
 
 def _definition(plugin_id, decorator):

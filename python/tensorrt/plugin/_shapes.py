@@ -92,7 +92,7 @@ class ShapeExpr:
     def __gt__(self, other):
         return self._combine(other, DimensionOperation.LESS, operator.lt, True)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self):
         return bool(self.constant_value())
@@ -226,9 +226,17 @@ class Shape(tuple):
     def has_dynamic_dims(self):
         return any(d < 0 for d in self)
 
-    min = property(lambda self: self._bound(0))
-    opt = property(lambda self: self._bound(1))
-    max = property(lambda self: self._bound(2))
+    @property
+    def min(self):
+        return self._bound(0)
+
+    @property
+    def opt(self):
+        return self._bound(1)
+
+    @property
+    def max(self):
+        return self._bound(2)
 
     def _bound(self, index):
         return tuple(self) if self._bounds is None else tuple(self._bounds[index])

@@ -37,7 +37,7 @@ namespace nanobind::detail {
 
 template <>
 struct type_caster<tenon::py::Buffer> {
-  NB_TYPE_CASTER(tenon::py::Buffer, const_name("collections.abc.Buffer"))
+  NB_TYPE_CASTER(tenon::py::Buffer, const_name("typing_extensions.Buffer"))
   bool from_python(handle source, uint8_t, cleanup_list*) noexcept { return value.open(source.ptr()); }
 };
 

@@ -83,10 +83,14 @@ nb::object numpy_dtype(nvinfer1::DataType type);
 
 namespace nanobind::detail {
 
+/// The name of an enumeration in Python.
+template <class E>
+struct TenonEnumName;
+
 /// An enumeration's caster; enum_index.h lists them.
 template <class E>
 struct TenonEnumCaster {
-  NB_TYPE_CASTER(E, const_name("enum.IntEnum"))
+  NB_TYPE_CASTER(E, TenonEnumName<E>::text)
   bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
     int64_t number = 0;
     if (!tenon::py::enum_value(tenon::py::EnumIndex<E>::value, source.ptr(), &number)) return false;
@@ -100,9 +104,13 @@ struct TenonEnumCaster {
 
 }  // namespace nanobind::detail
 
-#define TENON_ENUM(type, index)                                              \
+#define TENON_ENUM(type, index, name)                                        \
   template <>                                                                \
   struct tenon::py::EnumIndex<type> : std::integral_constant<int, index> {}; \
+  template <>                                                                \
+  struct nanobind::detail::TenonEnumName<type> {                             \
+    static constexpr auto text = nanobind::detail::const_name(name);         \
+  };                                                                         \
   template <>                                                                \
   struct nanobind::detail::type_caster<type> : nanobind::detail::TenonEnumCaster<type> {};
 #include "enum_index.h"
@@ -112,7 +120,7 @@ namespace nanobind::detail {
 
 template <>
 struct type_caster<nvinfer1::Dims> {
-  NB_TYPE_CASTER(nvinfer1::Dims, const_name("Dims"))
+  NB_TYPE_CASTER(nvinfer1::Dims, io_name("Dims | collections.abc.Sequence[int]", "Dims"))
   bool from_python(handle source, uint8_t, cleanup_list*) noexcept { return tenon::py::dims_of(source.ptr(), &value); }
   static handle from_cpp(const nvinfer1::Dims& dims, rv_policy, cleanup_list*) noexcept {
     return tenon::py::dims_object(dims).release();
@@ -121,7 +129,7 @@ struct type_caster<nvinfer1::Dims> {
 
 template <>
 struct type_caster<nvinfer1::DimsHW> {
-  NB_TYPE_CASTER(nvinfer1::DimsHW, const_name("DimsHW"))
+  NB_TYPE_CASTER(nvinfer1::DimsHW, io_name("Dims | collections.abc.Sequence[int]", "Dims"))
   bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
     nvinfer1::Dims dims{};
     if (!tenon::py::dims_of(source.ptr(), &dims) || dims.nbDims != 2) return false;
@@ -146,7 +154,7 @@ struct type_caster<tenon::py::WeightsArg> {
 
 template <>
 struct type_caster<tenon::py::Address> {
-  NB_TYPE_CASTER(tenon::py::Address, const_name("int"))
+  NB_TYPE_CASTER(tenon::py::Address, io_name("typing.SupportsInt", "int"))
   bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
     return tenon::py::address_of(source.ptr(), &value);
   }

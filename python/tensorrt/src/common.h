@@ -17,6 +17,9 @@ void remember_error(const char* message);
 /// Raises RuntimeError with the last error logged on this thread if raises(); `what` names the call.
 void failed(const char* what);
 
+/// Keeps the logger that the interface remembers, the first one, as long as the process.
+void keep_first_logger();
+
 /// Passes a pointer on; null is a failed call.
 template <class T>
 T* made(T* object, const char* what) {

@@ -57,9 +57,9 @@ void bind_caffe(nb::module_& m) {
       "protobuf_buffer_size", [](ICaffeParser&) { return nb::none(); },
       [](ICaffeParser& self, size_t size) { self.setProtobufBufferSize(size); });
   c.def_prop_rw(
-      "plugin_factory_v2", [](ICaffeParser&) { return nb::none(); },
-      [](ICaffeParser& self, IPluginFactoryV2* factory) { self.setPluginFactoryV2(factory); },
-      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+      "plugin_factory_v2", [](ICaffeParser&) { return nb::none(); }, [](ICaffeParser&, nb::object) {},
+      "Taken for the sake of programs that set it; parse() fails, with the reason in the log, before it would be "
+      "asked.");
   add_recorder(c);
   m.def("shutdown_protobuf_library", [] {});
 }

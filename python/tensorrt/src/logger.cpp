@@ -79,6 +79,11 @@ int release() {
   return value;
 }
 
+void keep_first_logger() {
+  static const nb::object* kept = nullptr;
+  if (kept == nullptr && getLogger() != nullptr) kept = new nb::object(nb::find(getLogger()));
+}
+
 void remember_error(const char* message) { last_error = message; }
 
 void failed(const char* what) {
@@ -107,6 +112,13 @@ void bind_logger(nb::module_& m) {
       nb::arg("severity"), nb::arg("msg"));
   logger.def_rw("min_severity", &Logger::min_severity);
   add_context_manager(logger);
+  m.def(
+      "log",
+      [](Severity level, const char* message) {
+        if (ILogger* first = getLogger()) first->log(level, message);
+      },
+      nb::arg("severity"), nb::arg("msg"),
+      "Writes to the logger that the process's first builder or runtime was given.");
   nb::object severity = m.attr("Severity");
   for (nb::handle type : {nb::handle(interface), nb::handle(logger)}) {
     nb::setattr(type, "Severity", severity);

@@ -74,22 +74,31 @@ void add_devices(nb::class_<IBuilder>& c) {
 }  // namespace
 
 void more(nb::class_<IBuilder>& c) {
-  c.def(nb::new_([](ILogger& logger) { return made(createInferBuilder(logger), "Builder"); }), nb::arg("logger"),
-        nb::keep_alive<0, 2>());
-  c.def("create_network", &create_network, nb::arg("flags") = 0, nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+  c.def(nb::new_([](ILogger& logger) {
+          IBuilder* builder = made(createInferBuilder(logger), "Builder");
+          keep_first_logger();
+          return builder;
+        }),
+        nb::arg("logger"), nb::keep_alive<0, 2>());
+  c.def("create_network", &create_network, nb::arg("flags") = 0, nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+        "An empty network. `flags` is a mask, 1 << int(NetworkDefinitionCreationFlag.X); without EXPLICIT_BATCH, "
+        "releases until 9 leave the batch out of the tensors' dimensions.");
   const auto build = [](IBuilder& self, INetworkDefinition& network, IBuilderConfig& config) {
     return made(unlocked([&] { return self.buildSerializedNetwork(network, config); }),
                 "Builder.build_serialized_network");
   };
-  c.def("build_serialized_network", build, nb::arg("network"), nb::arg("config"), nb::rv_policy::take_ownership);
+  c.def("build_serialized_network", build, nb::arg("network"), nb::arg("config"), nb::rv_policy::take_ownership,
+        "The plan of a network, an IHostMemory; None if building fails. The interpreter's lock is released meanwhile.");
   const auto build_engine = [](IBuilder& self, INetworkDefinition& network, IBuilderConfig& config) {
     return made(unlocked([&] { return self.buildEngineWithConfig(network, config); }), "Builder.build_engine");
   };
   c.def("build_engine", build_engine, nb::arg("network"), nb::arg("config"), nb::rv_policy::take_ownership,
-        nb::keep_alive<0, 1>());
-  c.def("reset", [](IBuilder& self) { self.reset(); });
+        nb::keep_alive<0, 1>(), "Builds an engine; it needs no deserialization. None if it fails.");
   c.def(
-      "reset", [](IBuilder& self, INetworkDefinition& network) { self.reset(network); }, nb::arg("network"));
+      "reset", [](IBuilder& self) { self.reset(); }, "Sets everything to its default.");
+  c.def(
+      "reset", [](IBuilder& self, INetworkDefinition& network) { self.reset(network); }, nb::arg("network"),
+      "Sets everything to its default.");
   c.def_prop_rw(
       "gpu_allocator", [](IBuilder&) { return nb::none(); },
       [](IBuilder& self, IGpuAllocator* allocator) { self.setGpuAllocator(allocator); },
@@ -107,26 +116,28 @@ void more(nb::class_<IBuilderConfig>& c) {
   c.def(
       "set_memory_pool_limit",
       [](IBuilderConfig& self, MemoryPoolType pool, size_t size) { self.setMemoryPoolLimit(pool, size); },
-      nb::arg("pool"), nb::arg("pool_size"));
+      nb::arg("pool"), nb::arg("pool_size"), "Limits a kind of memory, in bytes.");
   c.def(
       "get_memory_pool_limit", [](IBuilderConfig& self, MemoryPoolType pool) { return self.getMemoryPoolLimit(pool); },
-      nb::arg("pool"));
+      nb::arg("pool"), "The limit of a kind of memory, in bytes.");
   c.def_prop_rw("plugins_to_serialize", &plugins_to_serialize, &set_plugins_to_serialize);
   c.def(
       "create_timing_cache",
       [](IBuilderConfig& self, Buffer data) {
         return made(self.createTimingCache(data.data(), data.size()), "IBuilderConfig.create_timing_cache");
       },
-      nb::arg("serialized_timing_cache"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+      nb::arg("serialized_timing_cache"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+      "A timing cache of serialized data; empty data make an empty one. None if the data are damaged.");
   c.def(
       "set_timing_cache",
       [](IBuilderConfig& self, ITimingCache& cache, bool ignore) {
         return done(self.setTimingCache(cache, ignore), "IBuilderConfig.set_timing_cache");
       },
-      nb::arg("cache"), nb::arg("ignore_mismatch"), nb::keep_alive<1, 2>());
+      nb::arg("cache"), nb::arg("ignore_mismatch"), nb::keep_alive<1, 2>(),
+      "Lets builds use a cache. False if it was made on another device and `ignore_mismatch` is false.");
   c.def(
-      "get_timing_cache", [](IBuilderConfig& self) { return self.getTimingCache(); },
-      nb::rv_policy::reference_internal);
+      "get_timing_cache", [](IBuilderConfig& self) { return self.getTimingCache(); }, nb::rv_policy::reference_internal,
+      "The cache that builds use, or None.");
   c.def(
       "add_optimization_profile",
       [](IBuilderConfig& self, IOptimizationProfile& profile) {
@@ -134,13 +145,13 @@ void more(nb::class_<IBuilderConfig>& c) {
         done(index >= 0, "IBuilderConfig.add_optimization_profile");
         return index;
       },
-      nb::arg("profile"));
+      nb::arg("profile"), "Adds a profile and returns its index; -1 if its ranges are not in order.");
   c.def(
       "set_calibration_profile",
       [](IBuilderConfig& self, IOptimizationProfile& profile) {
         return done(self.setCalibrationProfile(&profile), "IBuilderConfig.set_calibration_profile");
       },
-      nb::arg("profile"));
+      nb::arg("profile"), "The profile that calibration runs at.");
   constexpr int kSource = EnumIndex<TacticSource>::value;
   c.def(
       "set_tactic_sources",
@@ -160,15 +171,17 @@ void more(nb::class_<IOptimizationProfile>& c) {
                     input);
         }
       },
-      nb::arg("input"), nb::arg("min"), nb::arg("opt"), nb::arg("max"));
-  c.def("get_shape", &profile_shapes, nb::arg("input"));
+      nb::arg("input"), nb::arg("min"), nb::arg("opt"), nb::arg("max"),
+      "Sets smallest, best and largest dimensions of an input.");
+  c.def("get_shape", &profile_shapes, nb::arg("input"), "Smallest, best and largest dimensions of an input.");
   c.def(
       "set_shape_input",
       [](IOptimizationProfile& self, const char* input, const std::vector<int64_t>& min,
          const std::vector<int64_t>& opt, const std::vector<int64_t>& max) {
         if (!set_values(self, input, min, opt, max)) nb::raise("the values of shape input '%s' are refused", input);
       },
-      nb::arg("input"), nb::arg("min"), nb::arg("opt"), nb::arg("max"));
+      nb::arg("input"), nb::arg("min"), nb::arg("opt"), nb::arg("max"),
+      "Sets smallest, best and largest values of an input that decides shapes.");
   c.def("get_shape_input", &profile_values, nb::arg("input"));
   c.def_prop_rw(
       "extra_memory_target", [](IOptimizationProfile& self) { return self.getExtraMemoryTarget(); },
@@ -180,13 +193,14 @@ void more(nb::class_<IOptimizationProfile>& c) {
 void more(nb::class_<ITimingCache>& c) {
   c.def(
       "serialize", [](ITimingCache& self) { return made(self.serialize(), "ITimingCache.serialize"); },
-      nb::rv_policy::take_ownership);
+      nb::rv_policy::take_ownership, "The cache as an IHostMemory.");
   c.def(
       "combine",
       [](ITimingCache& self, ITimingCache& other, bool ignore) {
         return done(self.combine(other, ignore), "ITimingCache.combine");
       },
-      nb::arg("input_cache"), nb::arg("ignore_mismatch"));
+      nb::arg("input_cache"), nb::arg("ignore_mismatch"),
+      "Takes over another cache's entries. False if it was made on another device and `ignore_mismatch` is false.");
   c.def("reset", [](ITimingCache& self) { return self.reset(); });
   c.def("queryKeys", [](ITimingCache& self) {
     std::vector<TimingCacheKey> keys(static_cast<size_t>(std::max<int64_t>(self.queryKeys(nullptr, 0), 0)));

@@ -17,32 +17,42 @@ cudaEvent_t* event_or_null(Address& event) {
 }
 
 void add_execution(nb::class_<IExecutionContext>& c) {
+  const auto execute = [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings) {
+    const std::vector<void*> list = pointers(bindings);
+    return done(unlocked([&] { return self.execute(batch, list.data()); }), "IExecutionContext.execute");
+  };
+  c.def("execute", execute, nb::arg("batch_size"), nb::arg("bindings"),
+        "Runs a batch of an engine with implicit batch; `bindings` are addresses in the order of the engine's. False, "
+        "with the reason in the log, if it fails.");
   c.def(
       "execute",
-      [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings) {
-        const std::vector<void*> list = pointers(bindings);
-        return done(unlocked([&] { return self.execute(batch, list.data()); }), "IExecutionContext.execute");
-      },
-      nb::arg("batch_size") = 1, nb::arg("bindings"));
+      [execute](IExecutionContext& self, const std::vector<Address>& bindings) { return execute(self, 1, bindings); },
+      nb::kw_only(), nb::arg("bindings"), "A batch of one.");
+  const auto enqueue = [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings, Address stream,
+                          Address consumed) {
+    const std::vector<void*> list = pointers(bindings);
+    const auto run = [&] {
+      return self.enqueue(batch, list.data(), stream.as<cudaStream_t>(), event_or_null(consumed));
+    };
+    return done(unlocked(run), "IExecutionContext.execute_async");
+  };
+  c.def("execute_async", enqueue, nb::arg("batch_size"), nb::arg("bindings"), nb::arg("stream_handle").none(),
+        nb::arg("input_consumed").none() = nb::none(), "execute() on a stream.");
   c.def(
       "execute_async",
-      [](IExecutionContext& self, int32_t batch, const std::vector<Address>& bindings, Address stream,
-         Address consumed) {
-        const std::vector<void*> list = pointers(bindings);
-        const auto run = [&] {
-          return self.enqueue(batch, list.data(), stream.as<cudaStream_t>(), event_or_null(consumed));
-        };
-        return done(unlocked(run), "IExecutionContext.execute_async");
+      [enqueue](IExecutionContext& self, const std::vector<Address>& bindings, Address stream, Address consumed) {
+        return enqueue(self, 1, bindings, stream, consumed);
       },
-      nb::arg("batch_size") = 1, nb::arg("bindings"), nb::arg("stream_handle").none(),
-      nb::arg("input_consumed").none() = nb::none());
+      nb::kw_only(), nb::arg("bindings"), nb::arg("stream_handle").none(),
+      nb::arg("input_consumed").none() = nb::none(), "A batch of one.");
   c.def(
       "execute_v2",
       [](IExecutionContext& self, const std::vector<Address>& bindings) {
         const std::vector<void*> list = pointers(bindings);
         return done(unlocked([&] { return self.executeV2(list.data()); }), "IExecutionContext.execute_v2");
       },
-      nb::arg("bindings"));
+      nb::arg("bindings"),
+      "Runs; `bindings` are addresses in the order of the engine's. False, with the reason in the log, if it fails.");
   c.def(
       "execute_async_v2",
       [](IExecutionContext& self, const std::vector<Address>& bindings, Address stream, Address consumed) {
@@ -52,14 +62,16 @@ void add_execution(nb::class_<IExecutionContext>& c) {
         };
         return done(unlocked(run), "IExecutionContext.execute_async_v2");
       },
-      nb::arg("bindings"), nb::arg("stream_handle").none(), nb::arg("input_consumed").none() = nb::none());
+      nb::arg("bindings"), nb::arg("stream_handle").none(), nb::arg("input_consumed").none() = nb::none(),
+      "execute_v2() on a stream.");
   c.def(
       "execute_async_v3",
       [](IExecutionContext& self, Address stream) {
         return done(unlocked([&] { return self.enqueueV3(stream.as<cudaStream_t>()); }),
                     "IExecutionContext.execute_async_v3");
       },
-      nb::arg("stream_handle").none());
+      nb::arg("stream_handle").none(),
+      "Runs on a stream with the addresses that were set by name. False, with the reason in the log, if it fails.");
 }
 
 std::vector<int32_t> shape_values(IExecutionContext& context, int32_t binding) {
@@ -77,24 +89,27 @@ void add_shapes(nb::class_<IExecutionContext>& c) {
       [](IExecutionContext& self, const char* name, const Dims& shape) {
         return done(self.setInputShape(name, shape), "IExecutionContext.set_input_shape");
       },
-      nb::arg("name"), nb::arg("shape"));
-  c.def("infer_shapes", [](IExecutionContext& self) {
-    std::vector<const char*> names(static_cast<size_t>(std::max(self.getEngine().getNbIOTensors(), 1)));
-    const int32_t missing = self.inferShapes(static_cast<int32_t>(names.size()), names.data());
-    nb::list list;
-    for (int32_t i = 0; i < missing; ++i) list.append(names[static_cast<size_t>(i)]);
-    done(missing >= 0, "IExecutionContext.infer_shapes");
-    return list;
-  });
+      nb::arg("name"), nb::arg("shape"), "Sets an input's dimensions; False outside of the profile's range.");
+  c.def(
+      "infer_shapes",
+      [](IExecutionContext& self) {
+        std::vector<const char*> names(static_cast<size_t>(std::max(self.getEngine().getNbIOTensors(), 1)));
+        const int32_t missing = self.inferShapes(static_cast<int32_t>(names.size()), names.data());
+        nb::list list;
+        for (int32_t i = 0; i < missing; ++i) list.append(names[static_cast<size_t>(i)]);
+        done(missing >= 0, "IExecutionContext.infer_shapes");
+        return list;
+      },
+      "Names of the inputs whose dimensions or values are missing; with none, the outputs' dimensions are known.");
   c.def(
       "set_binding_shape",
       [](IExecutionContext& self, int32_t binding, const Dims& shape) {
         return done(self.setBindingDimensions(binding, shape), "IExecutionContext.set_binding_shape");
       },
-      nb::arg("binding"), nb::arg("shape"));
+      nb::arg("binding"), nb::arg("shape"), "Sets an input's dimensions; False outside of the profile's range.");
   c.def(
       "get_binding_shape", [](IExecutionContext& self, int32_t binding) { return self.getBindingDimensions(binding); },
-      nb::arg("binding"));
+      nb::arg("binding"), "Dimensions now, of an input or output.");
   c.def(
       "get_strides", [](IExecutionContext& self, int32_t binding) { return self.getStrides(binding); },
       nb::arg("binding"));
@@ -112,14 +127,16 @@ void add_profile(nb::class_<IExecutionContext>& c) {
       "active_optimization_profile", [](IExecutionContext& self) { return self.getOptimizationProfile(); },
       [](IExecutionContext& self, int32_t index) {
         done(self.setOptimizationProfile(index), "IExecutionContext.active_optimization_profile");
-      });
+      },
+      "The profile's index. Setting it forgets the input shapes.");
   c.def(
       "set_optimization_profile_async",
       [](IExecutionContext& self, int32_t index, Address stream) {
         return done(self.setOptimizationProfileAsync(index, stream.as<cudaStream_t>()),
                     "IExecutionContext.set_optimization_profile_async");
       },
-      nb::arg("profile_index"), nb::arg("stream_handle").none());
+      nb::arg("profile_index"), nb::arg("stream_handle").none(),
+      "Changes the profile; False if there is none of that index.");
 }
 
 }  // namespace
@@ -130,7 +147,8 @@ void more(nb::class_<IExecutionContext>& c) {
   add_profile(c);
   c.def_prop_rw(
       "device_memory", [](IExecutionContext&) { return nb::none(); },
-      [](IExecutionContext& self, Address memory) { self.setDeviceMemory(memory.as<void*>()); });
+      [](IExecutionContext& self, Address memory) { self.setDeviceMemory(memory.as<void*>()); },
+      "Sets the address of memory of ICudaEngine.device_memory_size bytes.");
   c.def(
       "set_device_memory",
       [](IExecutionContext& self, Address memory, int64_t size) { self.setDeviceMemoryV2(memory.as<void*>(), size); },
@@ -159,7 +177,8 @@ void more(nb::class_<IExecutionContext>& c) {
       [](IExecutionContext& self, const char* name, IOutputAllocator* allocator) {
         return done(self.setOutputAllocator(name, allocator), "IExecutionContext.set_output_allocator");
       },
-      nb::arg("name"), nb::arg("output_allocator").none(), nb::keep_alive<1, 3>());
+      nb::arg("name"), nb::arg("output_allocator").none(), nb::keep_alive<1, 3>(),
+      "Lets an allocator give the memory of an output whose size is known only after the run.");
   c.def(
       "get_output_allocator", [](IExecutionContext& self, const char* name) { return self.getOutputAllocator(name); },
       nb::arg("name"), nb::rv_policy::reference_internal);

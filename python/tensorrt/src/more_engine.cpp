@@ -61,11 +61,11 @@ void add_bindings(nb::class_<ICudaEngine>& c) {
   c.def("__len__", [](ICudaEngine& self) { return static_cast<size_t>(count_of(self)); });
   c.def("__getitem__", &item, nb::arg("index"));
   c.def(
-      "get_binding_name", [](ICudaEngine& self, int32_t index) { return self.getBindingName(index); },
-      nb::arg("index"));
+      "get_binding_name", [](ICudaEngine& self, int32_t index) { return self.getBindingName(index); }, nb::arg("index"),
+      "The name of a binding.");
   c.def(
       "get_binding_index", [](ICudaEngine& self, const char* name) { return self.getBindingIndex(name); },
-      nb::arg("name"));
+      nb::arg("name"), "The number of a binding; -1 for a name that is none.");
   on_binding<&ICudaEngine::bindingIsInput>(c, "binding_is_input");
   on_binding<&ICudaEngine::getBindingDimensions>(c, "get_binding_shape");
   on_binding<&ICudaEngine::getBindingDataType>(c, "get_binding_dtype");
@@ -89,7 +89,7 @@ void add_profiles(nb::class_<ICudaEngine>& c) {
         for (const OptProfileSelector s : kSelectors) shapes.append(self.getProfileShape(name, profile, s));
         return shapes;
       },
-      nb::arg("name"), nb::arg("profile_index"));
+      nb::arg("name"), nb::arg("profile_index"), "Smallest, best and largest dimensions of an input in a profile.");
   const auto values = [](ICudaEngine& self, const char* name, int32_t profile) {
     nb::list all;
     for (const OptProfileSelector s : kSelectors) all.append(nb::cast(tensor_values(self, name, profile, s)));
@@ -112,12 +112,14 @@ void more(nb::class_<ICudaEngine>& c) {
                 "ICudaEngine.create_execution_context");
   };
   c.def("create_execution_context", create, nb::arg("strategy") = ExecutionContextAllocationStrategy::kSTATIC,
-        nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+        nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+        "What runs the engine; several may run at a time, each on a thread of its own. None if memory is short.");
   const auto configured = [](ICudaEngine& self, IRuntimeConfig& config) {
     return made(unlocked([&] { return self.createExecutionContext(&config); }), "ICudaEngine.create_execution_context");
   };
   c.def("create_execution_context", configured, nb::arg("runtime_config"), nb::rv_policy::take_ownership,
-        nb::keep_alive<0, 1>());
+        nb::keep_alive<0, 1>(),
+        "What runs the engine; several may run at a time, each on a thread of its own. None if memory is short.");
 }
 
 }  // namespace tenon::py

@@ -77,18 +77,22 @@ nb::object fill_value(const IFillLayer& layer, bool alpha) {
 }  // namespace
 
 void more(nb::class_<ITensor>& c) {
-  c.def_prop_rw("dynamic_range", &dynamic_range, [](ITensor& self, std::vector<float> range) {
-    if (range.size() != 2) throw nb::value_error("a dynamic range is a pair: minimum and maximum");
-    done(self.setDynamicRange(range[0], range[1]), "ITensor.dynamic_range");
-  });
+  c.def_prop_rw(
+      "dynamic_range", &dynamic_range,
+      [](ITensor& self, std::vector<float> range) {
+        if (range.size() != 2) throw nb::value_error("a dynamic range is a pair: minimum and maximum");
+        done(self.setDynamicRange(range[0], range[1]), "ITensor.dynamic_range");
+      },
+      "(minimum, maximum) that INT8 scales follow from, or None.");
   c.def(
       "set_dynamic_range", [](ITensor& self, float min, float max) { return self.setDynamicRange(min, max); },
-      nb::arg("min"), nb::arg("max"));
+      nb::arg("min"), nb::arg("max"), "Sets minimum and maximum that INT8 scales follow from.");
   c.def("get_dynamic_range", &dynamic_range);
   constexpr int kFormat = EnumIndex<TensorFormat>::value;
   c.def_prop_rw(
       "allowed_formats", [](ITensor& self) { return mask_to_python(kFormat, self.getAllowedFormats()); },
-      [](ITensor& self, uint64_t mask) { self.setAllowedFormats(mask_to_cpp(kFormat, mask)); });
+      [](ITensor& self, uint64_t mask) { self.setAllowedFormats(mask_to_cpp(kFormat, mask)); },
+      "A mask of TensorFormat for an input or output, 1 << int(TensorFormat.X).");
 }
 
 void more(nb::class_<ILayer>& c) {
@@ -180,14 +184,27 @@ static void add_plugins(nb::class_<INetworkDefinition>& c) {
   const auto add = [add_v3](INetworkDefinition& self, nb::tuple call) {
     return add_v3(self, nb::cast<std::vector<ITensor*>>(call[0]), nb::cast<std::vector<ITensor*>>(call[1]), call[2]);
   };
-  c.def("add_plugin", add, nb::arg("tuple"), nb::rv_policy::reference_internal);
-  c.def("add_plugin_v2", add_v2, nb::arg("inputs"), nb::arg("plugin"), nb::rv_policy::reference_internal);
+  c.def(
+      "add_plugin", add, nb::arg("tuple"), nb::rv_policy::reference_internal,
+      "Adds what a call of tensorrt.plugin.op returned. An IPluginV3Layer, or None if the plugin refuses its inputs.");
+  c.def("add_plugin_v2", add_v2, nb::arg("inputs"), nb::arg("plugin"), nb::rv_policy::reference_internal,
+        "Adds a plugin of an IPluginV2 interface; the network keeps a clone. None if the plugin refuses its inputs.");
   c.def("add_plugin_v3", add_v3, nb::arg("inputs"), nb::arg("shape_inputs"), nb::arg("plugin"),
-        nb::rv_policy::reference_internal);
+        nb::rv_policy::reference_internal,
+        "Adds an IPluginV3; `shape_inputs` are tensors whose values decide shapes. The network keeps a clone. None if "
+        "the plugin refuses its inputs.");
 }
 
 void more(nb::class_<INetworkDefinition>& c) {
   add_plugins(c);
+  c.def(
+      "serialize",
+      [](INetworkDefinition& self) {
+        const char* reason = "a network has no file format; Builder.build_serialized_network() makes a plan";
+        if (ILogger* logger = self.getBuilder().getLogger()) logger->log(ILogger::Severity::kERROR, reason);
+        failed("INetworkDefinition.serialize");
+      },
+      "Logs an error and returns None: a network has no file format. Builder.build_serialized_network() makes a plan.");
   c.def("__len__", [](INetworkDefinition& self) { return static_cast<size_t>(self.getNbLayers()); });
   c.def("__getitem__", &layer_at, nb::arg("index"), nb::rv_policy::reference_internal);
   c.def(
@@ -195,14 +212,16 @@ void more(nb::class_<INetworkDefinition>& c) {
       [](INetworkDefinition& self, ITensor& a, MatrixOperation op_a, ITensor& b, MatrixOperation op_b) {
         return made(self.addMatrixMultiply(a, op_a, b, op_b), "INetworkDefinition.add_matrix_multiply");
       },
-      nb::arg("input0"), nb::arg("op0"), nb::arg("input1"), nb::arg("op1"), nb::rv_policy::reference_internal);
+      nb::arg("input0"), nb::arg("op0"), nb::arg("input1"), nb::arg("op1"), nb::rv_policy::reference_internal,
+      "The product of matrices in the last two axes; the others are repeated where they are 1.");
   c.def(
       "add_matrix_multiply",
       [](INetworkDefinition& self, ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) {
         return made(self.addMatrixMultiply(a, transpose_a, b, transpose_b), "INetworkDefinition.add_matrix_multiply");
       },
       nb::arg("input0"), nb::arg("transpose0"), nb::arg("input1"), nb::arg("transpose1"),
-      nb::rv_policy::reference_internal);
+      nb::rv_policy::reference_internal,
+      "The product of matrices in the last two axes; the others are repeated where they are 1.");
   c.def(
       "add_dist_collective",
       [](INetworkDefinition& self, ITensor& input, CollectiveOperation operation, ReduceOperation reduce, int64_t root,

@@ -38,20 +38,32 @@ nb::list names_of(Read&& read) {
 }
 
 void add_listings(nb::class_<IRefitter>& c) {
-  c.def("get_missing", [](IRefitter& self) {
-    return layers_and_roles(
-        [&](int32_t n, const char** names, WeightsRole* roles) { return self.getMissing(n, names, roles); });
-  });
-  c.def("get_all", [](IRefitter& self) {
-    return layers_and_roles(
-        [&](int32_t n, const char** names, WeightsRole* roles) { return self.getAll(n, names, roles); });
-  });
-  c.def("get_missing_weights", [](IRefitter& self) {
-    return names_of([&](int32_t n, const char** names) { return self.getMissingWeights(n, names); });
-  });
-  c.def("get_all_weights", [](IRefitter& self) {
-    return names_of([&](int32_t n, const char** names) { return self.getAllWeights(n, names); });
-  });
+  c.def(
+      "get_missing",
+      [](IRefitter& self) {
+        return layers_and_roles(
+            [&](int32_t n, const char** names, WeightsRole* roles) { return self.getMissing(n, names, roles); });
+      },
+      "(layers, roles) that have to be set too before the engine can be refitted.");
+  c.def(
+      "get_all",
+      [](IRefitter& self) {
+        return layers_and_roles(
+            [&](int32_t n, const char** names, WeightsRole* roles) { return self.getAll(n, names, roles); });
+      },
+      "(layers, roles) that can be set.");
+  c.def(
+      "get_missing_weights",
+      [](IRefitter& self) {
+        return names_of([&](int32_t n, const char** names) { return self.getMissingWeights(n, names); });
+      },
+      "Names that have to be set too.");
+  c.def(
+      "get_all_weights",
+      [](IRefitter& self) {
+        return names_of([&](int32_t n, const char** names) { return self.getAllWeights(n, names); });
+      },
+      "Names that can be set.");
   c.def("get_tensors_with_dynamic_range", [](IRefitter& self) {
     return names_of([&](int32_t n, const char** names) { return self.getTensorsWithDynamicRange(n, names); });
   });
@@ -60,8 +72,10 @@ void add_listings(nb::class_<IRefitter>& c) {
 }  // namespace
 
 void more(nb::class_<IHostMemory>& c) {
-  c.def_prop_ro("dtype", [](IHostMemory& self) { return self.type(); });
-  c.def_prop_ro("nbytes", [](IHostMemory& self) { return self.size(); });
+  c.def_prop_ro(
+      "dtype", [](IHostMemory& self) { return self.type(); }, "The DataType of its elements.");
+  c.def_prop_ro(
+      "nbytes", [](IHostMemory& self) { return self.size(); }, "Bytes.");
   c.def("__len__", [](IHostMemory& self) { return self.size(); });
   c.def("__bytes__", [](IHostMemory& self) { return nb::bytes(self.data(), self.size()); });
 }
@@ -72,29 +86,40 @@ const PyType_Slot* slots_of_IHostMemory() {
 }
 
 void more(nb::class_<IRuntime>& c) {
-  c.def(nb::new_([](ILogger& logger) { return made(createInferRuntime(logger), "Runtime"); }), nb::arg("logger"),
-        nb::keep_alive<0, 2>());
+  c.def(nb::new_([](ILogger& logger) {
+          IRuntime* runtime = made(createInferRuntime(logger), "Runtime");
+          keep_first_logger();
+          return runtime;
+        }),
+        nb::arg("logger"), nb::keep_alive<0, 2>());
   const auto from_bytes = [](IRuntime& self, Buffer plan) {
     return made(unlocked([&] { return self.deserializeCudaEngine(plan.data(), plan.size()); }),
                 "Runtime.deserialize_cuda_engine");
   };
   c.def("deserialize_cuda_engine", from_bytes, nb::arg("serialized_engine"), nb::rv_policy::take_ownership,
-        nb::keep_alive<0, 1>());
+        nb::keep_alive<0, 1>(),
+        "The engine of a plan: bytes or any other buffer, or an IStreamReader. None, with the reason in the log, if "
+        "the plan is damaged, of another version, or needs a plugin that has no creator.");
   const auto from_stream = [](IRuntime& self, auto& reader) {
     return made(unlocked([&] { return self.deserializeCudaEngine(reader); }), "Runtime.deserialize_cuda_engine");
   };
   c.def(
       "deserialize_cuda_engine", [from_stream](IRuntime& self, IStreamReader& r) { return from_stream(self, r); },
-      nb::arg("stream_reader"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+      nb::arg("stream_reader"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+      "The engine of a plan: bytes or any other buffer, or an IStreamReader. None, with the reason in the log, if the "
+      "plan is damaged, of another version, or needs a plugin that has no creator.");
   c.def(
       "deserialize_cuda_engine", [from_stream](IRuntime& self, IStreamReaderV2& r) { return from_stream(self, r); },
-      nb::arg("stream_reader_v2"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+      nb::arg("stream_reader_v2"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+      "The engine of a plan: bytes or any other buffer, or an IStreamReader. None, with the reason in the log, if the "
+      "plan is damaged, of another version, or needs a plugin that has no creator.");
   c.def_prop_rw(
       "gpu_allocator", [](IRuntime&) { return nb::none(); },
       [](IRuntime& self, IGpuAllocator* allocator) { self.setGpuAllocator(allocator); },
       nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
   c.def(
-      "get_plugin_registry", [](IRuntime& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference);
+      "get_plugin_registry", [](IRuntime& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference,
+      "The registry that plans' plugins are looked up in.");
   c.def(
       "load_runtime",
       [](IRuntime& self, const char* path) { return made(self.loadRuntime(path), "Runtime.load_runtime"); },
@@ -136,13 +161,15 @@ void more(nb::class_<IRefitter>& c) {
       [](IRefitter& self, const char* name, WeightsArg weights) {
         return done(self.setNamedWeights(name, weights), "Refitter.set_named_weights");
       },
-      nb::arg("name"), nb::arg("weights"), nb::keep_alive<1, 3>());
+      nb::arg("name"), nb::arg("weights"), nb::keep_alive<1, 3>(),
+      "Gives new weights to a name. False if type or size differ.");
   c.def(
       "set_named_weights",
       [](IRefitter& self, const char* name, WeightsArg weights, TensorLocation location) {
         return done(self.setNamedWeights(name, weights, location), "Refitter.set_named_weights");
       },
-      nb::arg("name"), nb::arg("weights"), nb::arg("location"), nb::keep_alive<1, 3>());
+      nb::arg("name"), nb::arg("weights"), nb::arg("location"), nb::keep_alive<1, 3>(),
+      "Gives new weights to a name. False if type or size differ.");
   c.def(
       "refit_cuda_engine_async",
       [](IRefitter& self, Address stream) {

@@ -51,7 +51,8 @@ void add_creators(nb::class_<IPluginRegistry>& c) {
       [](IPluginRegistry& self, const char* type, const char* version, const char* space) {
         return creator_object(self.getCreator(type, version, space));
       },
-      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "");
+      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "",
+      "The creator with a name, version and namespace, or None.");
 }
 
 }  // namespace
@@ -67,7 +68,8 @@ void more(nb::class_<IPluginRegistry>& c) {
         if (good) registered()[creator.ptr()] = native;
         return done(good, "IPluginRegistry.register_creator");
       },
-      nb::arg("creator"), nb::arg("plugin_namespace") = "");
+      nb::arg("creator"), nb::arg("plugin_namespace") = "",
+      "Lets parsers and plans make a creator's plugins. False if name, version and namespace are taken.");
   c.def(
       "deregister_creator",
       [](IPluginRegistry& self, nb::handle creator) {
@@ -75,7 +77,7 @@ void more(nb::class_<IPluginRegistry>& c) {
         return self.deregisterCreator(found != registered().end() ? *found->second
                                                                   : *nb::cast<IPluginCreatorInterface*>(creator));
       },
-      nb::arg("creator"));
+      nb::arg("creator"), "Undoes register_creator().");
   c.def(
       "load_library",
       [](IPluginRegistry& self, const char* path) {
@@ -83,7 +85,9 @@ void more(nb::class_<IPluginRegistry>& c) {
         if (handle == nullptr) failed("IPluginRegistry.load_library");
         return handle == nullptr ? nb::none() : nb::object(nb::capsule(handle));
       },
-      nb::arg("plugin_path"));
+      nb::arg("plugin_path"),
+      "Registers the creators of a shared library; what it returns is for deregister_library(). None if it can't be "
+      "loaded.");
   c.def(
       "deregister_library", [](IPluginRegistry& self, nb::capsule handle) { self.deregisterLibrary(handle.data()); },
       nb::arg("handle"));

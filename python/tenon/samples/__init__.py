@@ -1,0 +1,1 @@
+"""Helpers that TensorRT's samples and tutorials share."""

@@ -1,0 +1,3 @@
+"""The name under which tutorials import the wrapper."""
+
+from tenon.samples.common import ONNXClassifierWrapper  # noqa: F401
