@@ -166,6 +166,7 @@ def cell(name, batch, args, folder):
                 print(f"  {peer}: {str(e).splitlines()[0][:150]}", flush=True)
     row.update(interleave(runs, count, args.replays))
     if args.profile:
+        os.makedirs(args.profile, exist_ok=True)
         with open(os.path.join(args.profile, f"{name}_{batch}.txt"), "w") as f:
             f.write(engine.profile() + "\n" + engine.report())
     engine.close()

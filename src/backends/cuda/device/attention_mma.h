@@ -72,7 +72,7 @@ __device__ __forceinline__ void stage_rows(T* to, const T* from, int64_t stride,
 
 /// scores = q k' of this warp's keys, staged at `k`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k, int size) {
+__device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k) {
   const int lane = threadIdx.x % 32;
   const T* row = k + (lane % 8 + lane / 16 * 8) * S::kPitch + lane / 8 % 2 * 8;
 #pragma unroll
@@ -83,7 +83,6 @@ __device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k,
       for (int e = 0; e < 4; ++e) st.scores[m][n][e] = 0;
 #pragma unroll
   for (int d = 0; d < S::kSize / 16; ++d) {
-    if (d * 16 >= size) break;
 #pragma unroll
     for (int n = 0; n < S::kKeys / 16; ++n) {
       uint32_t b[4];
@@ -198,7 +197,7 @@ __device__ __forceinline__ void update_softmax(AttentionState<S>& st) {
 
 /// result += exponentials v of this warp's keys, staged at `v`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v, int size) {
+__device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v) {
   const int lane = threadIdx.x % 32;
   const T* row = v + lane % 16 * S::kPitch + lane / 16 * 8;
 #pragma unroll
@@ -214,7 +213,6 @@ __device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* 
     }
 #pragma unroll
     for (int n = 0; n < S::kSize / 16; ++n) {
-      if (n * 16 >= size) break;
       uint32_t b[4];
       load_matrices_transposed(b, row + k * 16 * S::kPitch + n * 16);
 #pragma unroll
@@ -285,7 +283,7 @@ __device__ __forceinline__ void write_rows(const unsigned char* shared, T* y, in
 }
 
 template <class T, class S>
-__global__ void __launch_bounds__(S::kThreads) attention_kernel(const AttentionParams p) {
+__global__ void __launch_bounds__(S::kThreads) attention_kernel(const __grid_constant__ AttentionParams p) {
   begin();
   finish_early();
   extern __shared__ __align__(128) unsigned char shared[];
@@ -331,7 +329,7 @@ __global__ void __launch_bounds__(S::kThreads) attention_kernel(const AttentionP
     if (step + 1 < steps) stage_rows<T, S>(staged_k + next, k, p.k_at.row, p.size, (step + 1) * S::kStep, p.keys);
     commit_copies();
     if (active) {
-      multiply_keys<T, S>(st, staged_k + stage + warp_k * S::kKeys * S::kPitch, p.size);
+      multiply_keys<T, S>(st, staged_k + stage + warp_k * S::kKeys * S::kPitch);
       mask_scores<T, S>(st, p, mask_base, query, key);
       update_softmax<S>(st);
     }
@@ -339,7 +337,7 @@ __global__ void __launch_bounds__(S::kThreads) attention_kernel(const AttentionP
     __syncthreads();
     if (step + 1 < steps) stage_rows<T, S>(staged_v + next, v, p.v_at.row, p.value_size, (step + 1) * S::kStep, p.keys);
     commit_copies();
-    if (active) multiply_values<T, S>(st, staged_v + stage + warp_k * S::kKeys * S::kPitch, p.value_size);
+    if (active) multiply_values<T, S>(st, staged_v + stage + warp_k * S::kKeys * S::kPitch);
   }
   __syncthreads();
   leave_result<S>(st, shared, warp_m, warp_k);

@@ -84,8 +84,6 @@ template <class T, int kLanes, int kChunks>
 __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     rows_kernel(const __grid_constant__ NormParams p, bool wide, Divisor plane) {
   __shared__ float scratch[kBlock / 32];
-  begin();
-  finish_early();
   const int together = int(blockDim.x) / kLanes, lane = threadIdx.x % kLanes;
   const int64_t step = int64_t(gridDim.x) * together;
   float v[kChunks][kChunk<T>], next[kChunks][kChunk<T>], scale[kChunks][kChunk<T>], bias[kChunks][kChunk<T>];
@@ -102,8 +100,11 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     for (int k = 0; k < kChunks; ++k) load_parameters<T>(of, (k * kLanes + lane) * kChunk<T>, wide, scale[k], bias[k]);
   };
   int64_t r = int64_t(blockIdx.x) * together + threadIdx.x / kLanes;
+  if (p.constant) load_scales(r);
+  begin();
+  finish_early();
   load_row(r, v);
-  load_scales(r);
+  if (!p.constant) load_scales(r);
   for (int64_t base = int64_t(blockIdx.x) * together; base < p.rows; base += step, r += step) {
     const bool more = base + step < p.rows;
     if (more) load_row(r + step, next);

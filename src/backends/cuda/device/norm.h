@@ -18,6 +18,7 @@ struct NormParams {
   bool centered = true;
   int plane = 0, channels = 1;
   Elem scale_type = Elem::kF32, bias_type = Elem::kF32;
+  bool constant = false;  ///< scale and bias were written before any kernel ran: they may be read early
 };
 cudaError_t norm_rows(const NormParams& params, Elem type, cudaStream_t stream);
 

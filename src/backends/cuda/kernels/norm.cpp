@@ -31,6 +31,7 @@ class NormKernel final : public Kernel {
   explicit NormKernel(const Problem& p) : type_(elem_of(p.inputs[0].dtype)), has_bias_(p.has_input(2)) {
     params_.scale_type = elem_of(p.inputs[1].dtype);
     if (has_bias_) params_.bias_type = elem_of(p.inputs[2].dtype);
+    params_.constant = p.constants[1] && (!has_bias_ || p.constants[2]);
     const ir::Dims& dims = p.inputs[0].dims;
     if (p.node->op == "LayerNormalization" || p.node->op == "RMSNormalization") {
       params_.length = int(count_from(dims, first_axis(p)));
