@@ -82,9 +82,9 @@ TENON_INLINE void point_runs(const Conv& c, const Shape& s, const Places& p, int
                              char* border, const void** out) {
   const char* x = static_cast<const char*>(c.x);
   const int64_t end = rows - 1, apart = c.stride[2] * s.pitch;
-  // Neighbours in one row of the input, all of whose runs are inside.
+  // Neighbours in one row of one image, all of whose runs are inside.
   const bool even = p.w[0] >= 0 && p.w[end] + c.kernel[2] <= c.in[2] && p.h[0] == p.h[end] && p.d[0] == p.d[end] &&
-                    p.offset[end] - p.offset[0] == end * apart;
+                    p.w[end] - p.w[0] == end * c.stride[2];
   for (int64_t kd = 0; kd < c.kernel[0]; ++kd)
     for (int64_t kh = 0; kh < c.kernel[1]; ++kh, out += kRowPad) {
       const int64_t dd = kd * c.dilation[0], dh = kh * c.dilation[1];
