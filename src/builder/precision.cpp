@@ -81,6 +81,7 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   pass_options.squeeze_excite = backend.device() != nullptr;  // where each kernel that is launched counts
   if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
     pass_options.allow_bf16 = false;
+  pass_options.images_in_place = backend.device() != nullptr;
   const bool narrow = options.allow_bf16 || options.allow_fp16;
   if (narrow && options.level > 0 && !backend.device()) {  // on a device every kernel is faster in a narrow type
     passes::PassOptions wide = pass_options;

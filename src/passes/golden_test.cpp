@@ -75,6 +75,8 @@ passes::PassOptions options_of(const Case& c) {
       options.allow_fp16 = true;
     else if (o == "squeeze_excite")
       options.squeeze_excite = true;
+    else if (o == "images_in_place")
+      options.images_in_place = true;
     else if (o.rfind("type ", 0) == 0)  // type <type> <node>
       options.types[o.substr(o.find(' ', 5) + 1)] = ir::parse_dtype(o.substr(5, o.find(' ', 5) - 5)).value();
     else if (o.rfind("scale ", 0) == 0)  // scale <number> <value>

@@ -23,6 +23,7 @@ int simplify_chains(ir::Graph& graph, PassContext& context);
 int merge_siblings(ir::Graph& graph, PassContext& context);
 int move_transposes(ir::Graph& graph, PassContext& context);
 int layout(ir::Graph& graph, PassContext& context);
+int read_images(ir::Graph& graph, PassContext& context);
 int fold_constants(ir::Graph& graph, PassContext& context);
 int dead_code(ir::Graph& graph, PassContext& context);
 int common_subexpressions(ir::Graph& graph, PassContext& context);

@@ -18,11 +18,12 @@ namespace tenon::passes {
 
 /// What passes may do.
 struct PassOptions {
-  bool allow_bf16 = false;      ///< compute-heavy nodes may take bf16 operands
-  bool allow_fp16 = false;      ///< the same for f16; bf16 is preferred where both are allowed
-  bool channels_last = true;    ///< convolutions take channels-last tensors
-  bool parts_in_place = true;   ///< kernels read the parts of a Split where they lie, so that it costs nothing
-  bool squeeze_excite = false;  ///< kernels compute squeeze-and-excitation as one operator
+  bool allow_bf16 = false;       ///< compute-heavy nodes may take bf16 operands
+  bool allow_fp16 = false;       ///< the same for f16; bf16 is preferred where both are allowed
+  bool channels_last = true;     ///< convolutions take channels-last tensors
+  bool parts_in_place = true;    ///< kernels read the parts of a Split where they lie, so that it costs nothing
+  bool squeeze_excite = false;   ///< kernels compute squeeze-and-excitation as one operator
+  bool images_in_place = false;  ///< convolutions of few channels read tensors whose channels come first
   /// The type that a node computes in, by its name: f32, bf16, f16 or, with scales, i8. Narrow ones must be allowed.
   std::map<std::string, ir::DType> types;
   /// What one step of an 8-bit value stands for, by the name of the f32 value that is rounded to it.

@@ -16,8 +16,9 @@ void infer_conv(InferContext& c) {
   const Shape &x = c.shape(0), &w = c.shape(1);
   c.expect(x.size() >= 3 && w.size() == x.size(), "input ", c.text(x), " and weights ", c.text(w),
            " must have the same rank, at least 3");
-  const size_t spatial = x.size() - 2, first = a.channels_last ? 1 : 2;
-  const Dim channels = a.channels_last ? x.back() : x[1];
+  const size_t spatial = x.size() - 2, from = a.x_channels_last() ? 1 : 2, to = a.channels_last ? 1 : 2;
+  const Dim channels = a.x_channels_last() ? x.back() : x[1];
+  c.expect(a.channels_last || !a.x_channels_first, "x_channels_first is set without channels_last");
   c.expect(a.strides.size() == spatial && a.dilations.size() == spatial && a.pads.size() == 2 * spatial,
            "strides, dilations and pads must have ", spatial, ", ", spatial, " and ", 2 * spatial, " entries");
   c.expect(a.group >= 1, "group is ", a.group, ", accepted are numbers from 1");
@@ -31,21 +32,21 @@ void infer_conv(InferContext& c) {
   y[0] = x[0];
   (a.channels_last ? y.back() : y[1]) = w[0];
   for (size_t i = 0; i < spatial; ++i) {
-    const WindowAxis window{x[first + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
-    y[first + i] = window_output(c.dims(), window, false, i);
+    const WindowAxis window{x[from + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
+    y[to + i] = window_output(c.dims(), window, false, i);
   }
   c.output(0, c.dtype(0), y);
 }
 
 Dims static_output(const ConvAttrs& a, const Dims& x, const Dims& w) {
-  const size_t spatial = x.size() - 2, first = a.channels_last ? 1 : 2;
+  const size_t spatial = x.size() - 2, from = a.x_channels_last() ? 1 : 2, to = a.channels_last ? 1 : 2;
   ir::SymbolTable none;
   Dims y(x.size());
   y[0] = x[0];
   (a.channels_last ? y.back() : y[1]) = w[0];
   for (size_t i = 0; i < spatial; ++i) {
-    const WindowAxis window{x[first + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
-    y[first + i] = window_output(none, window, false, i).constant();
+    const WindowAxis window{x[from + i], w[2 + i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
+    y[to + i] = window_output(none, window, false, i).constant();
   }
   return y;
 }
@@ -59,10 +60,10 @@ struct Planes {
   Planes(const ConvAttrs& a, const Dims& x, const Dims& w)
       : taps(w.begin() + 2, w.end()), strides(a.strides), dilations(a.dilations) {
     const size_t spatial = taps.size();
-    const auto first = int64_t(a.channels_last ? 1 : 2), last = first + int64_t(spatial);
+    const auto from = int64_t(a.x_channels_last() ? 1 : 2), to = int64_t(a.channels_last ? 1 : 2);
     const Dims y = static_output(a, x, w);
-    in.assign(x.begin() + first, x.begin() + last);
-    out.assign(y.begin() + first, y.begin() + last);
+    in.assign(x.begin() + from, x.begin() + from + int64_t(spatial));
+    out.assign(y.begin() + to, y.begin() + to + int64_t(spatial));
     begin.assign(a.pads.begin(), a.pads.begin() + int64_t(spatial));
     in_count = checked_product(in), out_count = checked_product(out), tap_count = checked_product(taps);
     // A 1x1 kernel without stride and padding sees each plane as one line.
@@ -109,7 +110,7 @@ void eval_conv(EvalContext& c) {
   const int64_t x_channels = in_channels * a.group;
   const Planes planes(a, xd, wd);
   std::vector<double> x = c.input(0).to_doubles();
-  if (a.channels_last) x = exchanged(x, batch, planes.in_count, x_channels);
+  if (a.x_channels_last()) x = exchanged(x, batch, planes.in_count, x_channels);
   const std::vector<double> w = c.input(1).to_doubles();
   const std::vector<double> bias = c.has(2) ? c.input(2).to_doubles() : std::vector<double>(size_t(out_channels), 0);
   std::vector<double> y(size_t(checked_mul(checked_mul(batch, out_channels), planes.out_count)));

@@ -9,7 +9,8 @@ class ImportContext;
 /// Convolution over any number of spatial axes.
 ///
 /// Inputs: x, w, bias [M] (optional), then the extra operands of `epilogue`. With `channels_last` x and y are
-/// [N, spatial…, C] and w is still [M, C / group, kernel…]; otherwise x and y are [N, C, spatial…].
+/// [N, spatial…, C] and w is still [M, C / group, kernel…]; otherwise x and y are [N, C, spatial…]. With
+/// `x_channels_first` beside `channels_last` only y is [N, spatial…, C].
 /// y = epilogue(sum over the window + bias), where `i0` in the epilogue names the sum.
 struct ConvAttrs {
   std::vector<int64_t> strides, dilations;  ///< one a spatial axis
@@ -17,13 +18,16 @@ struct ConvAttrs {
   int64_t group = 1;
   bool channels_last = false;
   std::string epilogue = {};  ///< pointwise program (see ops/fused/pointwise_program.h), empty for none
+  bool x_channels_first = false;
+  bool x_channels_last() const { return channels_last && !x_channels_first; }
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {ir::field<&ConvAttrs::strides>("strides"),
                                   ir::field<&ConvAttrs::pads>("pads"),
                                   ir::field<&ConvAttrs::dilations>("dilations"),
                                   ir::field<&ConvAttrs::group>("group"),
                                   ir::field<&ConvAttrs::channels_last>("channels_last"),
-                                  ir::field<&ConvAttrs::epilogue>("epilogue")};
+                                  ir::field<&ConvAttrs::epilogue>("epilogue"),
+                                  ir::field<&ConvAttrs::x_channels_first>("x_channels_first")};
     return f;
   }
 };

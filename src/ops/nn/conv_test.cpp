@@ -54,6 +54,8 @@ TEST_CASE("conv: two spatial axes, both layouts") {
     ConvAttrs a = attrs_of(p);
     a.channels_last = true;
     const Tensor z = run_op("Conv", {last, w, bias}, a);
+    a.x_channels_first = true;
+    CHECK(run_op("Conv", {x, w, bias}, a) == z);
     for (int64_t i = 0; i < y.count(); ++i) {
       const int64_t col = i % ow, row = i / ow % oh, m = i / (ow * oh) % p.m, n = i / (ow * oh * p.m);
       const double expected = element(p, x, w, n, m, row, col) + bias.get(m);
@@ -118,6 +120,11 @@ TEST_CASE("conv: shapes and bad input") {
     b.group = bad;
     CHECK(infer_error("Conv", {x, w}, b).find("group") != std::string::npos);
   }
+  ConvAttrs first = a;
+  first.x_channels_first = true;
+  CHECK(infer_error("Conv", {x, w}, first).find("without channels_last") != std::string::npos);
+  first.channels_last = true;
+  CHECK(infer_op("Conv", {x, w}, first).shape() == "[n, (((h + -1) // 2) + 1), 16, 8]");
   a.dilations[1] = INT64_MAX;
   CHECK(infer_error("Conv", {x, w}, a) != "");
   a.dilations = {1};

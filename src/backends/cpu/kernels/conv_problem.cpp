@@ -35,7 +35,11 @@ std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
 
 }  // namespace
 
-std::string read_conv(const Problem& p, ConvShape& s) { return read(p, p.attrs<ops::ConvAttrs>(), s); }
+std::string read_conv(const Problem& p, ConvShape& s) {
+  const auto& a = p.attrs<ops::ConvAttrs>();
+  if (a.x_channels_first) return "channels of x come first, accepted is channels last";
+  return read(p, a, s);
+}
 std::string read_conv_transpose(const Problem& p, ConvShape& s) {
   return read(p, p.attrs<ops::ConvTransposeAttrs>(), s);
 }

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/nn/conv.h"
 #include "ops/nn/matmul.h"
@@ -137,6 +139,68 @@ TEST_CASE("conv: few channels, several windows") {
     c.norm = 1e-3;
     check_kernel(c);
   }
+}
+
+TEST_CASE("conv: few channels that come first, a result whose channels come last") {
+  struct Case {
+    ir::Dims x, w;
+    std::vector<int64_t> strides, pads;
+  };
+  const Case cases[] = {{{2, 3, 21, 22}, {64, 3, 7, 7}, {2, 2}, {3, 3, 3, 3}},
+                        {{3, 1, 13, 37}, {24, 1, 5, 4}, {2, 2}, {0, 2, 3, 1}},
+                        {{1, 3, 35, 35}, {40, 3, 11, 11}, {4, 4}, {2, 2, 2, 2}},
+                        {{2, 3, 24, 66}, {8, 3, 8, 9}, {4, 4}, {1, 3, 0, 2}},
+                        {{1, 4, 9, 18}, {72, 4, 3, 3}, {1, 1}, {1, 1, 1, 1}},
+                        {{2, 2, 7, 35}, {32, 2, 1, 6}, {1, 1}, {0, 2, 0, 0}},
+                        {{1, 3, 4, 12, 18}, {64, 3, 3, 7, 7}, {1, 2, 2}, {1, 3, 3, 1, 3, 3}},
+                        {{2, 2, 5, 9, 7}, {16, 2, 2, 3, 3}, {2, 1, 1}, {0, 1, 1, 1, 1, 1}},
+                        {{2, 3, 40}, {16, 3, 7}, {2}, {3, 3}},
+                        {{1, 3, 9, 10}, {13, 3, 3, 3}, {3, 3}, {1, 1, 1, 1}}};
+  for (const Case& t : cases)
+    for (bool x_first : {true, false})
+      for (DType type : {DType::kF16, DType::kBF16}) {
+        ops::ConvAttrs a{.strides = t.strides,
+                         .dilations = std::vector<int64_t>(t.strides.size(), 1),
+                         .pads = t.pads,
+                         .channels_last = true,
+                         .epilogue = type == DType::kF16 ? "silu(i0)" : "relu(i0)",
+                         .x_channels_first = x_first};
+        ir::Dims x = t.x;
+        if (!x_first) std::rotate(x.begin() + 1, x.begin() + 2, x.end());
+        KernelCase c{.op = "Conv", .attrs = ir::Attrs(a)};
+        c.inputs = {of_type(type, x), constant(of_type(type, t.w, -1, 1)), constant(f32({t.w[0]}))};
+        if (x.back() % 5 == 0) c.inputs[0] = pitched(c.inputs[0], x.back() + 3);
+        c.must_accept = false;
+        c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+        check_kernel(c);
+      }
+}
+
+TEST_CASE("conv: long and narrow, without a window") {
+  struct Case {
+    int64_t side, c, n;
+    const char* program;
+  };
+  const Case cases[] = {{9, 16, 96, "clip(i0, 0, 6)"},  {7, 8, 8, "relu(i0)"},
+                        {11, 24, 40, "silu(i0)"},       {6, 40, 64, "t0 = add(i0, i1); relu(t0)"},
+                        {5, 56, 24, "add(i0, i1)"},     {6, 96, 32, "t0 = silu(i0); mul(t0, i1)"},
+                        {5, 144, 24, "hard_swish(i0)"}, {3, 160, 136, "t0 = relu(i0); add(t0, i1)"},
+                        {4, 72, 16, "gelu_erf(i0)"},    {5, 104, 48, ""}};
+  for (const Case& t : cases)
+    for (DType type : {DType::kF16, DType::kBF16})
+      for (bool pitch : {false, true}) {
+        const Shape s{2, t.side, t.c, t.n, 1};
+        KernelCase c = conv_case(s, t.program, type);
+        if (std::string_view(t.program).find("i1") != std::string_view::npos)
+          c.inputs.push_back(of_type(type, y_dims(s)));
+        if (pitch) {
+          c.inputs[0] = pitched(c.inputs[0], t.c + 8);
+          c.output_pitch = {t.n + 16};
+        }
+        c.must_accept = false;
+        c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+        check_kernel(c);
+      }
 }
 
 TEST_CASE("conv: depthwise windows by vectors of channels") {

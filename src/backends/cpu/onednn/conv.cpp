@@ -146,7 +146,7 @@ class Conv final : public Kernel {
 
 Support supports(const Problem& p) {
   const auto& a = p.attrs<ops::ConvAttrs>();
-  if (!a.channels_last) return Support::no("only channels-last tensors");
+  if (!a.x_channels_last()) return Support::no("only channels-last tensors");
   if (!p.all_dense()) return Support::no("operands must be dense");
   const size_t spatial = p.inputs[0].dims.size() - 2;
   if (spatial > 3) return Support::no(spatial, " spatial axes, accepted are 1 to 3");

@@ -13,7 +13,7 @@ constexpr int kFragments = kStemRows / kWarps;  ///< of 16 pixels a warp
 
 struct Grid {
   StemArgs a;
-  Divisor tiles_w, tiles_h, depths, column_tiles, patch_rows, patch_pitch;
+  Divisor tiles_w, tiles_h, depths, column_tiles, patch_rows, patch_pitch, channels;
   uint32_t tiles;
 };
 
@@ -45,21 +45,24 @@ __device__ __forceinline__ Tile tile_of(const Grid& g, uint32_t index, int width
 __device__ __forceinline__ void load_patch(const Grid& g, const Tile& t, uint16_t* patch) {
   constexpr int kTogether = 10;
   const StemArgs& a = g.a;
-  const int line = a.in[2] * a.c, first = (t.column * a.stride[2] - a.pad[2]) * a.c;
+  const int first = t.column * a.stride[2] - a.pad[2];
   const int length = stem_patch_row(a.stride[2], a.kernel[2], a.c);
   const int top = t.row * a.stride[1] - a.pad[1], front = t.depth * a.stride[0] - a.pad[0];
   const int count = int(g.patch_rows.value * g.patch_pitch.value) * a.kernel[0];
-  const uint16_t* const image = static_cast<const uint16_t*>(a.x) + int64_t(t.image) * a.in[0] * a.in[1] * line + first;
+  const uint16_t* const image = static_cast<const uint16_t*>(a.x) + t.image * a.x_image;
   for (int base = threadIdx.x; base < count; base += kTogether * kThreads) {
     uint32_t v[kTogether];
 #pragma unroll
     for (int u = 0; u < kTogether; ++u) {
       uint32_t j = base + u * kThreads;
       uint32_t h = g.patch_pitch.split(j);
-      const int d = front + int(g.patch_rows.split(h)), row = top + int(h), column = int(j);
-      const bool inside = base + u * kThreads < count && column < length && unsigned(d) < unsigned(a.in[0]) &&
-                          unsigned(row) < unsigned(a.in[1]) && unsigned(first + column) < unsigned(line);
-      v[u] = inside ? image[(int64_t(d) * a.in[1] + row) * line + column] : 0;
+      const int d = front + int(g.patch_rows.split(h)), row = top + int(h);
+      bool inside = base + u * kThreads < count && int(j) < length && unsigned(d) < unsigned(a.in[0]) &&
+                    unsigned(row) < unsigned(a.in[1]);
+      const uint32_t channel = g.channels.take(j);
+      const int column = first + int(j);
+      inside &= unsigned(column) < unsigned(a.in[2]);
+      v[u] = inside ? image[channel * a.x_channel + d * a.x_depth + int64_t(row) * a.x_row + column * a.x_column] : 0;
     }
 #pragma unroll
     for (int u = 0; u < kTogether; ++u)
@@ -199,6 +202,7 @@ cudaError_t conv_stem(const StemArgs& a, Elem type, int multiprocessors, cudaStr
                Divisor(columns),
                Divisor(uint32_t(stem_patch_rows(a.stride[1], a.kernel[1]))),
                Divisor(uint32_t(a.patch_pitch)),
+               Divisor(uint32_t(a.c)),
                columns * across * down * a.out[0] * a.images};
   const uint32_t most = uint32_t(multiprocessors) * 4;
   const dim3 grid(g.tiles < most ? g.tiles : most);

@@ -1,4 +1,5 @@
-// Convolutions of few channels on tensor cores, channels last, f16 and bf16: the first of a network.
+// Convolutions of few channels on tensor cores, f16 and bf16: the first of a network. The result is channels last, x of
+// either order.
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -15,7 +16,9 @@ inline constexpr int kStemChannels = 64;
 /// k runs through the lines (depth and height) of the window and in each through `segment` neighbouring elements of a
 /// row of the input, rounded up to pairs.
 struct StemArgs {
-  const void* x = nullptr;      ///< dense
+  const void* x = nullptr;
+  int64_t x_image = 0, x_channel = 0, x_depth = 0;  ///< elements from one to the next
+  int x_row = 0, x_column = 0;
   const void* w = nullptr;      ///< fragments of 16 k by 8 columns: [step][columns / 8][lane] of four elements
   const int2* pairs = nullptr;  ///< of each pair of k: its place in the patch, and a mask of what exists
   void* y = nullptr;

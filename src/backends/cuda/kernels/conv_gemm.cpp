@@ -15,12 +15,12 @@ SimtGemmArgs ConvGemm::simt_args(const RunArgs& args) const {
   SimtGemmArgs g;
   g.a = args.inputs[0];
   // Elements between neighbours along an axis and along the channels, of x and of y.
-  const int64_t x_line = s.channels_last ? s.in[2] * s.x_pitch : s.x_pitch;
-  g.a_channel = s.channels_last ? 1 : s.in[0] * s.in[1] * s.x_pitch;
-  g.a_axis[2] = s.channels_last ? s.x_pitch : 1;
+  const int64_t x_line = s.x_channels_last ? s.in[2] * s.x_pitch : s.x_pitch;
+  g.a_channel = s.x_channels_last ? 1 : s.in[0] * s.in[1] * s.x_pitch;
+  g.a_axis[2] = s.x_channels_last ? s.x_pitch : 1;
   g.a_axis[1] = x_line;
   g.a_axis[0] = s.in[1] * x_line;
-  g.a_image = s.channels_last ? s.in[0] * g.a_axis[0] : s.c * g.a_channel;
+  g.a_image = s.x_channels_last ? s.in[0] * g.a_axis[0] : s.c * g.a_channel;
   g.a_group = s.c / s.group * g.a_channel;
   const int64_t pixels = s.out[0] * s.out[1] * s.out[2];
   g.pixels = Divisor(uint32_t(pixels));

@@ -122,11 +122,16 @@ class ConvSimt final : public ConvGemm {
   int tile_;
 };
 
-std::string read(const Problem& p, ConvShape& s) {
-  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
+std::string read_any(const Problem& p, ConvShape& s) {
+  if (std::string reason = read_conv_any(p, s); !reason.empty()) return reason;
   if (s.c / s.group * s.taps() >= int64_t(1) << 31) return "a window has 2^31 elements or more";
   ProductEpilogue epilogue;
   return epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras, s.channels_last);
+}
+
+std::string read(const Problem& p, ConvShape& s) {
+  std::string reason = read_conv(p, s);
+  return reason.empty() ? read_any(p, s) : reason;
 }
 
 template <int kNumber>
@@ -159,7 +164,7 @@ KernelDef simt_variant() {
   return {variant_name("conv_simt_", size_t(kSimtTiles[kTile].rows)), "Conv",
           [](const Problem& p) {
             ConvShape s;
-            if (std::string reason = read(p, s); !reason.empty()) return Support::no(reason);
+            if (std::string reason = read_any(p, s); !reason.empty()) return Support::no(reason);
             const SimtTile t = kSimtTiles[kTile];
             const int64_t tiles_y = (s.rows() + t.rows - 1) / t.rows, columns = s.n / s.group;
             if (tiles_y > 65535 || s.group > 65535) return Support::no("too many rows or groups for this tile");
@@ -170,7 +175,7 @@ KernelDef simt_variant() {
           },
           [](const Problem& p) -> std::unique_ptr<Kernel> {
             ConvShape s;
-            const std::string reason = read(p, s);
+            const std::string reason = read_any(p, s);
             require(reason.empty(), ErrorCode::kInternal, reason);
             return std::make_unique<ConvSimt>(p, s, kTile);
           },

@@ -8,7 +8,7 @@ namespace tenon::cuda {
 namespace {
 
 template <class Attrs>
-std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
+std::string read(const Problem& p, const Attrs& a, bool x_channels_last, ConvShape& s) {
   const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
   const size_t spatial = x.dims.size() - 2;
   if (spatial < 1 || spatial > 3) return cat(spatial, " spatial axes, accepted are 1 to 3");
@@ -19,16 +19,17 @@ std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
   if (y.count() == 0 || x.count() == 0) return "an operand is empty";
   if (!a.channels_last && !y.dense()) return "y has a pitch and its channels come first";
   s.channels_last = a.channels_last;
+  s.x_channels_last = x_channels_last;
   s.batch = x.dims[0];
-  s.c = a.channels_last ? x.dims.back() : x.dims[1];
+  s.c = x_channels_last ? x.dims.back() : x.dims[1];
   s.n = a.channels_last ? y.dims.back() : y.dims[1];
   s.group = a.group;
   s.x_pitch = x.pitch;
   s.y_pitch = y.pitch;
-  const size_t first = a.channels_last ? 1 : 2;
+  const size_t from = x_channels_last ? 1 : 2, first = a.channels_last ? 1 : 2;
   for (size_t i = 0; i < spatial; ++i) {
     const size_t to = 3 - spatial + i;
-    s.in[to] = x.dims[first + i];
+    s.in[to] = x.dims[from + i];
     s.out[to] = y.dims[first + i];
     s.kernel[to] = w.dims[2 + i];
     s.stride[to] = a.strides[i];
@@ -43,9 +44,17 @@ std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
 
 }  // namespace
 
-std::string read_conv(const Problem& p, ConvShape& s) { return read(p, p.attrs<ops::ConvAttrs>(), s); }
+std::string read_conv_any(const Problem& p, ConvShape& s) {
+  const auto& a = p.attrs<ops::ConvAttrs>();
+  return read(p, a, a.x_channels_last(), s);
+}
+std::string read_conv(const Problem& p, ConvShape& s) {
+  if (p.attrs<ops::ConvAttrs>().x_channels_first) return "channels of x come first and those of y last";
+  return read_conv_any(p, s);
+}
 std::string read_conv_transpose(const Problem& p, ConvShape& s) {
-  return read(p, p.attrs<ops::ConvTransposeAttrs>(), s);
+  const auto& a = p.attrs<ops::ConvTransposeAttrs>();
+  return read(p, a, a.channels_last, s);
 }
 
 }  // namespace tenon::cuda

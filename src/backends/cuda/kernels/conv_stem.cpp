@@ -1,4 +1,4 @@
-// Convolutions of up to four channels, channels last.
+// Convolutions of up to four channels; the result is channels last.
 #include "backends/cuda/device/conv_stem.h"
 
 #include <cstring>
@@ -21,6 +21,12 @@ int64_t steps(const ConvShape& s) { return (lines(s) * pairs_a_line(s) + 7) / 8;
 StemArgs arguments(const ConvShape& s) {
   StemArgs a;
   a.c = int(s.c);
+  const int64_t pixel = s.x_channels_last ? s.x_pitch : 1, row = s.x_channels_last ? s.in[2] * pixel : s.x_pitch;
+  a.x_column = int(pixel);
+  a.x_row = int(row);
+  a.x_depth = s.in[1] * row;
+  a.x_channel = s.x_channels_last ? 1 : s.in[0] * a.x_depth;
+  a.x_image = s.x_channels_last ? s.in[0] * a.x_depth : s.c * a.x_channel;
   for (int i = 0; i < 3; ++i) {
     a.in[i] = int(s.in[i]);
     a.out[i] = int(s.out[i]);
@@ -101,13 +107,12 @@ class ConvStem final : public Kernel {
 };
 
 std::string read(const Problem& p, ConvShape& s) {
-  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
+  if (std::string reason = read_conv_any(p, s); !reason.empty()) return reason;
   if (info_of(p).sm < 80) return "compute capability below 8.0";
   if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
   if (!s.channels_last) return "channels come first, accepted is channels last";
   if (s.c > kMaxChannels || s.group != 1)
     return cat(s.c, " channels in ", s.group, " groups, accepted are at most 4 in one group");
-  if (s.x_pitch != s.c) return "x has a pitch";
   for (int64_t d : s.dilation)
     if (d != 1) return "the window is dilated";
   if (steps(s) > kMaxSteps || s.kernel[1] > 64 || s.kernel[2] > 64 || s.stride[1] > 8 || s.stride[2] > 8 ||
@@ -132,6 +137,6 @@ std::unique_ptr<Kernel> prepare(const Problem& p) {
 
 }  // namespace
 
-std::vector<KernelDef> conv_stem() { return {{"conv_stem", "Conv", supports, prepare, kConvPitched & ~1u}}; }
+std::vector<KernelDef> conv_stem() { return {{"conv_stem", "Conv", supports, prepare, kConvPitched}}; }
 
 }  // namespace tenon::cuda

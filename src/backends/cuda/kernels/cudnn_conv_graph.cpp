@@ -282,7 +282,9 @@ std::string read(const Problem& p, const Attrs& a, bool backward_data, ConvGraph
 
 std::string read_conv_graph(const Problem& p, ConvGraph& g) {
   if (p.node->op == "ConvTranspose") return read(p, p.attrs<ops::ConvTransposeAttrs>(), true, g);
-  return read(p, p.attrs<ops::ConvAttrs>(), false, g);
+  const auto& a = p.attrs<ops::ConvAttrs>();
+  if (a.x_channels_first) return "channels of x come first and those of y last";
+  return read(p, a, false, g);
 }
 
 }  // namespace tenon::cuda

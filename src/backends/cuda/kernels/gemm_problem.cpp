@@ -149,7 +149,7 @@ std::string read_gemm_of_conv(const Problem& p, Gemm& g) {
   const auto& c = p.attrs<ops::ConvAttrs>();
   const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
   const auto is = [](int64_t wanted) { return [=](int64_t v) { return v == wanted; }; };
-  if (!c.channels_last) return "channels come first, accepted is channels last";
+  if (!c.x_channels_last()) return "channels come first, accepted is channels last";
   if (c.group != 1) return cat(c.group, " groups");
   if (!std::all_of(w.dims.begin() + 2, w.dims.end(), is(1)) ||
       !std::all_of(c.strides.begin(), c.strides.end(), is(1)) || !std::all_of(c.pads.begin(), c.pads.end(), is(0)))

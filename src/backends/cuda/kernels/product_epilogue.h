@@ -21,6 +21,8 @@ class ProductEpilogue {
 
   /// Whether the kernel itself finishes; else it writes f32 sums with the bias, dense, to scratch memory.
   bool in_kernel() const { return matched_; }
+  /// Join and activation, if the kernel finishes.
+  const Epilogue& form() const { return form_; }
   int64_t sums_bytes() const { return matched_ ? 0 : sums_.count() * 4; }
   /// What the kernel does.
   Epilogue bind(const RunArgs& args) const;
