@@ -7,7 +7,7 @@ unexport MAKEFLAGS
 
 GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH))
 
-.PHONY: all setup build test test-python test-gpu api-check test-clients check check-arm bench bench-gpu bench-gpu-peers
+.PHONY: all setup build test test-python test-tf test-gpu api-check test-clients check check-arm bench bench-gpu bench-gpu-peers
 .PHONY: gpu-package format install dist demo clean
 
 all: build
@@ -25,6 +25,10 @@ test: setup
 # Those that need torch are left out where it is not installed.
 test-python: build
 	@PYTHONPATH=build/python $(PYTHON) -m pytest -q python/tests
+
+# TensorFlow and tf2onnx go into an environment of their own.
+test-tf: build
+	@scripts/test_tf.sh
 
 api-check: build
 	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure

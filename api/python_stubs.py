@@ -1,7 +1,7 @@
 """Writes the type stub of the extension that python_bindings.py describes: python_stubs.py FOLDER_OF_TENSORRT OUTPUT
 
-Signatures and docstrings come from the built module through nanobind; enumerations, which Python makes when the module is
-imported, are put in the module that the stub is of. The stub is of release 10.
+Signatures and docstrings come from the built module through nanobind; enumerations, which Python makes when the module
+is imported, are put in the module that the stub is of. The stub is of release 10.
 """
 import enum
 import os

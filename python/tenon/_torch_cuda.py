@@ -7,33 +7,53 @@ import time
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads torch as always, and then changes it."""
+    """Loads a module as always, and then changes it."""
 
-    def __init__(self, loader):
-        self._loader = loader
+    def __init__(self, loader, change):
+        self._loader, self._change = loader, change
 
     def create_module(self, spec):
         return self._loader.create_module(spec)
 
     def exec_module(self, module):
         self._loader.exec_module(module)
-        if not module.cuda.is_available():
-            apply(module)
+        self._change(module)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "torch":
+        if name not in _CHANGES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
+            spec.loader = _Loader(spec.loader, _CHANGES[name])
         return spec
 
 
 def watch():
     """Changes torch when the program imports it, if it finds no GPU then."""
     sys.meta_path.insert(0, _Finder())
+
+
+def _without_gpu(torch):
+    if not torch.cuda.is_available():
+        apply(torch)
+
+
+def _declare_operators(extension):
+    """Lets torchvision be imported where its operators, built for CUDA, don't load into this torch: it describes two of
+    them while it is imported."""
+    if extension._has_ops():
+        return
+    from torch.library import Library
+
+    _kept.append(Library("torchvision", "FRAGMENT"))
+    for name in ("nms", "qnms"):
+        _kept[-1].define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+_kept: list = []
+_CHANGES = {"torch": _without_gpu, "torchvision.extension": _declare_operators}
 
 
 def _is_cuda(torch, value):

@@ -200,8 +200,8 @@ class IPluginV3QuickCore(IPluginCapability):
 
 class IPluginV3QuickBuild(IPluginCapability):
     """The part that builds a plugin made of functions. A class has get_output_data_types(input_types, ranks),
-    get_output_shapes(inputs, shape_inputs, expr_builder) and get_supported_format_combinations(in_out, num_inputs), which
-    returns PluginTensorDesc of all tensors for one combination after another."""
+    get_output_shapes(inputs, shape_inputs, expr_builder) and get_supported_format_combinations(in_out, num_inputs),
+    which returns PluginTensorDesc of all tensors for one combination after another."""
 
     num_outputs = 1
 

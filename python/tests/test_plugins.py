@@ -238,7 +238,8 @@ def run(logger, engine, x, **outputs):
     context.set_tensor_address("x", x.ctypes.data)
     found = {}
     for name, shape in outputs.items():
-        found[name] = np.empty(shape or tuple(context.get_tensor_shape(name)), trt.nptype(engine.get_tensor_dtype(name)))
+        shape = shape or tuple(context.get_tensor_shape(name))
+        found[name] = np.empty(shape, trt.nptype(engine.get_tensor_dtype(name)))
         context.set_tensor_address(name, found[name].ctypes.data)
     assert context.execute_async_v3(0), logger.errors
     return [found[name] for name in outputs]

@@ -1,4 +1,4 @@
-"""Runs mypy's stubtest over the module `tensorrt` and its stub: names, signatures and kinds agree, and mypy accepts both.
+"""Runs mypy's stubtest over the module `tensorrt` and its stub: names, signatures and kinds agree.
 
 usage: check_stub.py FOLDER_WITH_TENSORRT        exits with 77 where mypy is not installed
 """
@@ -11,7 +11,8 @@ import sys
 # What a nanobind type always shows and a stub cannot say: its metaclass, its layout, functions that are objects of
 # nanobind's own type, and constructors that only raise.
 OF_NANOBIND = re.compile(r"metaclass differs$|is a disjoint base at runtime|is not a function$|"
-                         r"stub is a staticmethod but runtime is not$|__init__ is inconsistent, stub does not have \*args")
+                         r"stub is a staticmethod but runtime is not$|"
+                         r"__init__ is inconsistent, stub does not have \*args")
 
 
 def main():
@@ -19,8 +20,9 @@ def main():
         print("mypy is not installed")
         sys.exit(77)
     folder = os.path.abspath(sys.argv[1])
-    done = subprocess.run([sys.executable, "-m", "mypy.stubtest", "tensorrt", "--concise"], capture_output=True, text=True,
-                          cwd=folder, env=dict(os.environ, PYTHONPATH=folder, MYPYPATH=folder, TENON_TRT_API="10"))
+    environment = dict(os.environ, PYTHONPATH=folder, MYPYPATH=folder, TENON_TRT_API="10")
+    done = subprocess.run([sys.executable, "-m", "mypy.stubtest", "tensorrt", "--concise"], capture_output=True,
+                          text=True, cwd=folder, env=environment)
     lines = done.stdout.splitlines() + done.stderr.splitlines()
     wrong = [line for line in lines if not OF_NANOBIND.search(line)]
     print("\n".join(wrong))

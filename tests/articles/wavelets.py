@@ -1,5 +1,5 @@
-"""Haar wavelets, the ways networks write them: free functions or modules, slices of stride 2, assignment into zeros, and
-grouped transposed convolutions in place of it. Each is converted by torch2trt and compared."""
+"""Haar wavelets, the ways networks write them: free functions or modules, slices of stride 2, assignment into zeros,
+and grouped transposed convolutions in place of it. Each is converted by torch2trt and compared."""
 
 import torch
 import torch.nn as nn

@@ -60,8 +60,8 @@ class Stream:
 
 
 class HostDeviceMem:
-    """An array and device memory of its size: HostDeviceMem(elements, dtype), or HostDeviceMem(host, device) of what the
-    caller has allocated."""
+    """An array and device memory of its size: HostDeviceMem(elements, dtype), or HostDeviceMem(host, device) of what
+    the caller has allocated."""
 
     def __init__(self, size, dtype=None):
         self._owned = not isinstance(size, np.ndarray)
@@ -184,15 +184,14 @@ def _run(inputs, outputs, stream, execute):
 
 
 def do_inference(context, engine=None, bindings=None, inputs=None, outputs=None, stream=None, batch_size=1):
-    """Copies inputs, runs, copies outputs, waits; the outputs' arrays. Without `engine` (programs for releases until 9) an
-    engine of implicit batch runs `batch_size` rows. Raises RuntimeError if the run fails."""
+    """Copies inputs, runs, copies outputs, waits; the outputs' arrays. Without `engine` (programs for releases until 9)
+    an engine of implicit batch runs `batch_size` rows. Raises RuntimeError if the run fails."""
     if isinstance(engine, (list, tuple)):  # do_inference(context, bindings, inputs, outputs, stream[, batch_size])
         batch_size = batch_size if stream is None else stream
         engine, bindings, inputs, outputs, stream = None, engine, bindings, inputs, outputs
     engine = engine or context.engine
     if engine.has_implicit_batch_dimension:
-        return _run(inputs, outputs, stream,
-                    lambda handle: context.execute_async(batch_size=batch_size, bindings=bindings, stream_handle=handle))
+        return _run(inputs, outputs, stream, lambda handle: context.execute_async(batch_size, bindings, handle))
     for i in range(engine.num_io_tensors):
         context.set_tensor_address(engine.get_tensor_name(i), bindings[i])
     return _run(inputs, outputs, stream, lambda handle: context.execute_async_v3(stream_handle=handle))
@@ -207,8 +206,8 @@ def do_inference_v2(context, bindings, inputs, outputs, stream):
 class ONNXClassifierWrapper:
     """A classifier from a plan's file: ONNXClassifierWrapper("classifier.plan", [batch, classes]).predict(images).
 
-    `num_classes` is the output's shape; images are converted to the input's type. Memory is allocated once, for the first
-    batch.
+    `num_classes` is the output's shape; images are converted to the input's type. Memory is allocated once, for the
+    first batch.
     """
 
     def __init__(self, file, num_classes, target_dtype=np.float32):

@@ -12,9 +12,9 @@
 
     layer = network.add_plugin(trtp.op.space.name(tensor, factor=2.0))
 
-`autotune` restricts types and names tactics. Tensors lie in host memory: numpy.asarray() and torch.as_tensor() take them
-without a copy. `aot_impl` is for kernels compiled ahead of time for a GPU; it registers, and a plugin that has nothing
-else fails to build and says so.
+`autotune` restricts types and names tactics. Tensors lie in host memory: numpy.asarray() and torch.as_tensor() take
+them without a copy. `aot_impl` is for kernels compiled ahead of time for a GPU; it registers, and a plugin that has
+nothing else fails to build and says so.
 """
 
 from ._autotune import AutoTuneCombination

@@ -240,9 +240,9 @@ def _definition(plugin_id, decorator):
 
 
 def register(plugin_id, lazy_register=False):
-    """Decorates the function that describes a plugin 'namespace::name': from TensorDesc of the inputs, and attributes, to
-    TensorDesc of the outputs. With lazy_register, parsers find the plugin once `op` has made one. Raises ValueError if
-    the id is taken, TypeError for a parameter without an accepted type."""
+    """Decorates the function that describes a plugin 'namespace::name': from TensorDesc of the inputs, and attributes,
+    to TensorDesc of the outputs. With lazy_register, parsers find the plugin once `op` has made one. Raises ValueError
+    if the id is taken, TypeError for a parameter without an accepted type."""
     def decorate(function):
         if plugin_id in _definitions:
             raise ValueError(f"a plugin '{plugin_id}' is registered already")
@@ -277,20 +277,20 @@ def _attach(plugin_id, kind, function, further):
 
 
 def impl(plugin_id):
-    """Decorates the function that computes: it gets a Tensor for each input, the attributes that it names, `outputs`, and
-    `stream` and `tactic` if it names them."""
+    """Decorates the function that computes: it gets a Tensor for each input, the attributes that it names, `outputs`,
+    and `stream` and `tactic` if it names them."""
     return lambda function: _attach(plugin_id, "impl", function, {"stream", "tactic"})
 
 
 def autotune(plugin_id):
-    """Decorates the function that tells types, formats and tactics: from TensorDesc of inputs and `outputs` to a list of
-    AutoTuneCombination. Without it the types are those of the register function."""
+    """Decorates the function that tells types, formats and tactics: from TensorDesc of inputs and `outputs` to a
+    list of AutoTuneCombination. Without it the types are those of the register function."""
     return lambda function: _attach(plugin_id, "autotune", function, set())
 
 
 def aot_impl(plugin_id):
-    """Decorates the function that compiles a kernel for a GPU: (name, PTX, KernelLaunchParams, SymExprs). Kernels are not
-    launched on the CPU, so that the plugin needs an impl as well."""
+    """Decorates the function that compiles a kernel for a GPU: (name, PTX, KernelLaunchParams, SymExprs). Kernels are
+    not launched on the CPU, so that the plugin needs an impl as well."""
     return lambda function: _attach(plugin_id, "aot_impl", function, {"tactic"})
 
 
