@@ -36,4 +36,36 @@ bool depthwise_aligned(const DepthwiseArgs& a, Elem type, int vector);
 cudaError_t conv_depthwise(const DepthwiseArgs& a, Elem type, int kernel, int stride, DepthwiseTile tile,
                            cudaStream_t stream);
 
+/// How conv_depthwise_tiled() divides its work.
+struct DepthwiseTiling {
+  int channels;       ///< of a block: 32, 48 or 64
+  int rows, columns;  ///< results of a tile
+  int strips;         ///< that a tile's rows are divided into
+  int blocks;         ///< that share the tiles of a block of channels, at most 65535
+};
+inline constexpr int kDepthwiseThreads = 256;
+/// Neighbouring results of a row that a thread does.
+inline constexpr int kDepthwiseWidth = 4;
+/// Blocks of kDepthwiseThreads that a multiprocessor has registers for.
+constexpr int depthwise_tile_blocks(int kernel) { return kernel == 3 ? 3 : 2; }
+
+/// Threads of a block; at most kDepthwiseThreads are possible.
+constexpr int depthwise_tile_threads(const DepthwiseTiling& t) {
+  return t.channels / 2 * ((t.columns + kDepthwiseWidth - 1) / kDepthwiseWidth) * t.strips;
+}
+/// Bytes of shared memory that one tile takes; twice as much where a block has several.
+constexpr int64_t depthwise_tile_bytes(int kernel, int stride, const DepthwiseTiling& t) {
+  const int pitch = t.channels == 32 ? 40 : t.channels,
+            across = (t.columns + kDepthwiseWidth - 1) / kDepthwiseWidth * kDepthwiseWidth;
+  const int64_t rows = (t.rows - 1) * stride + kernel, columns = (t.columns - 1) * stride + kernel;
+  // Threads read beyond the last pixel where columns are not a multiple of their width.
+  const int64_t pixels = rows * columns + (across - t.columns) * stride;
+  return (pixels * pitch * 2 + 127) / 128 * 128;
+}
+/// Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4.
+cudaError_t conv_depthwise_tiled_f16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,
+                                     cudaStream_t stream);
+cudaError_t conv_depthwise_tiled_bf16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,
+                                      cudaStream_t stream);
+
 }  // namespace tenon::cuda

@@ -24,10 +24,11 @@ std::vector<std::byte> pack_weights(const ir::Tensor& w, int64_t pitch) {
   return bytes;
 }
 
-class ConvDepthwise final : public Kernel {
+/// What the kernels of this file have in common.
+class Depthwise : public Kernel {
  public:
-  ConvDepthwise(const Problem& p, const ConvShape& s, DepthwiseTile tile)
-      : type_(elem_of(p.inputs[0].dtype)), kernel_(int(s.kernel[1])), stride_(int(s.stride[1])), tile_(tile) {
+  Depthwise(const Problem& p, const ConvShape& s)
+      : type_(elem_of(p.inputs[0].dtype)), kernel_(int(s.kernel[1])), stride_(int(s.stride[1])) {
     const std::string reason = epilogue_.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
     require(reason.empty(), ErrorCode::kInternal, reason);
     epilogue_.prepare(p);
@@ -38,12 +39,6 @@ class ConvDepthwise final : public Kernel {
     args_ = {nullptr,       weights_.get(), nullptr,      nullptr,       int(s.c),      int(pitch),
              int(s.batch),  int(s.in[1]),   int(s.in[2]), int(s.out[1]), int(s.out[2]), int(s.pad[1]),
              int(s.pad[2]), s.x_pitch,      s.y_pitch,    Epilogue()};
-    const int64_t columns = (s.out[2] + tile_.columns - 1) / tile_.columns;
-    const int64_t lines = std::max<int64_t>(1, s.batch * columns * (s.c / tile_.vector));
-    // Long strips read little twice; short ones fill the GPU.
-    const int64_t wanted = int64_t(info_of(p).multiprocessors) * 1024;
-    const int64_t strips = std::clamp<int64_t>((wanted + lines - 1) / lines, 1, s.out[1]);
-    tile_.rows = int((s.out[1] + strips - 1) / strips);
   }
   int64_t workspace_bytes() const override { return epilogue_.sums_bytes(); }
   bool reads_constant(size_t input) const override { return input != 1 && epilogue_.reads_constant(input); }
@@ -53,19 +48,91 @@ class ConvDepthwise final : public Kernel {
     a.y = args.outputs[0];
     a.epilogue = epilogue_.bind(args);
     if (!epilogue_.in_kernel()) a.sums = static_cast<float*>(args.workspace);
-    DepthwiseTile tile = tile_;
-    if (!depthwise_aligned(a, type_, tile.vector)) tile = {1, 2, tile_.rows};
-    TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, tile, stream_of(args)));
+    start(a, stream_of(args));
     epilogue_.finish(args, args.workspace);
   }
 
- private:
+ protected:
+  virtual void start(const DepthwiseArgs& a, cudaStream_t stream) const = 0;
+
   Elem type_;
   int kernel_, stride_;
-  DepthwiseTile tile_;
+
+ private:
   ProductEpilogue epilogue_;
   std::shared_ptr<const void> weights_;
   DepthwiseArgs args_;
+};
+
+class ConvDepthwise final : public Depthwise {
+ public:
+  ConvDepthwise(const Problem& p, const ConvShape& s, DepthwiseTile tile) : Depthwise(p, s), tile_(tile) {
+    const int64_t columns = (s.out[2] + tile_.columns - 1) / tile_.columns;
+    const int64_t lines = std::max<int64_t>(1, s.batch * columns * (s.c / tile_.vector));
+    // Long strips read little twice; short ones fill the GPU.
+    const int64_t wanted = int64_t(info_of(p).multiprocessors) * 1024;
+    const int64_t strips = std::clamp<int64_t>((wanted + lines - 1) / lines, 1, s.out[1]);
+    tile_.rows = int((s.out[1] + strips - 1) / strips);
+  }
+
+ protected:
+  void start(const DepthwiseArgs& a, cudaStream_t stream) const override {
+    DepthwiseTile tile = tile_;
+    if (!depthwise_aligned(a, type_, tile.vector)) tile = {1, 2, tile_.rows};
+    TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, tile, stream));
+  }
+
+ private:
+  DepthwiseTile tile_;
+};
+
+constexpr int kWidestTile = 16;
+constexpr int64_t kResidentBytes = 220 << 10;  ///< shared memory of a multiprocessor, without what blocks need besides
+
+/// Tiles of up to `rows` rows in `strips`. With `ring` few blocks take many tiles, and fetch one while they do another.
+DepthwiseTiling tiling_of(const Problem& p, const ConvShape& s, int rows, int strips, bool ring) {
+  DepthwiseTiling t{64, 0, 0, strips, 0};
+  // The widest block of channels that leaves less than a twelfth of them unused, else the one that leaves least.
+  const auto padded = [&](int width) { return (s.c + width - 1) / width * width; };
+  for (int width : {48, 32})
+    if (padded(t.channels) * 12 > s.c * 13 && padded(width) < padded(t.channels)) t.channels = width;
+  const auto divided = [](int64_t n, int64_t most) {
+    const int64_t parts = (n + most - 1) / most;
+    return int((n + parts - 1) / parts);
+  };
+  t.columns = divided(s.out[2], kWidestTile);
+  t.rows = divided(s.out[1], rows);
+  const int64_t tiles = s.batch * ((s.out[1] + t.rows - 1) / t.rows) * ((s.out[2] + t.columns - 1) / t.columns);
+  const int64_t across = (s.c + t.channels - 1) / t.channels,
+                bytes = depthwise_tile_bytes(int(s.kernel[1]), int(s.stride[1]), t);
+  int64_t blocks = tiles;
+  if (ring) {
+    const int64_t resident = std::max<int64_t>(
+        1, std::min<int64_t>(kResidentBytes / (2 * bytes),
+                             depthwise_tile_blocks(int(s.kernel[1])) * kDepthwiseThreads / depthwise_tile_threads(t)));
+    blocks = std::max<int64_t>(1, info_of(p).multiprocessors * resident / across);
+  }
+  t.blocks = int(std::min<int64_t>({blocks, tiles, 65535}));
+  return t;
+}
+
+class ConvDepthwiseTiled final : public Depthwise {
+ public:
+  ConvDepthwiseTiled(const Problem& p, const ConvShape& s, const DepthwiseTiling& tiling)
+      : Depthwise(p, s), tiling_(tiling) {}
+
+ protected:
+  void start(const DepthwiseArgs& a, cudaStream_t stream) const override {
+    if (reinterpret_cast<uintptr_t>(a.x) % 16 || reinterpret_cast<uintptr_t>(a.y) % 4) {
+      TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, {1, 2, tiling_.rows}, stream));
+      return;
+    }
+    TENON_CUDA((type_ == Elem::kF16 ? conv_depthwise_tiled_f16 : conv_depthwise_tiled_bf16)(a, kernel_, stride_,
+                                                                                            tiling_, stream));
+  }
+
+ private:
+  DepthwiseTiling tiling_;
 };
 
 std::string read(const Problem& p, ConvShape& s) {
@@ -94,6 +161,43 @@ Support supports(const Problem& p) {
   return Support::yes(estimate_us(p, 0, 1) + (s.c % kVector ? 10 : 0));
 }
 
+template <int kRows, int kStrips, bool kRing>
+Support supports_tiled(const Problem& p) {
+  ConvShape s;
+  std::string reason = read(p, s);
+  ProductEpilogue epilogue;
+  if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+  if (!reason.empty()) return Support::no(reason);
+  if (p.inputs[0].dtype == ir::DType::kF32) return Support::no("f32, accepted are f16 and bf16");
+  if (info_of(p).sm < 80) return Support::no("compute capability below 8.0");
+  if (s.c % 8 || s.x_pitch % 8 || s.y_pitch % 2)
+    return Support::no(s.c, " channels, pitches ", s.x_pitch, " and ", s.y_pitch, ", accepted are eights");
+  const DepthwiseTiling t = tiling_of(p, s, kRows, kStrips, kRing);
+  const int64_t tiles = s.batch * ((s.out[1] + t.rows - 1) / t.rows) * ((s.out[2] + t.columns - 1) / t.columns);
+  const bool several = t.blocks < tiles;
+  if (kRing && !several) return Support::no("no block has several tiles");
+  if (t.rows * 2 <= kRows && kRows > 4) return Support::no("there are ", s.out[1], " rows, fewer than a tile has");
+  if (t.rows < kStrips) return Support::no("tiles of ", t.rows, " rows, accepted are ", kStrips);
+  const int threads = depthwise_tile_threads(t);
+  if (threads > kDepthwiseThreads) return Support::no(threads, " threads, accepted are ", kDepthwiseThreads);
+  const int64_t bytes = depthwise_tile_bytes(int(s.kernel[1]), int(s.stride[1]), t) * (several ? 2 : 1);
+  if (bytes > info_of(p).shared_bytes)
+    return Support::no(bytes, " bytes of shared memory, there are ", info_of(p).shared_bytes);
+  return Support::yes(0.8 * estimate_us(p, 0, 1));
+}
+
+template <int kRows, int kStrips, bool kRing>
+std::unique_ptr<Kernel> prepare_tiled(const Problem& p) {
+  ConvShape s;
+  const std::string reason = read(p, s);
+  require(reason.empty(), ErrorCode::kInternal, reason);
+  return std::make_unique<ConvDepthwiseTiled>(p, s, tiling_of(p, s, kRows, kStrips, kRing));
+}
+template <int kRows, int kStrips, bool kRing>
+KernelDef tiled(std::string_view name) {
+  return {name, "Conv", supports_tiled<kRows, kStrips, kRing>, prepare_tiled<kRows, kStrips, kRing>, kConvPitched};
+}
+
 template <int kVector, int kColumns>
 std::unique_ptr<Kernel> prepare(const Problem& p) {
   ConvShape s;
@@ -107,7 +211,14 @@ std::unique_ptr<Kernel> prepare(const Problem& p) {
 std::vector<KernelDef> conv_depthwise() {
   return {{"conv_depthwise", "Conv", supports<4, 2>, prepare<4, 2>, kConvPitched},
           {"conv_depthwise_wide", "Conv", supports<8, 1>, prepare<8, 1>, kConvPitched},
-          {"conv_depthwise_long", "Conv", supports<4, 4>, prepare<4, 4>, kConvPitched}};
+          {"conv_depthwise_long", "Conv", supports<4, 4>, prepare<4, 4>, kConvPitched},
+          tiled<16, 1, false>("conv_depthwise_tiled_16_1"),
+          tiled<16, 2, false>("conv_depthwise_tiled_16_2"),
+          tiled<8, 1, false>("conv_depthwise_tiled_8_1"),
+          tiled<8, 2, false>("conv_depthwise_tiled_8_2"),
+          tiled<2, 1, false>("conv_depthwise_tiled_2_1"),
+          tiled<16, 2, true>("conv_depthwise_ring_16_2"),
+          tiled<8, 1, true>("conv_depthwise_ring_8_1")};
 }
 
 }  // namespace tenon::cuda
