@@ -152,28 +152,106 @@ void pack(const Pack& p, void* packed, int64_t p0, int64_t p1) {
   }
 }
 
+/// How a product is cut. Where only a few tiles of A would fit the second-level cache, k is taken in parts: the part of
+/// A under `depth` stays there while a group of panels uses it, and sums wait in between.
+struct Cuts {
+  int64_t depth;   ///< of k: all of it, or a multiple of kChain
+  int64_t tiles;   ///< of a block of rows
+  int64_t panels;  ///< of a group
+};
+constexpr int64_t kFewTiles = 8;
+constexpr int64_t kGroupBytes = 256 * 1024;  // of waiting sums
+constexpr int64_t kTileFloats = kRows * kPanel;
+
+TENON_INLINE Cuts cuts_of(const Gemm& g, int64_t rows) {
+  const int64_t size = size_of(g.type), tiles = ceil_div(rows, kRows), whole = block_tiles(g.k * size);
+  if (whole >= min64(tiles, kFewTiles) || g.k <= kChain) return {g.k, whole, 0};
+  Cuts c;
+  c.tiles = min64(kBlockTiles, tiles);
+  c.depth = min64(g.k, max64(1, kBlockBytes / (c.tiles * kRows * size * kChain)) * kChain);
+  c.panels = max64(1, kGroupBytes / (c.tiles * kTileFloats * 4));
+  return c;
+}
+
 int64_t gemm_scratch(const Gemm& g) {
-  const int64_t k_bytes = g.k * size_of(g.type), tiles = block_tiles(k_bytes);
-  int64_t bytes = pointer_bytes(tiles, 1);
-  if (collides(g.lda * size_of(g.type), k_bytes)) bytes += tiles * kRows * copied_pitch(k_bytes);
+  const int64_t size = size_of(g.type), whole = block_tiles(g.k * size), most = kBlockTiles * kRows;
+  const bool cut = cuts_of(g, g.m).depth < g.k;
+  int64_t bytes = pointer_bytes(kBlockTiles, 1) + (cut ? kGroupBytes : 0);
+  if (collides(g.lda * size, g.k * size)) {
+    const int64_t parts = max64(kBlockBytes, most * kChain * size) + most * 2 * kAlign;
+    bytes += max64(whole * kRows * copied_pitch(g.k * size), cut ? parts : 0);
+  }
   return bytes;
+}
+
+/// Rows [m0, m1) of panels [p0, p1) in parts of k. fill(block_row, m, rows, k0, k1, pointers) names the rows of one
+/// tile, of which [k0, k1) is read. `sums` is kGroupBytes.
+template <class Mac, class Fill>
+void run_parts(const Product& p, const Cuts& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, const void** pointers,
+               float* sums, const Fill& fill) {
+  const int64_t rows = m1 - m0, tiles = ceil_div(rows, kRows), size = sizeof(typename Mac::B);
+  const int64_t panel = panel_bytes<Mac>(1, p.k);
+  const int64_t panels = ceil_div(p.n, kPanel);
+  p1 = min64(p1, panels);
+  const auto first_row = [&](int64_t t) { return m0 + rows / tiles * t + min64(t, rows % tiles); };
+  const auto columns_of = [&](int64_t q) { return min64(kPanel, p.n - q * kPanel); };
+  const auto at = [&](int64_t q, int64_t i) {
+    return p.b + q * panel + i * (columns_of(q) > kLanes ? kPanel : kLanes) * size;
+  };
+  for (int64_t t0 = 0; t0 < tiles; t0 += c.tiles) {
+    const int64_t t1 = min64(tiles, t0 + c.tiles);
+    // While one piece of B is used, the next comes closer, a share with each tile.
+    const int64_t share = ceil_div(c.depth * kPanel * size / kLine, t1 - t0);
+    const int lines = int(ceil_div(share, c.depth / (kUnroll * Mac::kStep)));
+    for (int64_t g0 = p0; g0 < p1; g0 += c.panels)
+      for (int64_t k0 = 0; k0 < p.k; k0 += c.depth) {
+        const int64_t g1 = min64(p1, g0 + c.panels), k1 = min64(p.k, k0 + c.depth);
+        for (int64_t t = t0; t < t1; ++t) {
+          const int64_t m = first_row(t);
+          fill(m - first_row(t0), m, first_row(t + 1) - m, k0, k1, pointers + (t - t0) * kRowPad);
+        }
+        for (int64_t q = g0; q < g1; ++q) {
+          const char* next = q + 1 < g1 ? at(q + 1, k0) : k1 < p.k ? at(g0, k1) : g1 < panels ? at(g1, 0) : nullptr;
+          const int64_t columns = columns_of(q);
+          Feed f{pointers, 1, k0, k1, p.chain, at(q, k0)};
+          f.begun = k0 > 0;
+          f.ended = k1 == p.k;
+          for (int64_t t = t0; t < t1; ++t, f.rows += kRowPad) {
+            const int64_t m = first_row(t);
+            const int count = int(first_row(t + 1) - m);
+            f.sums = sums + ((q - g0) * c.tiles + t - t0) * kTileFloats;
+            if (next) f.ahead = {next + (t - t0) * share * kLine, lines};
+            const TileFn fn = columns > kLanes ? tile_of<Mac, kVectors>(count) : tile_of<Mac, 1>(count);
+            fn(f, moved(p.sink, m, q * kPanel), columns);
+          }
+        }
+      }
+  }
 }
 
 template <class Mac>
 void gemm_rows(const Gemm& g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, char* scratch) {
-  const int64_t size = sizeof(typename Mac::A), pitch = g.lda * size, k_bytes = g.k * size;
-  const int64_t tiles = block_tiles(k_bytes), copy_pitch = copied_pitch(k_bytes);
+  const int64_t size = sizeof(typename Mac::A), pitch = g.lda * size;
   const char* a = static_cast<const char*>(g.a);
   const void** pointers = reinterpret_cast<const void**>(scratch);
-  char* copy = scratch + pointer_bytes(tiles, 1);
-  const bool copies = collides(pitch, k_bytes);
+  float* sums = reinterpret_cast<float*>(scratch + pointer_bytes(kBlockTiles, 1));
+  const Cuts cuts = cuts_of(g, m1 - m0);
+  char* copy = scratch + pointer_bytes(kBlockTiles, 1) + (cuts.depth < g.k ? kGroupBytes : 0);
+  const bool copies = collides(pitch, g.k * size);
   const Plan plan = make_plan(g.post, g.ldy, g.y_type);
   const Product p{1, g.k, g.n, static_cast<const char*>(g.b), make_sink(plan, g.y)};
-  run_product<Mac>(p, m0, m1, p0, p1, tiles, pointers,
-                   [&](int64_t block_row, int64_t m, int64_t rows, const void** out) {
-                     for (int64_t r = 0; r < rows; ++r) out[r] = a + (m + r) * pitch;
-                     if (copies) copy_rows(out, rows, k_bytes, copy + block_row * copy_pitch);
-                   });
+  const int64_t copy_pitch = copied_pitch(cuts.depth * size);
+  const auto fill = [&](int64_t block_row, int64_t m, int64_t rows, int64_t k0, int64_t k1, const void** out) {
+    for (int64_t r = 0; r < rows; ++r) out[r] = a + (m + r) * pitch + k0 * size;
+    if (copies) copy_rows(out, rows, (k1 - k0) * size, copy + block_row * copy_pitch);
+    for (int64_t r = 0; r < rows; ++r) out[r] = static_cast<const char*>(out[r]) - k0 * size;
+  };
+  if (cuts.depth < g.k)
+    run_parts<Mac>(p, cuts, m0, m1, p0, p1, pointers, sums, fill);
+  else
+    run_product<Mac>(
+        p, m0, m1, p0, p1, cuts.tiles, pointers,
+        [&](int64_t block_row, int64_t m, int64_t r, const void** out) { fill(block_row, m, r, 0, g.k, out); });
 }
 
 void gemm(const Gemm& g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, void* scratch) {

@@ -5,7 +5,7 @@
 namespace tenon::isa::TENON_ISA {
 
 constexpr int64_t kBlockTiles = 16;          // tiles whose row pointers are kept at once
-constexpr int64_t kBlockBytes = 384 * 1024;  // of A in a block, to stay in the second-level cache
+constexpr int64_t kBlockBytes = 448 * 1024;  // of A in a block, to stay in the second-level cache
 constexpr int64_t kAlign = 64;
 
 TENON_INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -45,7 +45,7 @@ struct Product {
   const char* b;
   Sink sink;                     ///< of row 0, column 0
   const char* next_b = nullptr;  ///< what is read after the last panel, or null
-  int64_t chain = 0;             ///< products of a running sum; 0: as the type asks
+  int64_t chain = kChain;        ///< products of a running sum
 };
 
 /// Runs rows [m0, m1) against panels [p0, p1). fill(block_row, m, rows, pointers) names the rows of one tile.
@@ -54,7 +54,6 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
                               const void** pointers, const Fill& fill) {
   const int64_t rows = m1 - m0;
   const int64_t tiles = ceil_div(rows, kRows), panels = ceil_div(p.n, kPanel);
-  const int64_t chain = p.chain > 0 ? p.chain : sizeof(typename Mac::A) == 4 ? kChain : kEndless;
   const int64_t panel = panel_bytes<Mac>(p.taps, p.k), pointer_step = p.taps * kRowPad;
   p1 = min64(p1, panels);
   const auto first_row = [&](int64_t t) { return m0 + rows / tiles * t + min64(t, rows % tiles); };
@@ -70,16 +69,18 @@ TENON_INLINE void run_product(const Product& p, int64_t m0, int64_t m1, int64_t 
     int64_t q = p0;
     if (const WideTile wide = find_wide_tile(sizeof(typename Mac::A) == 2, rows); wide.run)
       for (; q + wide.panels <= min64(p1, p.n / kPanel); q += wide.panels)
-        wide.run(pointers, p.taps, p.k, chain, p.b + q * panel, panel, moved(p.sink, m0, q * kPanel));
+        wide.run({pointers, p.taps, 0, p.k, p.chain, p.b + q * panel}, panel, moved(p.sink, m0, q * kPanel));
     for (; q < p1; ++q) {
-      const char* next = q + 1 < p1 ? p.b + (q + 1) * panel : p.next_b;
+      // Beyond p1 it is what this thread's next task begins with.
+      const char* next = q + 1 < panels ? p.b + (q + 1) * panel : p.next_b;
       const int64_t n = q * kPanel, columns = min64(kPanel, p.n - n);
       for (int64_t t = t0; t < t1; ++t) {
         const int64_t m = first_row(t);
         const int count = int(first_row(t + 1) - m);
         const TileFn fn = columns > kLanes ? tile_of<Mac, kVectors>(count) : tile_of<Mac, 1>(count);
-        fn(pointers + (t - t0) * pointer_step, p.taps, p.k, chain, p.b + q * panel, moved(p.sink, m, n), columns,
-           next ? Ahead{next + (t - t0) * part * kLine, lines} : Ahead{nullptr, 0});
+        fn({pointers + (t - t0) * pointer_step, p.taps, 0, p.k, p.chain, p.b + q * panel,
+            next ? Ahead{next + (t - t0) * part * kLine, lines} : Ahead{nullptr, 0}},
+           moved(p.sink, m, n), columns);
       }
     }
   }

@@ -24,7 +24,15 @@ struct MacF32 {
   TENON_INLINE static Vf broadcast(const A* a) { return splat(*a); }
   TENON_INLINE static Vf broadcast_last(const A* a) { return splat(*a); }
   TENON_INLINE static Vf load_b(const B* b) { return load(b); }
-  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) { return fma(a, b, acc); }
+  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) {
+#if defined(__AVX512F__)
+    // Spelled out, the sum stays in its register: the compiler's own choice of operands moves and spills sums.
+    asm("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+#else
+    return fma(a, b, acc);
+#endif
+  }
 };
 #if defined(__AVX512BF16__)
 /// Pairs of bf16 products, added in f32.
@@ -39,7 +47,10 @@ struct MacBf16 {
   }
   TENON_INLINE static Vf broadcast_last(const A* a) { return floats(splat_int(int32_t(*a))); }
   TENON_INLINE static Vf load_b(const B* b) { return load(reinterpret_cast<const float*>(b)); }
-  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) { return _mm512_dpbf16_ps(acc, __m512bh(a), __m512bh(b)); }
+  TENON_INLINE static Vf mac(Vf acc, Vf a, Vf b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+  }
 };
 #else
 /// bf16 widened to f32; B is packed as f32 values that bf16 can hold.
@@ -82,8 +93,21 @@ struct Ahead {
 constexpr int kUnroll = 4, kLine = 64;
 
 /// Products that a running sum takes before it goes into a total: the rounding error of a long sum grows with the root
-/// of its length. bf16 operands have few enough digits not to need it.
-constexpr int64_t kChain = 128, kEndless = INT64_MAX;
+/// of its length. Long products are cut there, too.
+constexpr int64_t kChain = 512, kEndless = INT64_MAX;
+
+/// What a tile is summed from: row pointers of each tap, k in [from, k), the panel from there on.
+struct Feed {
+  const void* const* rows = nullptr;
+  int64_t taps = 1, from = 0, k = 0;
+  int64_t chain = 0;
+  const char* b = nullptr;
+  Ahead ahead{nullptr, 0};
+  /// Where totals wait between parts of k, M * V vectors, or null: `begun` says that there are some, `ended` that they
+  /// are complete with this part.
+  float* sums = nullptr;
+  bool begun = false, ended = true;
+};
 
 /// Adds the sums to their totals, or begins these, and starts the sums again.
 template <int M, int V>
@@ -108,20 +132,23 @@ TENON_INLINE void add_totals(Vf (&acc)[M][V], const float* total) {
 /// Every sum runs over taps, then k, one after the other, and is cut off between runs of k once it is `chain` long,
 /// whatever M and V are: bits do not depend on the tiling. `total` is room for M * V vectors.
 template <class Mac, int M, int V>
-TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const void* const* rows, int64_t taps, int64_t k,
-                           int64_t chain, const typename Mac::B* b, Ahead ahead) {
+TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const Feed& f) {
   constexpr int64_t kWidth = V * kLanes * Mac::kPack;  // elements of B a step
+  const int64_t k = f.k, chain = f.chain;
+  const void* const* rows = f.rows;
+  const typename Mac::B* b = reinterpret_cast<const typename Mac::B*>(f.b);
+  Ahead ahead = f.ahead;
 #pragma GCC unroll 16
   for (int r = 0; r < M; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) acc[r][v] = Vf{};
   int64_t length = 0;
-  bool cut = false;
-  for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
+  bool cut = f.begun;
+  for (int64_t t = 0; t < f.taps; ++t, rows += kRowPad) {
     const typename Mac::A* a[M];
 #pragma GCC unroll 16
     for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
-    for (int64_t i = 0, end = 0; i < k; length += end) {
+    for (int64_t i = f.from, end = 0; i < k; length += end) {
       if (length >= chain) {
         cut_off(acc, total, !cut);
         cut = true;
@@ -151,6 +178,16 @@ TENON_INLINE const typename Mac::B* at_panel(const char* b, int p, int64_t panel
   return reinterpret_cast<const typename Mac::B*>(b + p * panel);
 }
 
+/// Asks for the lines of y that a tile will write.
+template <int M, int V>
+TENON_INLINE void expect_stores(const Sink& s) {
+  constexpr int64_t kBytes = V * kLanes * 4;
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int64_t at = 0; at < kBytes; at += kLine) __builtin_prefetch(s.y + r * s.plan->ldy + at, 1, 3);
+}
+
 /// Stores one tile's sums, of which `columns` columns are real.
 template <int M, int V>
 TENON_INLINE void store_tile(const Vf (&acc)[M][V], const Sink& s, int64_t columns) {
@@ -171,25 +208,31 @@ TENON_INLINE void store_tile(const Vf (&acc)[M][V], const Sink& s, int64_t colum
 
 /// One tile: M rows, V vectors of which `columns` values are real.
 template <class Mac, int M, int V>
-void tile(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const void* b, const Sink& s,
-          int64_t columns, Ahead ahead) {
+void tile(const Feed& f, const Sink& s, int64_t columns) {
   Vf acc[M][V];
   alignas(64) float total[M * V * kLanes];
-  sum_tile<Mac, M, V>(acc, total, rows, taps, k, chain, static_cast<const typename Mac::B*>(b), ahead);
-  store_tile(acc, s, columns);
+  if (f.ended) expect_stores<M, V>(s);
+  sum_tile<Mac, M, V>(acc, f.sums ? f.sums : total, f);
+  if (f.ended) return store_tile(acc, s, columns);
+#pragma GCC unroll 16
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) store(f.sums + (r * V + v) * kLanes, acc[r][v]);
 }
 
 /// M rows, too few for the multipliers' latency, against P whole panels at once, each in the order of sum_tile.
 template <class Mac, int M, int P>
-void wide_tile(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const char* b, int64_t panel,
-               const Sink& s) {
+void wide_tile(const Feed& f, int64_t panel, const Sink& s) {
+  const int64_t k = f.k, chain = f.chain;
+  const void* const* rows = f.rows;
+  const char* b = f.b;
   constexpr int64_t kWidth = kPanel * Mac::kPack;
   constexpr int64_t kTotals = M * kPanel;
   Vf acc[P][M][kVectors] = {};
   alignas(64) float total[P * kTotals];
   int64_t length = 0;
   bool cut = false;
-  for (int64_t t = 0; t < taps; ++t, rows += kRowPad) {
+  for (int64_t t = 0; t < f.taps; ++t, rows += kRowPad) {
     const typename Mac::A* a[M];
 #pragma GCC unroll 4
     for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
@@ -220,14 +263,12 @@ void wide_tile(const void* const* rows, int64_t taps, int64_t k, int64_t chain, 
 
 /// The wide tile of so few rows: how many panels it takes, 0 if there is none.
 struct WideTile {
-  void (*run)(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const char* b, int64_t panel,
-              const Sink& s);
+  void (*run)(const Feed& f, int64_t panel, const Sink& s);
   int panels;
 };
 WideTile find_wide_tile(bool bf16, int64_t rows);
 
-using TileFn = void (*)(const void* const* rows, int64_t taps, int64_t k, int64_t chain, const void* b, const Sink& s,
-                        int64_t columns, Ahead ahead);
+using TileFn = void (*)(const Feed& f, const Sink& s, int64_t columns);
 
 /// The tile of so many rows and vectors; compiled once, in tile.cpp.
 TileFn find_tile(bool bf16, int vectors, int rows);

@@ -37,6 +37,20 @@ TEST_CASE("matmul: shapes, batches, transposition") {
       }
 }
 
+TEST_CASE("matmul: long sums are cut alike for a row alone and for many") {
+  struct {
+    ir::Dims a, b;
+  } const shapes[] = {{{150, 2600}, {2600, 70}}, {{40, 4096}, {4096, 300}}, {{5, 9000}, {9000, 33}}};
+  for (const auto& s : shapes)
+    for (DType type : {DType::kF32, DType::kBF16}) {
+      KernelCase c = product(s.a, s.b, {}, type);
+      c.inputs[1].constant = true;
+      c.batched = true;
+      c.kernel = "matmul_packed";
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("matmul: bias, epilogues, rows with a pitch") {
   for (const char* program : {"", "gelu_erf(i0)", "add(i0, i1)", "t0 = mul(i0, i1); t1 = abs(t0); sqrt(t1)"})
     for (bool constant_b : {false, true}) {
