@@ -38,11 +38,6 @@ int64_t pixel(const GridSampleAttrs& a, double p, int64_t extent) {
   return int64_t(std::clamp(p, 0.0, last));
 }
 
-struct Taps {
-  std::vector<int64_t> index;
-  std::vector<double> weight;
-};
-
 double cubic_kernel(double x) {
   constexpr double a = -0.75;
   x = std::fabs(x);
@@ -50,31 +45,41 @@ double cubic_kernel(double x) {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-Taps taps_at(const GridSampleAttrs& a, double normalized, int64_t extent) {
+}  // namespace
+
+GridTaps grid_taps(const GridSampleAttrs& a, double normalized, int64_t extent) {
   const auto n = double(extent);
+  GridTaps taps;
   double x = a.align_corners ? (normalized + 1) / 2 * (n - 1) : ((normalized + 1) * n - 1) / 2;
   if (!std::isfinite(x)) x = x > 0 ? 1e9 : -1e9;
   if (a.mode == GridMode::kNearest) x = std::nearbyint(x);
   if (a.padding == GridPadding::kBorder) x = std::clamp(x, 0.0, std::max(n - 1, 0.0));
   if (a.padding == GridPadding::kReflection) x = a.align_corners ? reflect(x, 0, n - 1) : reflect(x, -0.5, n - 0.5);
-  if (a.mode == GridMode::kNearest) return {{pixel(a, std::nearbyint(x), extent)}, {1.0}};
+  const auto add = [&](int64_t index, double weight) {
+    taps.index[taps.count] = index;
+    taps.weight[taps.count++] = weight;
+  };
+  if (a.mode == GridMode::kNearest) {
+    add(pixel(a, std::nearbyint(x), extent), 1);
+    return taps;
+  }
   const double base = std::floor(x);
   const int reach = a.mode == GridMode::kLinear ? 0 : 1;
-  Taps taps;
   for (int i = -reach; i <= 1 + reach; ++i) {
     const double d = base + i - x;
-    taps.index.push_back(pixel(a, base + i, extent));
-    taps.weight.push_back(reach == 0 ? 1 - std::fabs(d) : cubic_kernel(d));
+    add(pixel(a, base + i, extent), reach == 0 ? 1 - std::fabs(d) : cubic_kernel(d));
   }
   return taps;
 }
 
+namespace {
+
 /// Sum over the product of the axes' taps.
-double sample(const Tensor& x, int64_t plane, const Dims& strides, const std::vector<Taps>& taps, size_t axis,
+double sample(const Tensor& x, int64_t plane, const Dims& strides, const std::vector<GridTaps>& taps, size_t axis,
               int64_t at) {
   if (axis == taps.size()) return x.get(plane + at);
   double sum = 0;
-  for (size_t t = 0; t < taps[axis].index.size(); ++t) {
+  for (int t = 0; t < taps[axis].count; ++t) {
     const int64_t i = taps[axis].index[t];
     if (i >= 0) sum += taps[axis].weight[t] * sample(x, plane, strides, taps, axis + 1, at + i * strides[axis]);
   }
@@ -95,9 +100,9 @@ void eval_grid_sample(EvalContext& c) {
   const int64_t pixels = checked_product(spatial), positions = count_between(gd, 1, gd.size() - 1);
   for (int64_t n = 0; n < xd[0]; ++n)
     for (int64_t p = 0; p < positions; ++p) {
-      std::vector<Taps> taps(r);
+      std::vector<GridTaps> taps(r);
       for (size_t d = 0; d < r; ++d)
-        taps[d] = taps_at(a, grid.get((n * positions + p) * int64_t(r) + int64_t(r - 1 - d)), spatial[d]);
+        taps[d] = grid_taps(a, grid.get((n * positions + p) * int64_t(r) + int64_t(r - 1 - d)), spatial[d]);
       for (int64_t ch = n * xd[1]; ch < (n + 1) * xd[1]; ++ch)
         y.set(ch * positions + p, sample(x, ch * pixels, strides, taps, 0, 0));
     }

@@ -29,6 +29,15 @@ struct GridSampleAttrs {
   }
 };
 
+/// What a position in [-1, 1] reads on an axis of `extent` elements: elements, -1 for a zero, and their weights.
+struct GridTaps {
+  static constexpr int kMost = 4;
+  int count = 0;
+  int64_t index[kMost] = {};
+  double weight[kMost] = {};
+};
+GridTaps grid_taps(const GridSampleAttrs& a, double normalized, int64_t extent);
+
 /// AffineGrid. Inputs: theta [N, r, r + 1], size (N, C, spatial…). Output: [N, spatial…, r] for GridSample.
 struct AffineGridAttrs {
   bool align_corners = false;

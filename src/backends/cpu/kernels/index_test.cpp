@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/data/col2im.h"
 #include "ops/data/gather_nd.h"
 #include "ops/data/resize.h"
 #include "ops/data/scatter.h"
+#include "ops/detect/grid_sample.h"
 #include "ops/shape/axis_attrs.h"
 
 using namespace tenon;
@@ -54,6 +56,54 @@ TEST_CASE("gather and scatter") {
   KernelCase c =
       index_case("Gather", ops::AxisAttrs{0}, {f32({5, 3}), constant(Tensor::vector_i64(std::vector<int64_t>{1}))});
   CHECK(refusal(c, "gather_rows").empty());
+}
+
+TEST_CASE("scatter: updates combined with the data") {
+  using ops::ScatterReduction;
+  const Operand rows = constant(Tensor::of<int64_t>(DType::kI64, {4, 1}, std::vector<int64_t>{2, -1, 2, 0}));
+  for (ScatterReduction how : {ScatterReduction::kNone, ScatterReduction::kAdd, ScatterReduction::kMul,
+                               ScatterReduction::kMax, ScatterReduction::kMin})
+    for (DType t : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16, DType::kI32, DType::kI64, DType::kU8}) {
+      CAPTURE(cat(int(how), t));
+      const double low = t == DType::kU8 ? 0 : -2;
+      const auto values = [&](ir::Dims dims) { return of_type(t, std::move(dims), low, 2); };
+      check_kernel(index_case("ScatterND", ops::ScatterNdAttrs{how}, {values({8, 3}), rows, values({4, 3})}));
+      const auto elements = [&](int64_t axis, ir::Dims x, ir::Dims i, double extent) {
+        check_kernel(index_case("ScatterElements", ops::ScatterElementsAttrs{axis, how},
+                                {values(x), positions(i, extent, DType::kI32), values(i)}));
+      };
+      elements(0, {5, 7}, {9, 6}, 5);
+      elements(-1, {3, 4, 5}, {2, 4, 11}, 5);
+      elements(1, {40, 6, 33}, {40, 9, 33}, 6);
+      elements(0, {9}, {4}, 9);
+    }
+}
+
+TEST_CASE("GridSample") {
+  using namespace ops;
+  for (GridMode mode : {GridMode::kLinear, GridMode::kNearest, GridMode::kCubic})
+    for (GridPadding padding : {GridPadding::kZeros, GridPadding::kBorder, GridPadding::kReflection})
+      for (bool align : {false, true})
+        for (DType t : {DType::kF32, DType::kBF16, DType::kF16}) {
+          CAPTURE(cat(int(mode), int(padding), align, t));
+          const GridSampleAttrs a{mode, padding, align};
+          KernelCase c = index_case("GridSample", a, {of_type(t, {2, 5, 7, 9}), f32({2, 11, 13, 2}, -1.4, 1.4)});
+          check_kernel(c);
+          check_kernel(index_case("GridSample", a, {of_type(t, {1, 3, 20}), of_type(t, {1, 70, 1}, -1.4, 1.4)}));
+          check_kernel(index_case("GridSample", a, {of_type(t, {1, 2, 4, 5, 6}), f32({1, 3, 4, 5, 3}, -1.2, 1.2)}));
+        }
+}
+
+TEST_CASE("Col2Im") {
+  const auto check = [](ops::Col2ImAttrs a, ir::Dims x, std::vector<int64_t> image, std::vector<int64_t> block) {
+    for (DType t : {DType::kF32, DType::kBF16, DType::kF16})
+      check_kernel(index_case(
+          "Col2Im", a, {of_type(t, x), constant(Tensor::vector_i64(image)), constant(Tensor::vector_i64(block))}));
+  };
+  check({}, {2, 3 * 6, 4 * 7}, {5, 9}, {2, 3});
+  check({.dilations = {}, .strides = {2, 3}, .pads = {1, 0, 1, 2}}, {1, 4 * 9, 5 * 4}, {9, 10}, {3, 3});
+  check({.dilations = {2}, .strides = {1}, .pads = {3, 3}}, {1, 3 * 4, 20}, {20}, {4});
+  check({}, {1, 2 * 8, 2 * 3 * 4}, {3, 4, 5}, {2, 2, 2});
 }
 
 TEST_CASE("resize") {

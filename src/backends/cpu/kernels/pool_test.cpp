@@ -68,6 +68,31 @@ TEST_CASE("pool") {
   check_kernel(c);
 }
 
+TEST_CASE("pool: Lp, and maxima with their places") {
+  for (const Window& w : kWindows)
+    for (bool last : {false, true})
+      for (DType t : {DType::kF32, DType::kBF16, DType::kF16}) {
+        CAPTURE(cat(w.x, w.kernel, w.strides, w.pads, last, t));
+        for (int64_t p : {1, 2, 3}) {
+          KernelCase c = pool_case(w, PoolKind::kLp, last, t);
+          auto a = c.attrs.as<PoolAttrs>();
+          a.p = p;
+          a.count_include_pad = false;
+          c.attrs = a;
+          check_kernel(c);
+        }
+        for (int64_t order : {0, 1}) {
+          KernelCase c = pool_case(w, PoolKind::kMax, last, t);
+          auto a = c.attrs.as<PoolAttrs>();
+          a.storage_order = order;
+          c.attrs = a;
+          c.outputs = 2;
+          c.batched = false;  // places count from the start of the whole input
+          check_kernel(c);
+        }
+      }
+}
+
 TEST_CASE("pool: measurements" * doctest::skip()) {
   for (bool last : {true, false}) {
     const char* kernel = last ? "pool_channels_last" : "pool_planes";

@@ -1,7 +1,10 @@
 #include "backends/cpu/onednn/onednn.h"
 
+#include <algorithm>
 #include <new>
+#include <unordered_map>
 
+#include "base/thread_pool.h"
 #include "ops/fused/pointwise_program.h"
 
 extern "C" {
@@ -153,6 +156,83 @@ std::shared_ptr<const void> pack(const Problem& p, size_t input, const dnnl::mem
     return packed;
   };
   return p.weights ? p.weights->get(source, format, make) : make();
+}
+
+RowSlice slice_rows(int64_t first, int64_t end, int64_t in, int64_t window, int64_t stride, int64_t pad) {
+  const int64_t from = first * stride - pad, to = (end - 1) * stride - pad + window;
+  RowSlice s;
+  s.in_first = std::clamp<int64_t>(from, 0, in);
+  s.in_end = std::clamp<int64_t>(to, s.in_first, in);
+  s.before = s.in_first - from;
+  return s;
+}
+
+int64_t padding_after(int64_t out, int64_t in, int64_t window, int64_t stride, int64_t before) {
+  return std::max<int64_t>((out - 1) * stride + window - in - before, 0);
+}
+
+std::vector<TensorDesc> extras_of(const Problem& p) {
+  return {p.inputs.begin() + std::min<int64_t>(3, int64_t(p.inputs.size())), p.inputs.end()};
+}
+
+SliceKernel::SliceKernel(const Problem& p, int64_t images)
+    : images_(images), has_bias_(p.has_input(2)), out_bytes_(ir::bits(p.outputs[0].dtype) / 8) {
+  const TensorDesc &x = p.inputs[0], &y = p.outputs[0];
+  image_in_ = ir::storage_bytes(x.dtype, x.count() / std::max<int64_t>(images, 1));
+  image_out_ = ir::storage_bytes(y.dtype, y.count() / std::max<int64_t>(images, 1));
+  for (const TensorDesc& e : extras_of(p)) extra_bytes_.push_back(ir::bits(e.dtype) / 8);
+}
+
+void SliceKernel::add(int64_t input_offset, int64_t output_offset, dnnl::primitive_desc_base desc,
+                      dnnl::primitive primitive) {
+  const auto scratchpad = desc.query_md(dnnl::query::exec_arg_md, DNNL_ARG_SCRATCHPAD);
+  scratch_ = std::max<int64_t>(scratch_, int64_t(scratchpad.get_size() + 63) / 64 * 64);
+  slices_.push_back({input_offset, output_offset, std::move(desc), std::move(primitive)});
+}
+
+void SliceKernel::set_weights(const Problem& p, const dnnl::memory::desc& given, const dnnl::memory::desc& wanted,
+                              const std::string& format) {
+  if (weights_) {
+    require(wanted == weights_desc_, ErrorCode::kUnsupported, "slices want different weights");
+    return;
+  }
+  weights_desc_ = wanted;
+  weights_ =
+      pack(p, 1, given, wanted, cat(format, wanted.get_strides(), wanted.get_inner_blks(), wanted.get_inner_idxs()));
+}
+
+dnnl::primitive_attr SliceKernel::read_epilogue(const Problem& p, const std::string& epilogue,
+                                                const dnnl::memory::dims& slice,
+                                                dnnl::memory::format_tag channels_last) {
+  auto post = to_post_ops(epilogue, slice, channels_last, extras_of(p), p.outputs[0]);
+  require(post.has_value(), ErrorCode::kInternal, "the epilogue is not a chain of post-ops");
+  post_ = std::move(*post);
+  return attributes(post_.ops);
+}
+
+void SliceKernel::run(const RunArgs& args) const {
+  const auto pieces = int64_t(slices_.size());
+  args.pool.parallel_for(images_ * pieces, [&](int64_t task, int) {
+    const OneThread alone;
+    const int64_t n = task / pieces;
+    const Slice& s = slices_[size_t(task % pieces)];
+    std::unordered_map<int, dnnl::memory> operands;
+    const auto give = [&](int arg, const void* base, int64_t offset) {
+      operands.emplace(arg, dnnl::memory(s.desc.query_md(dnnl::query::exec_arg_md, arg), engine(),
+                                         const_cast<char*>(static_cast<const char*>(base)) + offset));
+    };
+    const int64_t out = n * image_out_ + s.output_offset;
+    give(DNNL_ARG_SRC, args.inputs[0], n * image_in_ + s.input_offset);
+    give(DNNL_ARG_DST, args.outputs[0], out);
+    give(DNNL_ARG_SCRATCHPAD, args.workspace, scratch_ * task);
+    if (weights_) give(DNNL_ARG_WEIGHTS, weights_.get(), 0);
+    if (has_bias_) give(DNNL_ARG_BIAS, args.inputs[2], 0);
+    for (const auto& o : post_.operands)
+      give(DNNL_ARG_ATTR_MULTIPLE_POST_OP(o.post_op) | DNNL_ARG_SRC_1, args.inputs[2 + o.k],
+           o.full ? out / out_bytes_ * extra_bytes_[size_t(o.k - 1)] : 0);
+    s.primitive.execute(stream(), operands);
+    stream().wait();
+  });
 }
 
 }  // namespace tenon::cpu::onednn
