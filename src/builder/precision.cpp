@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/thread_pool.h"
+#include "passes/min_cut.h"
 #include "runtime/concretize.h"
 
 namespace tenon::builder {
@@ -12,9 +14,8 @@ namespace {
 // Name of a node that may take either type → time in microseconds, its casts included.
 using Times = std::map<std::string, float>;
 
-Times measure(const ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims,
-              const Backend& backend, ThreadPool& pool) {
-  const auto concrete = runtime::concretize(graph, dims);
+Times measure(const runtime::ConcreteGraph& concrete, const BuildOptions& options, const Backend& backend,
+              ThreadPool& pool) {
   runtime::PrepareOptions prepare;
   prepare.backend = &backend;
   prepare.threads = pool.size();
@@ -29,6 +30,49 @@ Times measure(const ir::Graph& graph, const BuildOptions& options, const std::ve
     if (!node.name.empty() && !decided) times[node.name] += choices[n].time_us;
   }
   return times;
+}
+
+/// Nodes that had better keep f32: a minimum cut, in which a node costs its time in the type it gets and a value that
+/// nodes of both types share costs a conversion. Nodes without a time take the type of their neighbours.
+std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const Times& wide, const Times& narrow,
+                                  int threads) {
+  using passes::MinCut;
+  constexpr double kBytesPerUs = 25e3, kStartUs = 1;  // of a conversion
+  constexpr double kNarrowGain = 0.97;                // what halved traffic saves outside of the timed node
+  const ir::Graph& g = concrete.graph;
+  const auto nanoseconds = [](double us) { return int64_t(us * 1e3); };
+  MinCut cut;
+  std::vector<int> vertex(g.node_count(), MinCut::kSink);
+  std::map<std::string, int> timed;
+  for (ir::NodeId n : concrete.order) {
+    const std::string& name = g.node(n).name;
+    const auto in_wide = wide.find(name), in_narrow = narrow.find(name);
+    if (const auto known = timed.find(name); known != timed.end()) {
+      vertex[n] = known->second;
+      continue;
+    }
+    vertex[n] = cut.add_vertex();
+    if (in_wide == wide.end() || in_narrow == narrow.end() || in_wide->second <= 0 || in_narrow->second <= 0) continue;
+    timed[name] = vertex[n];
+    cut.add_edge(MinCut::kSource, vertex[n], nanoseconds(in_wide->second));
+    cut.add_edge(vertex[n], MinCut::kSink, nanoseconds(in_narrow->second * kNarrowGain));
+  }
+  for (ir::NodeId n : concrete.order)
+    for (ir::ValueId v : g.node(n).inputs) {
+      if (v == ir::kNone || g.value(v).dtype != ir::DType::kF32 || g.constant(v) || !ir::is_static(g.value(v).shape))
+        continue;
+      const ir::NodeId producer = g.value(v).producer;
+      const int from = producer == ir::kNone ? MinCut::kSink : vertex[producer];
+      double bytes = 6;
+      for (int64_t d : ir::static_dims(g.value(v).shape)) bytes *= double(d);
+      const int64_t cost = nanoseconds(kStartUs + bytes / (kBytesPerUs * threads));
+      if (from != vertex[n]) cut.add_edge(from, vertex[n], cost, cost);
+    }
+  const std::vector<bool> is_narrow = cut.solve();
+  std::set<std::string> names;
+  for (const auto& [name, v] : timed)
+    if (!is_narrow[size_t(v)]) names.insert(name);
+  return names;
 }
 
 bool has_type(const ir::Graph& g, ir::ValueId v, ir::DType type) { return v != ir::kNone && g.value(v).dtype == type; }
@@ -89,11 +133,11 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
     ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
     run_passes(in_f32, wide);
     run_passes(in_narrow, pass_options);
-    const Times f32 = measure(in_f32, options, dims, backend, pool),
-                fast = measure(in_narrow, options, dims, backend, pool);
-    for (const auto& [name, us] : fast)
-      if (auto it = f32.find(name); it != f32.end() && it->second > 0 && us > it->second)
-        pass_options.types[name] = ir::DType::kF32;
+    const auto concrete = runtime::concretize(in_f32, dims);
+    const Times f32 = measure(concrete, options, backend, pool),
+                fast = measure(runtime::concretize(in_narrow, dims), options, backend, pool);
+    for (const std::string& name : better_wide(concrete, f32, fast, pool.size()))
+      pass_options.types[name] = ir::DType::kF32;
   }
   auto reports = run_passes(graph, pass_options);
   check_types(graph, options);

@@ -11,6 +11,8 @@
 namespace tenon::select {
 namespace {
 
+constexpr float kSameTime = 1.03f;  // a processor's times differ by so much from run to run
+
 size_t candidates_at(int level, bool device) {
   static constexpr size_t kHost[] = {0, 2, 2, 4, 8, SIZE_MAX}, kDevice[] = {0, 2, 4, 16, 32, SIZE_MAX};
   const size_t* counts = device ? kDevice : kHost;
@@ -192,10 +194,14 @@ class Selector {
       if (options_.cache) options_.cache->put({sig, device_, c.kernel}, times[i]);
     }
     float best = 0;
+    for (size_t i = 0; i < limit; ++i)
+      if (const float us = report.candidates[accepted[i].second].time_us; us > 0 && (best == 0 || us < best)) best = us;
+    // Of those as fast as the fastest, the one that the list of kernels prefers.
+    const float enough = device ? best : best * kSameTime;
     for (size_t i = 0; i < limit; ++i) {
       const Candidate& c = report.candidates[accepted[i].second];
-      if (c.time_us == 0 || (best > 0 && c.time_us >= best)) continue;
-      best = c.time_us, chosen = accepted[i].second, choice = {c.kernel, c.time_us};
+      if (c.time_us == 0 || c.time_us > enough || (!choice.kernel.empty() && accepted[i].second > chosen)) continue;
+      chosen = accepted[i].second, choice = {c.kernel, c.time_us};
     }
   }
 
