@@ -2,10 +2,10 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "backends/backend.h"
+#include "base/knobs.h"
 
 namespace tenon {
 namespace {
@@ -96,8 +96,7 @@ const Backend* cuda_description(int sm, std::string* why) {
 }
 
 const Backend& default_backend() {
-  const char* wanted = std::getenv("TENON_DEVICE");
-  if (wanted && std::string_view(wanted) == "cpu") return cpu_backend();
+  if (knob_text(Knob::kDevice) == "cpu") return cpu_backend();
   if (host_runtime_loaded() || !driver_present() || !cuda_library().why.empty()) return cpu_backend();
   const Backend* gpu = cuda_backend(cuda_library().current());
   return gpu ? *gpu : cpu_backend();

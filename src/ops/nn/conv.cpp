@@ -67,7 +67,8 @@ struct Planes {
     begin.assign(a.pads.begin(), a.pads.begin() + int64_t(spatial));
     in_count = checked_product(in), out_count = checked_product(out), tap_count = checked_product(taps);
     // A 1x1 kernel without stride and padding sees each plane as one line.
-    if (tap_count == 1 && in == out && strides == Dims(spatial, 1)) {
+    const bool dense = std::all_of(strides.begin(), strides.end(), [](int64_t stride) { return stride == 1; });
+    if (tap_count == 1 && in == out && dense) {
       in.assign(1, in_count);
       out.assign(1, out_count);
       for (Dims* unit : {&taps, &strides, &dilations}) unit->assign(1, 1);
