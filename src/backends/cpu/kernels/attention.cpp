@@ -1,5 +1,5 @@
 // softmax(scale q k^T + mask) v, head by head and block of queries by block: scores stay in the second-level cache, and
-// nothing is transposed in memory but one head's keys. The row sums divide the result, not the scores. Milakov and
+// nothing is transposed in memory. The row sums divide the result, not the scores. Milakov and
 // Gimelshein, "Online normalizer calculation for softmax"; here all keys of a block are seen before its softmax.
 #include <algorithm>
 #include <cstring>
@@ -41,7 +41,6 @@ class Attention final : public Kernel {
       : isa_(isa::isa_table()),
         pw_(isa::loop_table().pointwise),
         rows_(isa::loop_table().rows),
-        move_(isa::loop_table().move),
         a_(p.attrs<ops::FusedAttentionAttrs>()),
         q_(p.inputs[0], a_.q, a_.heads),
         k_(p.inputs[1], a_.k, a_.kv_heads),
@@ -77,7 +76,7 @@ class Attention final : public Kernel {
 
  private:
   struct Offsets {
-    int64_t keys, values, turned, scores, weights, scratch, query, row, sums, result;
+    int64_t keys, values, wide, scores, weights, scratch, query, row, sums, result;
   };
   isa::Type isa_type() const { return bf16_ ? isa::Type::kBf16 : isa::Type::kF32; }
   isa::Gemm product(const void* a, int64_t lda, const void* b, float* y, int64_t ldy, int64_t m, int64_t n,
@@ -98,7 +97,7 @@ class Attention final : public Kernel {
     const int64_t sk = rounded(k_.length), d = rounded(q_.size), dv = rounded(v_.size);
     o_.keys = take(isa_.packed_bytes(isa_type(), 1, q_.size, k_.length));
     o_.values = take(isa_.packed_bytes(isa_type(), 1, k_.length, v_.size));
-    o_.turned = take(std::max(sk * d, sk * dv) * 4 * (f16_ ? 2 : 1));
+    o_.wide = take(f16_ ? sk * std::max(d, dv) * 4 : 0);
     o_.scores = take(block_ * sk * 4);
     o_.weights = take(bf16_ ? block_ * sk * 2 : 0);
     o_.scratch =
@@ -118,37 +117,21 @@ class Attention final : public Kernel {
     for (int64_t r = 0; r < rows; ++r) type_.load(from + r * h.row * type_.size, to + r * h.size, h.size);
   }
   void pack_head(const RunArgs& args, int64_t b, int64_t g, char* w) const {
-    float* turned = reinterpret_cast<float*>(w + o_.turned);
+    float* wide = reinterpret_cast<float*>(w + o_.wide);
     isa::Pack keys, values;
     const char* k = place(args, 1, k_, b, g, 0);
     const char* v = place(args, 2, v_, b, g, 0);
     keys.type = values.type = isa_type();
     keys.source_bf16 = values.source_bf16 = bf16_;
     keys.k = q_.size, keys.n = k_.length;
+    keys.sk = 1, keys.sn = f16_ ? k_.size : k_.row;
     values.k = k_.length, values.n = v_.size;
-    values.sn = 1;
-    if (bf16_) {
-      keys.source = k, keys.sk = 1, keys.sn = k_.row;
-      values.source = v, values.sk = v_.row;
-    } else {
-      int64_t pitch = k_.row;
-      if (f16_) {
-        float* wide = turned + rounded(k_.length) * std::max(rounded(q_.size), rounded(v_.size));
-        widen(k, k_, k_.length, wide);
-        k = reinterpret_cast<const char*>(wide);
-        pitch = k_.size;
-      }
-      move_.transpose(k, pitch * 4, turned, k_.length * 4, k_.length, q_.size, 4);
-      keys.source = turned, keys.sk = k_.length, keys.sn = 1;
-    }
+    values.sk = f16_ ? v_.size : v_.row, values.sn = 1;
+    if (f16_) widen(k, k_, k_.length, wide);
+    keys.source = f16_ ? static_cast<const void*>(wide) : k;
     isa_.pack(keys, w + o_.keys, 0, (k_.length + isa_.panel - 1) / isa_.panel);
-    if (!bf16_) {
-      values.source = v, values.sk = v_.row;
-      if (f16_) {
-        widen(v, v_, v_.length, turned);
-        values.source = turned, values.sk = v_.size;
-      }
-    }
+    if (f16_) widen(v, v_, v_.length, wide);
+    values.source = f16_ ? static_cast<const void*>(wide) : v;
     isa_.pack(values, w + o_.values, 0, (v_.size + isa_.panel - 1) / isa_.panel);
   }
   void head(const RunArgs& args, int64_t b, int64_t h, int64_t begin, int64_t end, char* w) const {
@@ -219,7 +202,6 @@ class Attention final : public Kernel {
   const isa::IsaTable& isa_;
   const isa::PointwiseLoops& pw_;
   const isa::RowLoops& rows_;
-  const isa::MoveLoops& move_;
   ops::FusedAttentionAttrs a_;
   Heads q_, k_, v_, y_;
   RowType type_;
