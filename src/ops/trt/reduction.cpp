@@ -153,8 +153,16 @@ void lower_normalization(LowerContext& c) {
     y = standardize(c, x, axes, a.epsilon);
   } else {  // channels are split into groups, each of which is normalized with its spatial elements
     const ValueId shape = c.onnx("Shape", {x});
-    const ValueId grouped = c.onnx("Reshape", {x, c.ints({0, a.nb_groups, -1})});
-    y = c.onnx("Reshape", {standardize(c, grouped, {2}, a.epsilon), shape});
+    ValueId grouped = standardize(c, c.onnx("Reshape", {x, c.ints({0, a.nb_groups, -1})}), {2}, a.epsilon);
+    const Shape& scale = c.shape(c.input(1));
+    if (scale.size() > 1 && scale[1] == a.nb_groups && !(c.shape(x)[1] == scale[1])) {  // one scale and bias a group
+      const ValueId target = c.ints({1, a.nb_groups, -1});
+      grouped = c.onnx("Mul", {grouped, c.onnx("Reshape", {c.input(1), target})});
+      grouped = c.onnx("Add", {grouped, c.onnx("Reshape", {c.input(2), target})});
+      c.output(0, c.onnx("Reshape", {grouped, shape}));
+      return;
+    }
+    y = c.onnx("Reshape", {grouped, shape});
   }
   c.output(0, c.onnx("Add", {c.onnx("Mul", {y, c.input(1)}), c.input(2)}));
 }
