@@ -1,5 +1,12 @@
 """torch2trt: each converter against PyTorch, and the conversion's settings."""
 
+import importlib
+import inspect
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -11,12 +18,12 @@ import tenon.tensorrt  # noqa: E402
 
 tenon.tensorrt.install()
 import tensorrt as trt  # noqa: E402
-from torch2trt import TRTModule, torch2trt  # noqa: E402
-from torch2trt.conversion import CONVERTERS  # noqa: E402
+from torch2trt import FolderDataset, ListDataset, TensorBatchDataset, TRTModule, torch2trt  # noqa: E402
+from torch2trt.conversion import CONVERTERS, get_module_qualname, register_transparent  # noqa: E402
+from torch2trt.test import MODULE_TESTS, flat, inputs_of  # noqa: E402
 from torch2trt.trt_module import FallbackModule  # noqa: E402
 
-X, V, C = (2, 3, 8, 8), (1, 3, 4, 6, 6), (1, 3, 10)
-
+torch2trt_module = importlib.import_module("torch2trt.torch2trt")
 
 class Call(nn.Module):
     def __init__(self, function):
@@ -25,101 +32,6 @@ class Call(nn.Module):
 
     def forward(self, *x):
         return self.function(*x)
-
-
-def assign(x):
-    y = torch.zeros(2, 3, 8, 8)
-    y[:, :, 0::2, 1::2] = x[:, :, ::2, ::2]
-    y[0, 1] = x[0, 0] * 2
-    y[..., 3] = 5.0
-    return y
-
-
-def in_place(x):
-    y = x * 2
-    y += 1
-    y.mul_(3)
-    return F.relu(y, inplace=True)
-
-
-def haar(x):
-    a, b = x[:, :, 0::2, :] / 2, x[:, :, 1::2, :] / 2
-    p, q, r, s = a[..., 0::2], b[..., 0::2], a[..., 1::2], b[..., 1::2]
-    return torch.cat((p + q + r + s, -p - q + r + s, -p + q - r + s, p - q - r + s), 1)
-
-
-UNARY = ["exp", "sqrt", "reciprocal", "abs", "neg", "sin", "cos", "tan", "sinh", "cosh", "asin", "acos", "atan", "ceil",
-         "floor", "log", "erf", "sign", "round"]
-CASES = {f"torch.{name}": (lambda x, f=getattr(torch, name): f(x), X) for name in UNARY}
-CASES.update({f"Tensor.{name}": (lambda x, n=name: getattr(x, n)(), X) for name in UNARY[:10]})
-CASES.update({
-    "add": (lambda x: x + 1, X), "radd": (lambda x: 1 + x, X), "sub": (lambda x: x - 2, X),
-    "rsub": (lambda x: 2 - x, X),
-    "mul": (lambda x: x * x, X), "rmul": (lambda x: 3 * x, X), "div": (lambda x: x / 3, X),
-    "rdiv": (lambda x: 1 / x, X),
-    "pow": (lambda x: x ** 2, X), "rpow": (lambda x: 2 ** x, X), "floordiv": (lambda x: x // 0.3, X),
-    "mod": (lambda x: x % 0.3, X), "fmod": (lambda x: torch.fmod(x - 0.5, 0.3), X),
-    "alpha": (lambda x: torch.add(x, x, alpha=2), X),
-    "in_place": (in_place, X), "maximum": (lambda x: torch.max(x, 1 - x), X),
-    "minimum": (lambda x: torch.min(x, 1 - x), X),
-    "gt": (lambda x: (x > 0.5).float(), X), "lt": (lambda x: (x < 0.5).float(), X),
-    "eq": (lambda x: (x == x).float(), X),
-    "ne": (lambda x: (x != 0.5).float(), X), "where": (lambda x: torch.where(x > 0.5, x, -x), X),
-    "clamp": (lambda x: x.clamp(0.2, 0.7), X), "clamp_min": (lambda x: torch.clamp_min(x, 0.4), X),
-    "clamp_max": (lambda x: x.clamp_max(0.4), X), "broadcast": (lambda x: x + torch.ones(8), X),
-    "relu": (F.relu, X), "relu6": (lambda x: F.relu6(x * 10), X), "sigmoid": (torch.sigmoid, X),
-    "tanh": (torch.tanh, X),
-    "elu": (lambda x: F.elu(x - 1), X), "selu": (lambda x: F.selu(x - 1), X), "gelu": (lambda x: F.gelu(x - 1), X),
-    "leaky_relu": (lambda x: F.leaky_relu(x - 1, 0.2), X), "softplus": (lambda x: F.softplus(x, beta=2), X),
-    "softsign": (F.softsign, X), "silu": (F.silu, X), "hardswish": (lambda x: F.hardswish(x * 8 - 4), X),
-    "hardtanh": (lambda x: F.hardtanh(x, 0.2, 0.6), X), "softmax": (lambda x: F.softmax(x, 1), X),
-    "softmax_last": (lambda x: x.softmax(-1), X), "log_softmax": (lambda x: F.log_softmax(x, 1), X),
-    "sum": (lambda x: x.sum(1), X), "sum_keep": (lambda x: torch.sum(x, (2, 3), keepdim=True), X),
-    "mean": (lambda x: x.mean((-1, -2)), X), "prod": (lambda x: x.prod(1), X), "max_dim": (lambda x: x.max(1)[0], X),
-    "min_dim": (lambda x: torch.min(x, 2, keepdim=True)[0], X), "max_all": (lambda x: x.max(), X),
-    "view": (lambda x: x.view(2, -1), X), "reshape": (lambda x: x.reshape(x.size(0), 24, 8), X),
-    "flatten": (lambda x: torch.flatten(x, 1), X), "squeeze": (lambda x: x[:, :1].squeeze(1), X),
-    "unsqueeze": (lambda x: x.unsqueeze(-1), X), "permute": (lambda x: x.permute(0, 2, 3, 1), X),
-    "transpose": (lambda x: x.transpose(1, -1), X), "cat": (lambda x: torch.cat([x, x * 2], 1), X),
-    "cat_last": (lambda x: torch.cat((x, torch.ones(2, 3, 8, 1)), dim=-1), X),
-    "stack": (lambda x: torch.stack([x, -x], 1), X),
-    "split": (lambda x: torch.split(x, 3, 2)[2], X), "chunk": (lambda x: x.chunk(2, 3)[1], X),
-    "narrow": (lambda x: torch.narrow(x, 2, 1, 4), X), "getitem": (lambda x: x[:, 1:, ::2, -3], X),
-    "getitem_none": (lambda x: x[..., None, 2:5], X), "roll": (lambda x: torch.roll(x, (1, -2), (2, 3)), X),
-    "expand": (lambda x: x[:, :1].expand(2, 5, 8, 8), X), "repeat": (lambda x: x.repeat(1, 2, 1, 1), X),
-    "pad": (lambda x: F.pad(x, (1, 2, 0, 1)), X), "pad_value": (lambda x: F.pad(x, (1, 1), value=3.0), X),
-    "pad_reflect": (lambda x: F.pad(x, (1, 1, 2, 2), mode="reflect"), X), "assign": (assign, X), "haar": (haar, X),
-    "matmul": (lambda x: x @ x.transpose(-1, -2), X), "einsum": (lambda x: torch.einsum("bchw,bcwk->bchk", x, x), X),
-    "normalize": (lambda x: F.normalize(x, dim=1), X), "dropout": (lambda x: F.dropout(x, 0.5, training=False) + 1, X),
-    "clone": (lambda x: x.clone().contiguous() + 1, X), "adaptive_max": (lambda x: F.adaptive_max_pool2d(x, 4), X),
-    "max_pool2d_ceil": (lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True), X),
-    "avg_pool2d_exclude": (lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), X),
-})
-MODULES = {
-    "Conv1d": (lambda: nn.Conv1d(3, 4, 3, padding=1), C), "Conv2d": (lambda: nn.Conv2d(3, 6, 3, 2, 1, groups=3), X),
-    "Conv2d_dilated": (lambda: nn.Conv2d(3, 6, 3, dilation=2, bias=False), X),
-    "Conv3d": (lambda: nn.Conv3d(3, 4, 3), V),
-    "Conv2d_same": (lambda: nn.Conv2d(3, 4, 3, padding="same"), X),
-    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(3, 4, 3, 2), C),
-    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(3, 4, 3, 2, 1, output_padding=1), X),
-    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(3, 4, 2, 2), V), "Linear": (lambda: nn.Linear(8, 5), X),
-    "BatchNorm1d": (lambda: nn.BatchNorm1d(3), C), "BatchNorm2d": (lambda: nn.BatchNorm2d(3), X),
-    "BatchNorm3d": (lambda: nn.BatchNorm3d(3), V), "LayerNorm": (lambda: nn.LayerNorm((8, 8)), X),
-    "GroupNorm": (lambda: nn.GroupNorm(3, 3), X), "InstanceNorm2d": (lambda: nn.InstanceNorm2d(3, affine=True), X),
-    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(3), C), "PReLU": (lambda: nn.PReLU(3), X),
-    "MaxPool1d": (lambda: nn.MaxPool1d(2), C), "MaxPool2d": (lambda: nn.MaxPool2d(3, 2, 1), X),
-    "MaxPool3d": (lambda: nn.MaxPool3d(3, 2, 1), V), "AvgPool1d": (lambda: nn.AvgPool1d(2), C),
-    "AvgPool2d": (lambda: nn.AvgPool2d(2), X), "AvgPool3d": (lambda: nn.AvgPool3d(2), V),
-    "AdaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(5), C),
-    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(2), X),
-    "AdaptiveAvgPool3d": (lambda: nn.AdaptiveAvgPool3d(1), V), "Upsample": (lambda: nn.Upsample(scale_factor=2), X),
-    "Bilinear": (lambda: nn.Upsample(size=(12, 20), mode="bilinear"), X),
-    "Aligned": (lambda: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), X),
-}
-
-
-def positive(shape):
-    return torch.rand(shape) * 0.8 + 0.1
 
 
 def converted(module, inputs, **settings):
@@ -131,17 +43,15 @@ def converted(module, inputs, **settings):
     return result
 
 
-@pytest.mark.parametrize("name", [*CASES, *MODULES])
-def test_converter(name):
+@pytest.mark.parametrize("test", MODULE_TESTS, ids=lambda test: test.module_fn.__name__)
+def test_converter(test):
     torch.manual_seed(1)
-    module, shape = (Call(CASES[name][0]), CASES[name][1]) if name in CASES else (MODULES[name][0](), MODULES[name][1])
-    module, x = module.eval(), positive(shape)
-    for parameter in module.buffers():
-        if parameter.is_floating_point():
-            parameter.uniform_(0.5, 1.5)
+    module, inputs = test.module_fn().eval(), inputs_of(test)
     with torch.no_grad():
-        y = module(x.clone())
-        torch.testing.assert_close(converted(module, [x.clone()])(x), y, rtol=1e-4, atol=1e-5)
+        expected = module(*[x.clone() for x in inputs])
+        found = converted(module, [x.clone() for x in inputs], **test.torch2trt_kwargs)(*inputs)
+    for y, z in zip(flat(expected), flat(found)):
+        torch.testing.assert_close(z, y, rtol=1e-4, atol=1e-5)
 
 
 def network():
@@ -226,3 +136,214 @@ def test_torch_is_as_before_after_a_conversion():
     before = torch.Tensor.__add__, torch.relu, F.conv2d, "view" in vars(torch.Tensor)
     converted(network(), [torch.rand(1, 3, 8, 8)])
     assert before == (torch.Tensor.__add__, torch.relu, F.conv2d, "view" in vars(torch.Tensor))
+
+
+HOOKS = [line.split("\t") for line in (pathlib.Path(__file__).parents[2] / "tests/api/torch2trt_hooks.tsv").read_text()
+         .splitlines()[1:]]
+
+
+def test_every_function_that_the_original_hooks():
+    assert len(HOOKS) == 225
+    missing = [name for name, *_ in HOOKS if name not in CONVERTERS]
+    assert not missing
+    for name, *_ in HOOKS:
+        if name in ("torch.avg_pool2d", "torch.avg_pool3d"):
+            continue  # no release of torch has them there
+        module, path = get_module_qualname(name)
+        for part in path.split("."):
+            module = getattr(module, part)
+
+
+@pytest.mark.parametrize("name", sorted({file.removesuffix(".py") for _, file, _ in HOOKS}))
+def test_converter_files_of_the_original_can_be_imported(name):
+    assert importlib.import_module(f"torch2trt.converters.{name}").__name__.startswith("torch2trt.converters")
+
+
+@pytest.mark.parametrize("name", ["calibration", "contrib.qat.layers.quant_activation", "contrib.qat.layers.quant_conv",
+                                  "contrib.qat.layers._utils", "dataset", "dataset_calibrator", "flatten_module",
+                                  "flattener", "misc_utils", "module_test", "shape_converter", "test", "torch2trt",
+                                  "trt_module", "utils", "version_utils"])
+def test_modules_of_the_original_can_be_imported(name):
+    importlib.import_module(f"torch2trt.{name}")
+
+
+def test_names_of_the_module_torch2trt():
+    module = importlib.import_module("torch2trt.torch2trt")
+    names = """trt_num_inputs trt_num_outputs torch_dim_resolve_negative torch_dim_to_trt_axes add_trt_constant
+        check_torch_dtype add_missing_trt_tensors broadcast_trt_tensors trt_ get_arg attach_converter ConversionHook
+        default_input_names default_output_names device_type_str NetworkWrapper get_conversion_context
+        ConversionContext infer_dynamic_axes torch2trt get_module_qualname tensorrt_converter set_layer_precision
+        IntWrapper make_int_wrapper SizeWrapper wrap_ints make_size_wrapper _size_wrapper _new_getattr
+        use_shape_wrapping trt_version torch_version torch_dtype_to_trt torch_dtype_from_trt torch_device_to_trt
+        torch_device_from_trt LayerNamingNetworkWrapper TRTModule trt torch"""
+    assert [n for n in names.split() if not hasattr(module, n)] == []
+    given = {name: p.default for name, p in inspect.signature(module.torch2trt).parameters.items()}
+    assert given["max_workspace_size"] == 1 << 25 and given["keep_network"] is True and given["dla_core"] == 0
+    assert given["log_level"] == trt.Logger.ERROR and given["default_device_type"] == trt.DeviceType.GPU
+
+
+FILE = """
+from torch2trt.torch2trt import *
+from torch2trt.module_test import add_module_test
+
+@tensorrt_converter('torch.special.expit')
+def convert(ctx):
+    value = add_missing_trt_tensors(ctx.network, [get_arg(ctx, 'input', pos=0, default=None)])[0]
+    layer = ctx.network.add_activation(input=value, type=trt.ActivationType.SIGMOID)
+    output = ctx.method_return
+    output._trt = layer.get_output(0)
+
+@add_module_test(torch.float32, torch.device('cuda'), [(1, 3)])
+def test_it():
+    return torch.nn.Sigmoid()
+"""
+PROGRAM = """
+import torch
+from torch2trt import torch2trt, TRTModule
+
+class Module(torch.nn.Module):
+    def forward(self, x):
+        return torch.special.expit(x)
+
+x = torch.rand(2, 3)
+result = torch2trt(Module(), [x])
+assert isinstance(result, TRTModule) and torch.allclose(result(x), torch.sigmoid(x), atol=1e-6)
+"""
+
+
+def test_a_file_put_into_converters_is_imported(tmp_path):
+    shutil.copytree(pathlib.Path(torch2trt_module.__file__).parent, tmp_path / "torch2trt")
+    (tmp_path / "torch2trt" / "converters" / "expit.py").write_text(FILE)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    run = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", PROGRAM], capture_output=True, text=True,
+                         env=dict(os.environ, PYTHONPATH=path))
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_converter_of_a_modules_forward_takes_its_place():
+    @torch2trt_module.tensorrt_converter("torch.nn.ReLU6.forward")
+    def convert(ctx):
+        layer = ctx.network.add_activation(ctx.method_args[1]._trt, trt.ActivationType.CLIP)
+        layer.alpha, layer.beta = 0.0, 0.5
+        ctx.method_return._trt = layer.get_output(0)
+
+    try:
+        with pytest.warns(UserWarning, match="differ"):
+            torch2trt(nn.Sequential(nn.ReLU6()), [torch.rand(2, 3) + 1])
+    finally:
+        register_transparent("torch.nn.ReLU6.forward")
+
+
+def test_dynamic_height_and_width():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1)).eval()
+    result = converted(module, [torch.rand(1, 3, 16, 16)], min_shapes=[(1, 3, 8, 8)], opt_shapes=[(1, 3, 16, 16)],
+                       max_shapes=[(4, 3, 32, 40)])
+    for shape in ((1, 3, 8, 8), (2, 3, 20, 12), (4, 3, 32, 40)):
+        x = torch.rand(shape)
+        torch.testing.assert_close(result(x), module(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+class Pixels(nn.Module):
+    def forward(self, x):
+        n, c, height, width = x.shape
+        y = x.reshape(n, c, height * width).permute(0, 2, 1)
+        return y.reshape(n, height, width, c) * 2, x.flatten(2)
+
+
+def test_shapes_computed_from_dynamic_sizes():
+    result = converted(Pixels(), [torch.rand(2, 3, 4, 6)], min_shapes=[(1, 3, 2, 2)], max_shapes=[(4, 3, 8, 9)])
+    for shape in ((1, 3, 2, 2), (3, 3, 5, 7), (4, 3, 8, 9)):
+        x = torch.rand(shape)
+        for found, expected in zip(result(x), Pixels()(x)):
+            torch.testing.assert_close(found, expected)
+
+
+def test_sizes_that_hooks_cannot_follow_go_through_onnx():
+    module = Call(lambda x: x[:, :, : x.shape[2] // 2].repeat(1, 1, 2, 1)).eval()
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        result = torch2trt(module, [torch.rand(1, 3, 8, 8)], min_shapes=[(1, 3, 4, 8)], max_shapes=[(1, 3, 16, 8)])
+    for rows in (4, 10, 16):
+        x = torch.rand(1, 3, rows, 8)
+        torch.testing.assert_close(result(x), module(x))
+
+
+def test_shapes_from_a_data_set():
+    items = ListDataset([(torch.rand(rows, 3, 8, 8),) for rows in (1, 2, 5)])
+    assert items.num_inputs() == 1 and items.infer_dynamic_axes(flat=True) == [[0]]
+    module, result = network(), converted(network(), items)
+    for rows in (1, 4, 5):
+        x = torch.rand(rows, 3, 8, 8)
+        torch.testing.assert_close(result(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+def test_data_sets_that_record_and_that_are_folders(tmp_path):
+    module, items = network(), ListDataset()
+    with items.record(module), torch.no_grad():
+        module(torch.rand(2, 3, 8, 8))
+        module(torch.rand(4, 3, 8, 8))
+    assert len(items) == 2 and items.median_numel_shapes(flat=True) == [torch.Size((4, 3, 8, 8))]
+    folder = FolderDataset(str(tmp_path / "set"))
+    for i in range(len(items)):
+        folder.insert(list(items[i]))
+    assert len(folder) == 2 and torch.equal(folder[1][0], items[1][0])
+    rows = TensorBatchDataset([torch.rand(3, 5)])
+    rows.insert([torch.rand(2, 5)])
+    assert len(rows) == 5 and rows[4][0].shape == (1, 5)
+
+
+@pytest.mark.parametrize("algorithm", ["ENTROPY_CALIBRATION_2", "ENTROPY_CALIBRATION", "MINMAX_CALIBRATION"])
+def test_int8_calibrates_and_keeps_its_cache(tmp_path, algorithm):
+    module, cache = network(), tmp_path / "cache"
+    data = [[torch.rand(3, 8, 8)] for _ in range(6)]
+    settings = dict(int8_mode=True, int8_calib_algorithm=getattr(trt.CalibrationAlgoType, algorithm),
+                    int8_calib_cache_file=str(cache))
+    x = torch.rand(1, 3, 8, 8)
+    result = converted(module, [x], int8_calib_dataset=data, **settings)
+    text = cache.read_bytes()
+    assert text.startswith(b"TRT-") and b"input_0: " in text
+    exact, found = module(x).detach(), result(x)
+    assert 0 < (found - exact).norm() < 0.2 * exact.norm()  # it computes with INT8, and comes close
+
+    class Untouched:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            raise AssertionError("the cache holds the scales")
+
+    again = converted(module, [x], int8_calib_dataset=Untouched(), **settings)
+    torch.testing.assert_close(again(x), found)
+
+
+def test_through_onnx_on_request():
+    module, x = network(), torch.rand(1, 3, 8, 8)
+    result = torch2trt(module, [x], use_onnx=True, onnx_opset=13)
+    assert isinstance(result, TRTModule)
+    torch.testing.assert_close(result(x), module(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_names_of_inputs_and_outputs(tmp_path):
+    class Two(nn.Module):
+        def forward(self, a, b):
+            return a + b, a * b
+
+    a, b = torch.rand(2, 3), torch.rand(2, 3)
+    result = converted(Two(), [a, b], input_names=["left", "right"], output_names=["sum", "product"])
+    names = [result.engine.get_tensor_name(i) for i in range(result.engine.num_io_tensors)]
+    assert sorted(names) == ["left", "product", "right", "sum"]
+    torch.testing.assert_close(result(a, right=b), (a + b, a * b))
+    torch.save(result.state_dict(), tmp_path / "two.pth")
+    loaded = TRTModule()
+    loaded.load_state_dict(torch.load(tmp_path / "two.pth", weights_only=True))
+    torch.testing.assert_close(loaded(a, b), (a + b, a * b))
+
+
+def test_the_test_runner(monkeypatch, capsys, tmp_path):
+    import torch2trt.test as runner
+
+    monkeypatch.setattr(sys, "argv", ["test", "--name", "activation_relu6$", "-o", str(tmp_path / "table.md")])
+    with pytest.raises(SystemExit) as status:
+        runner.main()
+    assert status.value.code == 0 and "activation_relu6" in capsys.readouterr().out
+    assert "TRTModule" in (tmp_path / "table.md").read_text()

@@ -3,6 +3,7 @@
 import tensorrt as trt
 import torch
 
+from .dataset import TensorBatchDataset
 from .flattener import Flattener
 
 DEFAULT_CALIBRATION_ALGORITHM = trt.CalibrationAlgoType.ENTROPY_CALIBRATION_2
@@ -10,21 +11,6 @@ _CLASSES = {trt.CalibrationAlgoType.ENTROPY_CALIBRATION: trt.IInt8EntropyCalibra
             trt.CalibrationAlgoType.ENTROPY_CALIBRATION_2: trt.IInt8EntropyCalibrator2,
             trt.CalibrationAlgoType.MINMAX_CALIBRATION: trt.IInt8MinMaxCalibrator,
             trt.CalibrationAlgoType.LEGACY_CALIBRATION: trt.IInt8LegacyCalibrator}
-
-
-class TensorBatchDataset:
-    """Tensors with a batch dimension as a data set of their rows."""
-
-    def __init__(self, tensors):
-        self.tensors = tensors
-
-    def __len__(self):
-        return len(self.tensors[0])
-
-    def __getitem__(self, index):
-        if index >= len(self):
-            raise IndexError(index)
-        return [t[index] for t in self.tensors]
 
 
 def calibrator_class(algorithm):

@@ -3,9 +3,11 @@
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from .helpers import default_input_names, default_output_names, get_module_qualname, traced
+from .helpers import add_trt_constant, default_input_names, default_output_names, get_module_qualname, traced
+from .shape_converter import _size_wrapper, use_shape_wrapping
 
 CONVERTERS = {}
+_SHAPE_READERS = {torch.Tensor.shape.__get__, torch.Tensor.size}
 _current = None
 
 
@@ -31,6 +33,11 @@ def tensorrt_converter(method, is_real=True, enabled=True, imports=[]):
         return converter
 
     return register
+
+
+def register_transparent(name):
+    """Makes a function known by name whose parts are hooked themselves; another converter may take its place."""
+    CONVERTERS[name] = {"converter": lambda ctx: None, "is_real": False, "method_str": name}
 
 
 def _any_traced(value):
@@ -98,6 +105,8 @@ class _Watch(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         hook = self.ctx.by_function.get(function)
+        if function in _SHAPE_READERS and not self.ctx.lock and use_shape_wrapping.enabled and traced(args[0]):
+            return _size_wrapper(*args, **(kwargs or {}))
         if hook is not None:  # called through a reference taken before the context was opened
             function = attach_converter(self.ctx, function, hook.converter, hook.name)
         result = function(*args, **kwargs)
@@ -189,10 +198,9 @@ class ConversionContext:
         names = names or default_output_names(len(torch_outputs))
         self.output_names = names
         for name, tensor in zip(names, torch_outputs):
-            if not traced(tensor):
-                raise ConversionError(f"output '{name}' does not depend on the inputs")
-            # An output of its own: a tensor may be an input, or an output twice.
-            output, wanted = self.network.add_identity(tensor._trt).get_output(0), torch_dtype_to_trt(tensor.dtype)
+            # An output of its own: a tensor may be an input, a constant, or an output twice.
+            value = tensor._trt if traced(tensor) else add_trt_constant(self.network, tensor)
+            output, wanted = self.network.add_identity(value).get_output(0), torch_dtype_to_trt(tensor.dtype)
             if output.dtype != wanted:
                 output = self.network.add_cast(output, wanted).get_output(0)
             output.name = name

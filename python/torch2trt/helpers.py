@@ -148,10 +148,27 @@ def values(tensor):
 
 
 def reshaped(network, tensor, shape, like=None):
-    """A tensor in another shape. `like`: the torch tensor it was; a leading dimension kept from it stays dynamic."""
+    """A tensor in another shape. `like`: the torch tensor it was, for the dimensions that are kept and stay dynamic."""
     shape = [int(d) for d in shape]
-    if like is not None and shape and like.dim() and shape[0] == like.shape[0]:
+    if like is not None and -1 in tuple(tensor.shape):
+        _keep_dynamic(shape, tuple(like.shape), tuple(tensor.shape))
+    elif like is not None and shape and like.dim() and shape[0] == like.shape[0]:
         shape[0] = 0
     layer = network.add_shuffle(tensor)
     layer.reshape_dims = tuple(shape)
     return layer.get_output(0)
+
+
+def _keep_dynamic(shape, sample, known):
+    """Leading sizes that stay are copied (0); of the rest one is computed (-1) where something dynamic is left."""
+    kept = 0
+    while kept < min(len(shape), len(sample)) and shape[kept] == sample[kept]:
+        shape[kept] = 0
+        kept += 1
+    if -1 in known[kept:] and kept < len(shape):
+        own = list(sample[kept:])
+        fresh = [i for i in range(kept, len(shape)) if shape[i] not in own]
+        dynamic = [sample[i] for i in range(kept, len(sample)) if known[i] == -1]
+        moved = [i for i in range(kept, len(shape)) if shape[i] in dynamic]
+        at = (fresh if len(fresh) == 1 else moved or fresh or [len(shape) - 1])[0]
+        shape[at] = -1

@@ -16,6 +16,9 @@ from .helpers import (add_missing_trt_tensors, add_trt_constant, broadcast_trt_t
                       trt_num_inputs, trt_num_outputs)
 from .trt_module import (FallbackModule, TRTModule, torch_device_from_trt, torch_device_to_trt, torch_dtype_from_trt,
                          torch_dtype_to_trt)
+from .dataset import Dataset
+from .shape_converter import (IntWrapper, SizeWrapper, _new_getattr, _size_wrapper, make_int_wrapper,
+                              make_size_wrapper, use_shape_wrapping, wrap_ints)
 from .version_utils import torch_version, trt_version
 
 LayerNamingNetworkWrapper = NetworkWrapper
@@ -42,6 +45,28 @@ def _agrees(engine_module, inputs, expected, tolerance):
     return True
 
 
+def _resized(tensor, shape):
+    """A tensor's values, cut or repeated to another shape."""
+    for axis, size in enumerate(shape):
+        if size != tensor.shape[axis]:
+            tensor = tensor.index_select(axis, torch.arange(size, device=tensor.device) % tensor.shape[axis])
+    return tensor
+
+
+def _agrees_at_limits(module, engine_module, settings, inputs, tolerance):
+    """Whether the outputs agree at the smallest and the largest shapes too, where shapes are dynamic."""
+    if not settings.dynamic:
+        return True
+    structure = Flattener.from_value(tuple(inputs))
+    for shapes in (settings.min_shapes, settings.max_shapes):
+        if any(0 in s for s in shapes):
+            continue
+        other = structure.unflatten([_resized(t, s) for t, s in zip(settings.flat_inputs, shapes)])
+        if not _agrees(engine_module, other, _reference(module, other), tolerance):
+            return False
+    return True
+
+
 def _convert(settings, inputs, way):
     engine, network = _builder.build(settings, inputs, way)
     input_flattener = Flattener.from_value(tuple(inputs))
@@ -61,10 +86,15 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
     """Converts a module in eval mode to a TRTModule, from one run on `inputs` (a list of tensors, nested if need be).
 
     max_batch_size: batches from 1 to it run through the engine. min_shapes, opt_shapes, max_shapes: lists of shapes,
-    one an input. int8_calib_dataset: a sequence of lists of inputs; without it `inputs` calibrate. use_onnx: through
+    one an input; `inputs` may be a Dataset, which tells them. int8_calib_dataset: a sequence of lists of inputs;
+    without it `inputs` calibrate. use_onnx: through
     torch.onnx instead of hooks. What hooks can't convert goes through ONNX, and what that can't runs in PyTorch; both
     with a warning that says why.
     """
+    if isinstance(inputs, Dataset):
+        min_shapes, max_shapes = min_shapes or inputs.min_shapes(flat=True), max_shapes or inputs.max_shapes(flat=True)
+        opt_shapes = opt_shapes or inputs.median_numel_shapes(flat=True)
+        int8_calib_dataset, inputs = int8_calib_dataset or inputs, inputs[0]
     inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     expected = _reference(module, inputs)
     settings = _builder.Settings({k: v for k, v in locals().items() if k not in ("kwargs",)}, kwargs)
@@ -74,7 +104,8 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
     for way in ways:
         try:
             result = _convert(settings, inputs, way)
-            if int8_mode or _agrees(result, inputs, expected, tolerance):
+            if int8_mode or _agrees(result, inputs, expected, tolerance) and _agrees_at_limits(
+                    module, result, settings, inputs, tolerance):
                 return result
             reason = "the engine's outputs differ from the module's"
         except (ConversionError, RuntimeError, TypeError, ValueError, ImportError, AttributeError) as error:

@@ -2,6 +2,25 @@
 
 import importlib
 import pkgutil
+import sys
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
     importlib.import_module(f"{__name__}.{_module}")
+
+# The names of the original's files, each with the family that has its functions.
+_FILES = {
+    "activation": "activation gelu prelu relu relu6 sigmoid silu softmax tanh LogSoftmax",
+    "convolution": "Conv Conv1d Conv2d ConvTranspose ConvTranspose2d Linear conv_functional einsum matmul",
+    "elementwise": "add clamp compare div floordiv mod mul ne pow sub",
+    "modules": "dummy_converters example_plugin tensor",
+    "normalization": "BatchNorm1d BatchNorm2d BatchNorm3d batch_norm group_norm instance_norm layer_norm normalize",
+    "pooling": "AdaptiveAvgPool2d AdaptiveAvgPool3d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d "
+    "adaptive_max_pool3d avg_pool interpolate max_pool1d max_pool2d max_pool3d native_converters",
+    "quantization": "QuantConv QuantConvBN QuantRelu", "reduction": "max mean min prod sum",
+    "shape": "cat chunk clone expand getitem identity narrow pad permute reflection_pad_2d roll split squeeze stack "
+    "transpose unsqueeze view",
+}
+for _family, _names in _FILES.items():
+    for _name in _names.split():
+        if f"{__name__}.{_name}" not in sys.modules:  # a file of that name comes first
+            globals()[_name] = sys.modules[f"{__name__}.{_name}"] = sys.modules[f"{__name__}.{_family}"]

@@ -68,9 +68,10 @@ def _divide(ctx, a, b, mode):
         return combine(ctx, _as_float(a), _as_float(b), Op.DIV)
     if mode == "floor":
         return combine(ctx, a, b, Op.FLOOR_DIV)
-    from ..conversion import ConversionError
-
-    raise ConversionError(f"torch.div: rounding_mode '{mode}' has no converter")
+    quotient = combine(ctx, _as_float(a), _as_float(b), Op.DIV)
+    unary = lambda kind, x: ctx.network.add_unary(x, kind).get_output(0)
+    size = unary(trt.UnaryOperation.FLOOR, unary(trt.UnaryOperation.ABS, quotient))
+    return ctx.network.add_elementwise(size, unary(trt.UnaryOperation.SIGN, quotient), Op.PROD).get_output(0)
 
 
 for _name in ("torch.div", "torch.divide", "torch.true_divide", "torch.Tensor.div", "torch.Tensor.div_",
@@ -85,6 +86,21 @@ for _name in ("torch.Tensor.__rdiv__", "torch.Tensor.__rtruediv__"):
     @tensorrt_converter(_name)
     def convert_rdiv(ctx):
         ctx.method_return._trt = _divide(ctx, ctx.method_args[1], ctx.method_args[0], None)
+
+
+def _register_or_equal(name, operation):
+    def convert(ctx):
+        other = get_arg(ctx, "other", 1, None)
+        strict = combine(ctx, ctx.method_args[0], other, operation)
+        equal = combine(ctx, ctx.method_args[0], other, Op.EQUAL)
+        ctx.method_return._trt = ctx.network.add_elementwise(strict, equal, Op.OR).get_output(0)
+
+    for full in (f"torch.{name}", f"torch.Tensor.{name}", f"torch.Tensor.__{name}__"):
+        tensorrt_converter(full)(convert)
+
+
+_register_or_equal("ge", Op.GREATER)
+_register_or_equal("le", Op.LESS)
 
 
 for _name in ("torch.ne", "torch.Tensor.ne", "torch.Tensor.__ne__"):

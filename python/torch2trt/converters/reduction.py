@@ -4,6 +4,7 @@ import tensorrt as trt
 
 from ..conversion import ConversionError, tensorrt_converter
 from ..helpers import get_arg, reshaped, torch_dim_to_trt_axes, trt_
+from ..trt_module import torch_dtype_to_trt
 from .elementwise import combine
 
 
@@ -13,7 +14,10 @@ def _reduce(ctx, operation):
     keep = get_arg(ctx, "keepdim", 2, False)
     every = dim is None or dim == () or dim == []
     axes = torch_dim_to_trt_axes(range(value.dim()) if every else dim, value.dim())
-    return ctx.network.add_reduce(trt_(ctx.network, value), operation, axes, bool(keep)).get_output(0)
+    tensor, wanted = trt_(ctx.network, value), torch_dtype_to_trt(ctx.method_return.dtype)
+    if not value.is_floating_point() and tensor.dtype != wanted:
+        tensor = ctx.network.add_cast(tensor, wanted).get_output(0)
+    return ctx.network.add_reduce(tensor, operation, axes, bool(keep)).get_output(0)
 
 
 def _register(name, operation):

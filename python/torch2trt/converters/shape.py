@@ -5,12 +5,21 @@ import torch
 
 from ..conversion import ConversionError, tensorrt_converter
 from ..helpers import get_arg, reshaped, torch_dim_resolve_negative, traced, trt_
+from ..shape_converter import any_dynamic, shape_tensor
 
 F = "torch.nn.functional."
 
 
 def _reshape(ctx):
     value = ctx.method_args[0]
+    sizes = ctx.method_args[1:]
+    sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+    sizes = ctx.method_kwargs.get("shape", ctx.method_kwargs.get("size", sizes))
+    if ctx.method_str.endswith(("view", "reshape")) and any_dynamic(sizes):
+        layer = ctx.network.add_shuffle(trt_(ctx.network, value))
+        layer.set_input(1, shape_tensor(ctx.network, sizes))
+        ctx.method_return._trt = layer.get_output(0)
+        return
     ctx.method_return._trt = reshaped(ctx.network, trt_(ctx.network, value), ctx.method_return.shape, value)
 
 

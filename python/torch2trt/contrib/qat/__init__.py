@@ -1,0 +1,3 @@
+"""Modules that were trained with simulated INT8."""
+
+from . import layers  # noqa: F401
