@@ -7,7 +7,8 @@ unexport MAKEFLAGS
 
 GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH))
 
-.PHONY: all setup build test test-python test-tf test-gpu api-check test-clients check check-arm bench bench-gpu bench-gpu-peers
+.PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
+.PHONY: bench-gpu bench-gpu-peers bench-torch
 .PHONY: gpu-package format install dist demo clean
 
 all: build
@@ -26,9 +27,16 @@ test: setup
 test-python: build
 	@PYTHONPATH=build/python $(PYTHON) -m pytest -q python/tests
 
-# TensorFlow and tf2onnx go into an environment of their own.
+# TensorFlow and tf2onnx go into an environment of their own, torch into another.
 test-tf: build
 	@scripts/test_tf.sh
+
+# All module tests of torch2trt and all of torch.compile's backend; ARGS go to pytest.
+test-torch: build
+	@scripts/torch.sh -m pytest -q python/tests/test_torch2trt.py python/tests/test_torch_compile.py $(ARGS)
+
+bench-torch: build
+	@scripts/torch.sh bench/torch2trt.py --append docs/benchmarks.md $(ARGS)
 
 api-check: build
 	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure

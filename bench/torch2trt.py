@@ -1,0 +1,259 @@
+"""Models of PyTorch beside torch2trt and torch.compile(backend="tenon"): errors and times, with seeded weights.
+
+    python bench/torch2trt.py [--models resnet18,...] [--threads N] [--append docs/benchmarks.md]
+    python bench/torch2trt.py --timm 100 [--append FILE]      how many of timm's architectures convert, and why not
+
+Needs torch, torchvision, and for some models transformers or timm. Each model runs in a process of its own.
+"""
+
+import argparse
+import collections
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+
+IMAGE = (1, 3, 224, 224)
+MODELS = {"alexnet": IMAGE, "resnet18": IMAGE, "resnet50": IMAGE, "vgg16": IMAGE, "squeezenet1_1": IMAGE,
+          "densenet121": IMAGE, "mobilenet_v2": IMAGE, "shufflenet_v2_x1_0": IMAGE, "googlenet": IMAGE,
+          "mnasnet1_0": IMAGE, "inception_v3": (1, 3, 299, 299), "efficientnet_b0": IMAGE,
+          "r3d_18": (1, 3, 8, 112, 112), "fcn_resnet50": (1, 3, 160, 160), "deeplabv3_resnet50": (1, 3, 160, 160),
+          "bert_base": (1, 64)}
+
+
+def torchvision():
+    """torchvision, also where its operators in C++ can't be loaded: those its Python part describes are declared."""
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    while True:
+        try:
+            import torchvision
+
+            return torchvision
+        except RuntimeError as error:
+            name = str(error).partition("torchvision::")[2].split(" ")[0]
+            if not name:
+                raise
+            library.define(f"{name}(Tensor x) -> Tensor")
+
+
+def settle(model, x):
+    """Gives batch normalizations the statistics of random inputs, so that values keep their size through the model."""
+    import torch
+
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = None
+        norm.train()
+    if norms and x.is_floating_point():
+        with torch.no_grad():
+            model(torch.randn(2, *x.shape[1:]))
+    return model.eval()
+
+
+def build(name):
+    import torch
+
+    torch.manual_seed(0)
+    if name == "bert_base":
+        import transformers
+
+        class Bert(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.bert = transformers.BertModel(transformers.BertConfig(attn_implementation="sdpa"))
+
+            def forward(self, ids):
+                return self.bert(ids).last_hidden_state
+
+        return Bert().eval(), torch.randint(0, 30000, MODELS[name])
+    vision, x = torchvision().models, torch.randn(MODELS[name])
+    if name == "r3d_18":
+        model = vision.video.r3d_18(weights=None)
+    elif name.startswith(("fcn", "deeplab")):
+        class Out(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = getattr(vision.segmentation, name)(weights=None, weights_backbone=None)
+
+            def forward(self, x):
+                return self.inner(x)["out"]
+
+        model = Out()
+    else:
+        more = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        model = getattr(vision, name)(weights=None, **more)
+    return settle(model.eval(), x), x
+
+
+def difference(expected, found):
+    return float((expected.double() - found.double()).norm() / expected.double().norm().clamp_min(1e-30))
+
+
+def best(functions, seconds):
+    """The best milliseconds of each, run in turns."""
+    times, begin = [[] for _ in functions], time.perf_counter()
+    while len(times[0]) < 3 or time.perf_counter() - begin < seconds and len(times[0]) < 100:
+        for samples, function in zip(times, functions):
+            start = time.perf_counter()
+            function()
+            samples.append(1e3 * (time.perf_counter() - start))
+    return [min(samples) for samples in times]
+
+
+def convert(model, x):
+    """What torch2trt makes of a model, and the way it went."""
+    from torch2trt import torch2trt
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        converted = torch2trt(model, [x])
+    notes = [str(w.message) for w in caught if "torch2trt:" in str(w.message)]
+    way = "hooks" if not notes else "PyTorch" if hasattr(converted, "reason") else "ONNX"
+    return converted, way, notes
+
+
+def measure(name, seconds):
+    import tenon.torch
+    import torch
+
+    model, x = build(name)
+    row = {"model": name, "input": "x".join(map(str, x.shape))}
+    with torch.no_grad():
+        expected = model(x)
+        converted, row["way"], row["notes"] = convert(model, x)
+        row["error"] = difference(expected, converted(x))
+        row["max_error"] = float((expected - converted(x)).abs().max())
+        begin = time.perf_counter()
+        compiled = torch.compile(model, backend="tenon")
+        compiled(x)
+        row["first"] = time.perf_counter() - begin
+        row["compile_error"] = difference(expected, compiled(x))
+        graphs = tenon.torch.report().graphs
+        row["engines"], row["graphs"] = sum(g.engines for g in graphs), len(graphs)
+        row["in_pytorch"] = sum(sum(g.in_pytorch.values()) for g in graphs)
+        row["eager_ms"], row["ms"], row["compile_ms"] = best(
+            [lambda: model(x), lambda: converted(x), lambda: compiled(x)], seconds)
+    return row
+
+
+def architectures(count):
+    import timm
+
+    return timm.list_models()[:count]
+
+
+def try_timm(name):
+    import torch
+
+    torchvision()
+    import timm
+
+    torch.manual_seed(0)
+    model = timm.create_model(name, pretrained=False).eval()
+    size = model.default_cfg.get("input_size", (3, 224, 224))
+    x = torch.randn(1, *size)
+    settle(model, x)
+    with torch.no_grad():
+        expected = model(x)
+        converted, way, notes = convert(model, x)
+        error = difference(expected, converted(x))
+    return {"model": name, "way": way, "error": error, "notes": notes}
+
+
+def in_process(arguments, kind, name):
+    """The row of one model, or why there is none."""
+    command = [sys.executable, __file__, "--one", f"{kind}:{name}", "--threads", str(arguments.threads), "--seconds",
+               str(arguments.seconds)]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=arguments.timeout)
+    except subprocess.TimeoutExpired:
+        return {"model": name, "failed": f"no result in {arguments.timeout} s"}
+    for line in run.stdout.splitlines():
+        if line.startswith("{"):
+            return json.loads(line)
+    return {"model": name, "failed": (run.stderr.strip().splitlines() or [f"status {run.returncode}"])[-1][:200]}
+
+
+def zoo_table(rows, command, threads):
+    import torch
+
+    text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {threads} thread(s)\n",
+            f"torch {torch.__version__}, fp32, batch 1, `{command}`. Best times in ms of runs in turns; speed-ups are "
+            "over PyTorch's own execution. Errors are ‖y − y_torch‖/‖y_torch‖, with seeded weights. `way`: how "
+            "torch2trt converted; `engines + n`: engines of torch.compile, and functions left in PyTorch.\n",
+            "| model | input | PyTorch | torch2trt | speed-up | error | largest error | way | torch.compile | "
+            "speed-up | error | engines |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |"]
+    for r in rows:
+        if "failed" in r:
+            text.append(f"| {r['model']} | {r['failed']} |" + " |" * 10)
+            continue
+        text.append(f"| {r['model']} | {r['input']} | {r['eager_ms']:.2f} | {r['ms']:.2f} | "
+                    f"{r['eager_ms'] / r['ms']:.2f} | {r['error']:.1e} | {r['max_error']:.1e} | {r['way']} | "
+                    f"{r['compile_ms']:.2f} | {r['eager_ms'] / r['compile_ms']:.2f} | "
+                    f"{r['compile_error']:.1e} | "
+                    f"{r['engines']} + {r['in_pytorch']} |")
+    return text
+
+
+def timm_table(rows, command):
+    import timm
+
+    ways = collections.Counter(r.get("way", "failed") for r in rows)
+    text = [f"\n## {datetime.date.today()}, timm's first {len(rows)} architectures through torch2trt\n",
+            f"timm {timm.__version__}, `{command}`: " + ", ".join(f"{n} by {w}" for w, n in ways.most_common()) +
+            ". Largest error of those in engines: "
+            f"{max((r['error'] for r in rows if r.get('way') in ('hooks', 'ONNX')), default=0):.1e}.\n"]
+    reasons = collections.defaultdict(list)
+    for r in rows:
+        if r.get("way") not in ("hooks",):
+            reasons[(r.get("way", "failed"), (r.get("notes") or [r.get("failed", "")])[-1])].append(r["model"])
+    text += ["| runs in | reason | architectures |", "| --- | --- | --- |"]
+    text += [f"| {way} | {reason} | {', '.join(models)} |" for (way, reason), models in sorted(reasons.items())]
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--timm", type=int, default=0, metavar="N")
+    parser.add_argument("--skip", type=int, default=0, help="architectures of timm to leave out first")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("--append", metavar="FILE")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        os.environ["TENON_THREADS"] = str(arguments.threads)
+        import tenon.tensorrt
+        import torch
+
+        tenon.tensorrt.install()
+        torch.set_num_threads(arguments.threads)
+        kind, _, name = arguments.one.partition(":")
+        print(json.dumps(try_timm(name) if kind == "timm" else measure(name, arguments.seconds)))
+        return
+    names = arguments.models.split(",")
+    if arguments.timm:
+        torchvision()
+        names = architectures(arguments.timm)[arguments.skip:]
+    rows = []
+    for name in names:
+        rows.append(in_process(arguments, "timm" if arguments.timm else "zoo", name))
+        print(json.dumps(rows[-1]), flush=True)
+    command = " ".join(["python", "bench/torch2trt.py", *sys.argv[1:]])
+    text = timm_table(rows, command) if arguments.timm else zoo_table(rows, command, arguments.threads)
+    print("\n".join(text))
+    if arguments.append:
+        with open(arguments.append, "a") as file:
+            file.write("\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()

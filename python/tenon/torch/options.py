@@ -1,0 +1,38 @@
+"""Settings of a compilation."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Options:
+    """precision: "fp32", or "fp16"/"bf16", which layers may then use. exclude: functions that stay in PyTorch, as
+    "cumsum" or "cumsum.default". min_nodes: parts with fewer computing nodes stay there too. measure: time engines
+    against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted; False
+    detaches. tolerance: of results against PyTorch's at the first run. level, threads: as in tenon.compile.
+    max_weights: sets of weights that one graph keeps engines for. max_factor: on a GPU, how far dynamic sizes may grow.
+    """
+
+    precision: str = "fp32"
+    exclude: tuple = ()
+    min_nodes: int = 2
+    measure: bool = True
+    gradients: bool = True
+    tolerance: float = 0.0
+    level: int = 3
+    threads: int = 0
+    max_weights: int = 8
+    max_factor: int = 4
+
+    def __post_init__(self):
+        if self.precision not in ("fp32", "fp16", "bf16"):
+            raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'fp16', 'bf16'")
+        self.exclude = tuple(str(name).removeprefix("aten.") for name in self.exclude)
+        self.tolerance = self.tolerance or (1e-3 if self.precision == "fp32" else 5e-2)
+
+    @staticmethod
+    def of(given):
+        names = [f.name for f in dataclasses.fields(Options)]
+        unknown = sorted(set(given or {}) - set(names))
+        if unknown:
+            raise ValueError(f"unknown options {unknown}; there are {names}")
+        return Options(**(given or {}))
