@@ -9,6 +9,7 @@ GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH
 
 .PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
 .PHONY: bench-gpu bench-gpu-peers bench-torch
+.PHONY: sanitize-gpu
 .PHONY: gpu-package format install dist demo clean
 
 all: build
@@ -77,6 +78,9 @@ gpu-package: setup
 
 test-gpu:
 	@scripts/gpu.sh test
+
+sanitize-gpu:
+	@scripts/gpu.sh sanitize $(SANITIZE)
 
 bench-gpu:
 	@scripts/gpu.sh bench --peers eager,reduce-overhead --append docs/benchmarks.md $(GPU_ARGUMENTS)

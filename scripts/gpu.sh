@@ -3,6 +3,7 @@
 #   scripts/gpu.sh package   build here, without a GPU, what test and bench need, into dist/gpu
 #   scripts/gpu.sh build     the same on the GPU machine itself; headers come from dist/headers, which package fills
 #   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU
+#   scripts/gpu.sh sanitize  the kernel tests under compute-sanitizer, memcheck and racecheck; -tc=… chooses some
 #   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -75,12 +76,21 @@ case "${1:-}" in
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ]
     ;;
+  sanitize)
+    ready
+    export TENON_TEST_BACKEND=cuda
+    for tool in memcheck racecheck; do
+      check "$tool" compute-sanitizer --tool "$tool" --error-exitcode 1 "$out/bin/backends_test" "${@:2}"
+    done
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" = 0 ]
+    ;;
   bench)
     ready
     python3 bench/gpu/bench.py --library "$out/lib/libtenon_bench_engine.so" "${@:2}"
     ;;
   *)
-    sed -n '2,6p' "$0"
+    sed -n '2,8p' "$0"
     exit 2
     ;;
 esac

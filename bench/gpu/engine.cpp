@@ -50,6 +50,7 @@ void* tenon_bench_open(const char* onnx, const char* precision, int level, const
     options.level = level;
     options.backend = &backend;
     options.allow_fp16 = wanted == "fp16";
+    options.allow_tf32 = wanted == "tf32";
     options.allow_bf16 = wanted == "bf16";
     options.timing_cache = &cache;
     const ir::Graph network = importer::import_onnx(onnx::load(onnx));

@@ -123,6 +123,30 @@ class Engine:
         tensors = [_to_tensor(value, io, keep) for value, io in zip(inputs, self.inputs)]
         return [_from_tensor(t) for t in self._core.run(tensors)]
 
+    def run_torch(self, inputs):
+        """Runs on torch tensors of the engine's device, without copies, in the order of the current CUDA stream.
+
+        Returns new tensors on the same device. Raises TenonError where shapes disagree or outputs depend on data,
+        TypeError where a tensor has another type or device.
+        """
+        import torch
+
+        if len(inputs) != len(self.inputs):
+            raise TypeError(f"the engine has {len(self.inputs)} inputs, {len(inputs)} were given")
+        given = []
+        for x, io in zip(inputs, self.inputs):
+            if x.device.type != self._core.device or x.dtype != _torch_dtype(io.dtype):
+                raise TypeError(f"input '{io.name}' is {x.dtype} on {x.device}, accepted is "
+                                f"{_torch_dtype(io.dtype)} on {self._core.device}")
+            given.append(x.detach().contiguous())
+        dims = [list(x.shape) for x in given]
+        device = given[0].device if given else torch.device(self._core.device)
+        outputs = [torch.empty(d, dtype=_torch_dtype(io.dtype), device=device)
+                   for d, io in zip(self._core.prepare(dims), self.outputs)]
+        stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
+        self._core.enqueue(dims, [t.data_ptr() for t in given + outputs], stream)
+        return outputs
+
     def __call__(self, *args, **named):
         """Runs on inputs by position or name. One output comes as an array, more as a dict by name."""
         values = dict(zip((io.name for io in self.inputs), args), **named)
@@ -155,6 +179,17 @@ class Engine:
         return self._core.threads
 
 
+def _torch_dtype(name):
+    import torch
+
+    types = {"f32": torch.float32, "f64": torch.float64, "f16": torch.float16, "bf16": torch.bfloat16,
+             "i8": torch.int8, "u8": torch.uint8, "i16": torch.int16, "i32": torch.int32, "i64": torch.int64,
+             "bool": torch.bool}
+    if name not in types:
+        raise TypeError(f"torch has no tensors of type {name}")
+    return types[name]
+
+
 def _ranges(shapes):
     ranges = {}
     for name, spec in (shapes or {}).items():
@@ -167,25 +202,25 @@ def compile(model, device="cpu", precision="fp32", shapes=None, threads=None, le
             base_directory=""):
     """Builds an engine from an ONNX file or its bytes.
 
-    precision: "fp32", or "bf16"/"fp16", which layers may then use where it is faster.
+    device: "cpu", "cuda" or "cuda:N".
+    precision: "fp32", or "tf32", "bf16" or "fp16", which layers may then use where it is faster.
     shapes: {input: dims} or {input: (min, opt, max)}; without it any shape runs.
     threads: to run with; default TENON_THREADS, else all processors. level: 0 (no timing) to 5 (time every kernel).
     timing_cache: file of measured times, read and updated. base_directory: of external data, for a model in bytes.
     """
-    if device != "cpu":
-        raise ValueError(f"device is {device!r}, accepted is 'cpu'")
-    if precision not in ("fp32", "bf16", "fp16"):
-        raise ValueError(f"precision is {precision!r}, accepted are 'fp32', 'bf16', 'fp16'")
+    if precision not in ("fp32", "tf32", "bf16", "fp16"):
+        raise ValueError(f"precision is {precision!r}, accepted are 'fp32', 'tf32', 'bf16', 'fp16'")
     options = _core.CompileOptions()
     options.precision, options.threads, options.level = precision, int(threads or 0), int(level)
+    options.device = device
     options.timing_cache, options.shapes = os.fspath(timing_cache or ""), _ranges(shapes)
     from_bytes = isinstance(model, (bytes, bytearray, memoryview))
     return Engine(_core.compile("" if from_bytes else os.fspath(model), bytes(model) if from_bytes else None,
                                 os.fspath(base_directory), options))
 
 
-def load(plan, threads=None):
-    """Loads a plan from a file or its bytes."""
+def load(plan, device="cpu", threads=None):
+    """Loads a plan from a file or its bytes; the device need not be the one it was built for."""
     if isinstance(plan, (bytes, bytearray, memoryview)):
-        return Engine(_core.load_bytes(bytes(plan), int(threads or 0)))
-    return Engine(_core.load(os.fspath(plan), int(threads or 0)))
+        return Engine(_core.load_bytes(bytes(plan), device, int(threads or 0)))
+    return Engine(_core.load(os.fspath(plan), device, int(threads or 0)))

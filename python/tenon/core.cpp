@@ -24,7 +24,7 @@ namespace {
 using Shapes = std::map<std::string, std::tuple<ir::Dims, ir::Dims, ir::Dims>>;  // input → min, opt, max
 
 struct CompileOptions {
-  std::string precision = "fp32", timing_cache;
+  std::string precision = "fp32", device = "cpu", timing_cache;
   Shapes shapes;
   int threads = 0, level = 3;
 };
@@ -33,8 +33,10 @@ plan::Plan build(const ir::Graph& network, const CompileOptions& o, std::string&
   builder::BuildOptions options;
   options.level = o.level;
   options.threads = o.threads;
+  options.backend = &find_backend(o.device);
   options.allow_bf16 = o.precision == "bf16";
   options.allow_fp16 = o.precision == "fp16";
+  options.allow_tf32 = o.precision == "tf32";
   options.info["precision"] = o.precision;
   plan::Profile profile = builder::default_profile(network);
   for (const auto& [name, range] : o.shapes) {
@@ -60,9 +62,10 @@ plan::Plan build(const ir::Graph& network, const CompileOptions& o, std::string&
 /// An engine with one context; calls from several threads take turns.
 class PyEngine {
  public:
-  PyEngine(plan::Plan plan, int threads, std::string report) : report_(std::move(report)) {
+  PyEngine(plan::Plan plan, const std::string& device, int threads, std::string report) : report_(std::move(report)) {
     runtime::EngineOptions options;
     options.threads = threads;
+    options.backend = &find_backend(device);
     engine_ = runtime::Engine::create(std::move(plan), options);
     context_ = engine_->create_context();
   }
@@ -73,6 +76,23 @@ class PyEngine {
     std::lock_guard lock(mutex_);
     return context_->run(inputs);
   }
+  /// Dims of the outputs for inputs of these dims. Throws kUnsupported where they depend on data.
+  std::vector<ir::Dims> prepare(const std::vector<ir::Dims>& dims) {
+    nb::gil_scoped_release release;
+    std::lock_guard lock(mutex_);
+    return set_dims(dims);
+  }
+  /// Runs on memory of the device that the engine is on, in the order of `stream` (a cudaStream_t; ignored by the CPU).
+  void enqueue(const std::vector<ir::Dims>& dims, const std::vector<uintptr_t>& addresses, uintptr_t stream) {
+    nb::gil_scoped_release release;
+    std::lock_guard lock(mutex_);
+    set_dims(dims);
+    require(addresses.size() == engine_->io().size(), ErrorCode::kInvalidArgument, "the engine has ",
+            engine_->io().size(), " inputs and outputs, ", addresses.size(), " addresses were given");
+    for (size_t i = 0; i < addresses.size(); ++i) context_->set_address(i, reinterpret_cast<void*>(addresses[i]));
+    context_->enqueue(reinterpret_cast<void*>(stream));
+  }
+  std::string device() const { return std::string(engine_->backend().name()); }
   nb::list io(bool inputs) const {
     nb::list out;
     for (const auto& io : engine_->io()) {
@@ -117,6 +137,14 @@ class PyEngine {
   int64_t memory_bytes() const { return context_->memory_bytes(); }
 
  private:
+  std::vector<ir::Dims> set_dims(const std::vector<ir::Dims>& dims) {
+    require(dims.size() == engine_->input_count(), ErrorCode::kInvalidArgument, "the engine has ",
+            engine_->input_count(), " inputs, dims of ", dims.size(), " were given");
+    for (size_t i = 0; i < dims.size(); ++i) context_->set_input_dims(i, dims[i]);
+    const runtime::Program& program = context_->prepare();
+    require(!program.stepwise, ErrorCode::kUnsupported, "the sizes of outputs depend on data");
+    return program.output_dims;
+  }
   std::shared_ptr<runtime::Engine> engine_;
   std::unique_ptr<runtime::Context> context_;
   std::mutex mutex_;
@@ -136,18 +164,18 @@ std::shared_ptr<PyEngine> compile(const std::string& path, std::optional<nb::byt
       importer::import_onnx(from_file ? onnx::load(path) : onnx::load_bytes(span, base_directory));
   std::string report;
   plan::Plan plan = build(network, options, report);
-  return std::make_shared<PyEngine>(std::move(plan), options.threads, std::move(report));
+  return std::make_shared<PyEngine>(std::move(plan), options.device, options.threads, std::move(report));
 }
 
-std::shared_ptr<PyEngine> load(const std::string& path, int threads) {
+std::shared_ptr<PyEngine> load(const std::string& path, const std::string& device, int threads) {
   nb::gil_scoped_release release;
-  return std::make_shared<PyEngine>(plan::load(path), threads, "");
+  return std::make_shared<PyEngine>(plan::load(path), device, threads, "");
 }
 
-std::shared_ptr<PyEngine> load_bytes(const nb::bytes& bytes, int threads) {
+std::shared_ptr<PyEngine> load_bytes(const nb::bytes& bytes, const std::string& device, int threads) {
   const auto span = span_of(bytes);
   auto copy = std::make_shared<std::vector<std::byte>>(span.begin(), span.end());
-  return std::make_shared<PyEngine>(plan::deserialize(copy, *copy), threads, "");
+  return std::make_shared<PyEngine>(plan::deserialize(copy, *copy), device, threads, "");
 }
 
 /// A tensor over a caller's memory, which must outlive the call it is made for.
@@ -195,12 +223,16 @@ NB_MODULE(_core, m) {
   nb::class_<CompileOptions>(m, "CompileOptions")
       .def(nb::init<>())
       .def_rw("precision", &CompileOptions::precision)
+      .def_rw("device", &CompileOptions::device)
       .def_rw("timing_cache", &CompileOptions::timing_cache)
       .def_rw("shapes", &CompileOptions::shapes)
       .def_rw("threads", &CompileOptions::threads)
       .def_rw("level", &CompileOptions::level);
   nb::class_<PyEngine>(m, "Engine")
       .def("run", &PyEngine::run)
+      .def("prepare", &PyEngine::prepare)
+      .def("enqueue", &PyEngine::enqueue)
+      .def_prop_ro("device", &PyEngine::device)
       .def("io", &PyEngine::io)
       .def("layers", &PyEngine::layers)
       .def("serialize", &PyEngine::serialize)

@@ -48,3 +48,30 @@ def test_errors():
         engine.run([])
     with pytest.raises(ValueError, match="precision"):
         tenon.compile(relu_model(), precision="int3")
+
+
+def test_torch_tensors_in_place():
+    torch = pytest.importorskip("torch")
+    engine = tenon.compile(relu_model(), precision="tf32")
+    x = torch.arange(-6, 6, dtype=torch.float32).reshape(4, 3)
+    assert torch.equal(engine.run_torch([x])[0], x.relu())
+    assert torch.equal(engine.run_torch([x.T.reshape(3, 4).T[:, :3]])[0], x.T.reshape(3, 4).T[:, :3].relu())
+    with pytest.raises(TypeError, match="'x' is torch.float16"):
+        engine.run_torch([x.half()])
+    with pytest.raises(tenon.TenonError, match="x"):
+        engine.run_torch([torch.zeros(2, 4)])
+
+
+def test_addresses_in_place():
+    engine = tenon.compile(relu_model())
+    x, y = np.array([[1, -2, 3]], np.float32), np.empty((1, 3), np.float32)
+    assert engine._core.prepare([[1, 3]]) == [[1, 3]] and engine._core.device == "cpu"
+    engine._core.enqueue([[1, 3]], [x.ctypes.data, y.ctypes.data], 0)
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+    with pytest.raises(tenon.TenonError, match="2 inputs and outputs, 1 "):
+        engine._core.enqueue([[1, 3]], [x.ctypes.data], 0)
+
+
+def test_unknown_device():
+    with pytest.raises(tenon.TenonError, match="'tpu': accepted are cpu, cuda"):
+        tenon.compile(relu_model(), device="tpu")

@@ -36,5 +36,8 @@ const Backend* cuda_backend(int ordinal = 0, std::string* why = nullptr);
 const Backend* cuda_description(int sm, std::string* why = nullptr);
 /// The GPU that is current in the calling thread, else the CPU; TENON_DEVICE=cpu means the CPU.
 const Backend& default_backend();
+/// "cpu", "cuda", "cuda:N", or "sm75" … "sm90" for a described GPU. Throws kInvalidArgument with the reason where there
+/// is no such device.
+const Backend& find_backend(std::string_view device);
 
 }  // namespace tenon

@@ -2,9 +2,11 @@
 
 #include <dlfcn.h>
 
+#include <charconv>
 #include <string>
 
 #include "backends/backend.h"
+#include "base/error.h"
 #include "base/knobs.h"
 
 namespace tenon {
@@ -107,6 +109,23 @@ std::shared_ptr<void> device_memory(const Device& device, size_t bytes) {
 }
 std::shared_ptr<void> page_locked_memory(const Device& device, size_t bytes) {
   return {device.allocate_host(bytes), [&device](void* p) { device.release_host(p); }};
+}
+
+const Backend& find_backend(std::string_view device) {
+  if (device == "cpu") return cpu_backend();
+  int number = 0;
+  auto parse = [&](std::string_view text) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  std::string why = "accepted are cpu, cuda, cuda:N and sm75, sm80, sm86, sm89, sm90";
+  const Backend* found = nullptr;
+  if (device == "cuda" || (device.starts_with("cuda:") && parse(device.substr(5))))
+    found = cuda_backend(number, &why);
+  else if (device.starts_with("sm") && parse(device.substr(2)))
+    found = cuda_description(number, &why);
+  require(found != nullptr, ErrorCode::kInvalidArgument, "device '", device, "': ", why);
+  return *found;
 }
 
 }  // namespace tenon

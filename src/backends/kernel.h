@@ -106,6 +106,8 @@ struct KernelDef {
   std::unique_ptr<Kernel> (*prepare)(const Problem&);
   /// Operands that may have pitch != dims.back(): bit i for input i, bit 16 for output 0. 0 if all must be dense.
   uint32_t pitched = 0;
+  /// Rounds f32 operands to TF32 (10 bits of mantissa): chosen only where the builder allows it.
+  bool tf32 = false;
 };
 
 }  // namespace tenon

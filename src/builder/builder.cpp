@@ -66,6 +66,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     select.max_candidates = options.max_candidates;
     select.average_of = options.timing_runs;
     select.error_on_miss = options.error_on_timing_cache_miss;
+    select.allow_tf32 = options.allow_tf32;
     select.cache = options.timing_cache;
     select.log = options.log;
     select.step = [&](size_t done, size_t) { phase.step(int(done)); };

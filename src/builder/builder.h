@@ -29,6 +29,7 @@ class ProgressMonitor {
 struct BuildOptions {
   int level = 3;  ///< 0 no timing … 5 exhaustive
   bool allow_bf16 = false, allow_fp16 = false;
+  bool allow_tf32 = false;              ///< products of f32 operands may round them to TF32, on a GPU that has it
   std::vector<plan::Profile> profiles;  ///< none: fixed sizes as they are, symbolic ones from 1 up, optimum 1
   const Backend* backend = nullptr;     ///< null: the CPU
   int threads = 0;                      ///< to time with; 0 as the engine's default

@@ -49,6 +49,7 @@ bool asks_narrow_types(const BuilderConfig& config) {
 /// Types that kernels may choose from, those that layers ask for, and what 8-bit values stand for.
 void set_types(const BuilderConfig& config, const Network& network, const ir::Graph& graph, const Reports& reports,
                builder::BuildOptions& options) {
+  options.allow_tf32 = config.has(BuilderFlag::kTF32);
   if (network.usingStronglyTyped()) {
     require(!asks_narrow_types(config), ErrorCode::kInvalidArgument,
             "a strongly typed network takes its types from its tensors, the precision flags kFP16, kBF16, kINT8, kFP8, "
@@ -144,6 +145,8 @@ bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuild
   return guard(reports_, "IBuilder::isNetworkSupported",
                [&] { return own(config).check(), own(network).lowered(), true; });
 }
+
+bool Builder::platformHasTf32() const noexcept { return default_backend().device() != nullptr; }
 
 bool Builder::setMaxThreads(int32_t threads) noexcept {
 #if NV_TENSORRT_MAJOR >= 8

@@ -13,7 +13,7 @@ class Builder final : public BuilderState {
 
   bool platformHasFastFp16() const noexcept { return true; }
   bool platformHasFastInt8() const noexcept { return true; }
-  bool platformHasTf32() const noexcept { return false; }
+  bool platformHasTf32() const noexcept;
   int32_t getMaxDLABatchSize() const noexcept { return 0; }
   int32_t getNbDLACores() const noexcept { return 0; }
   bool setMaxThreads(int32_t threads) noexcept;

@@ -96,6 +96,7 @@ builder::BuildOptions options_for(const plan::Plan& plan, const ir::Graph& sourc
   const std::string narrow = text_of(source, kNarrowKey);
   options.allow_fp16 = narrow.find("fp16") != std::string::npos;
   options.allow_bf16 = narrow.find("bf16") != std::string::npos;
+  options.allow_tf32 = narrow.find("tf32") != std::string::npos;
   for (const Record& r : read_records(text_of(source, kTypesKey)))
     options.passes.types[r.at(0)] = static_cast<ir::DType>(number(r.at(1)));
   for (const Record& r : read_records(text_of(source, kScalesKey))) {
@@ -115,7 +116,7 @@ void make_refittable(plan::Plan& plan, const ir::Graph& source, std::vector<Refi
   kept->compact();
   std::erase_if(entries, [&](const RefitEntry& e) { return kept->find(e.value) == ir::kNone; });
   kept->metadata[kWeightsKey] = entries_text(entries);
-  kept->metadata[kNarrowKey] = cat(options.allow_fp16 ? "fp16 " : "", options.allow_bf16 ? "bf16" : "");
+  kept->metadata[kNarrowKey] = cat(options.allow_fp16 ? "fp16 " : "", options.allow_bf16 ? "bf16 " : "", options.allow_tf32 ? "tf32" : "");
   std::vector<Record> types, scales;
   for (const auto& [name, type] : options.passes.types) types.push_back({name, cat(static_cast<int>(type))});
   for (const auto& [name, scale] : options.passes.scales) {

@@ -263,7 +263,7 @@ const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std
   double best_cost = 0;
   std::string refusals;
   for (const KernelDef* k : kernels_for(backend, problem.node->op)) {
-    if (empty_input && k->op != "*") continue;
+    if ((empty_input && k->op != "*") || (k->tf32 && k->name != wanted)) continue;
     const Support s = k->supports(problem);
     if (!s.ok) {
       refusals += cat(refusals.empty() ? "" : "; ", k->name, ": ", s.reason);

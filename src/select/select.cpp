@@ -94,6 +94,7 @@ class Selector {
   Accepted rank(const Problem& p, NodeReport& report) const {
     Accepted accepted;
     for (const KernelDef* k : kernels_for(*prepare_.backend, p.node->op)) {
+      if (k->tf32 && !options_.allow_tf32) continue;
       const Support s = k->supports(p);
       report.candidates.push_back({std::string(k->name), s.cost_us, 0, s.reason, false, false});
       if (s.ok) accepted.emplace_back(k, report.candidates.size() - 1);

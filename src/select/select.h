@@ -37,6 +37,7 @@ struct SelectOptions {
   int max_candidates = 0;      ///< overrides the level's number if > 0
   int average_of = 0;          ///< least number of timing repetitions; 0: as many as the level asks
   bool error_on_miss = false;  ///< a time that the cache lacks is an error
+  bool allow_tf32 = false;     ///< kernels that round f32 operands are candidates
   TimingCache* cache = nullptr;
   Logger* log = nullptr;
   std::function<void(size_t done, size_t total)> step;  ///< may throw kCancelled

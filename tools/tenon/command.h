@@ -24,7 +24,7 @@ void add_inspect(CLI::App& app);
 struct ModelOptions {
   std::string path;
   std::string shapes, min_shapes, opt_shapes, max_shapes;  ///< "name:1x3x224x224,other:8"
-  std::string precision = "fp32";                          ///< fp32, bf16, fp16
+  std::string precision = "fp32";                          ///< fp32, tf32, bf16, fp16
   std::string timing_cache;
   std::string device = "cpu";  ///< cpu, cuda, cuda:1, or sm90 to choose kernels for a GPU that is not there
   int level = 3, threads = 0;
@@ -33,8 +33,6 @@ struct ModelOptions {
   void add_to(CLI::App& command, bool building);
 };
 
-/// The backend that `device` names. Throws with the reason where it is not available.
-const Backend& find_backend(const std::string& device);
 bool is_plan(const std::string& path);
 /// The network of an ONNX file, or of a text file in the IR's form (*.tn).
 ir::Graph load_network(const std::string& path);

@@ -72,27 +72,10 @@ void ModelOptions::add_to(CLI::App& command, bool building) {
   command.add_option("--device", device, "cpu, cuda or cuda:N; sm75 … sm90 choose kernels for a GPU that is absent");
   if (!building) return;
   command.add_option("--precision", precision, "types that layers may use")
-      ->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}));
   command.add_option("--level", level, "0 no timing … 5 time every kernel")->check(CLI::Range(0, 5));
   command.add_option("--timing-cache", timing_cache, "file of measured times, read and updated");
   command.add_flag("--verbose,-v", verbose, "print every candidate");
-}
-
-const Backend& find_backend(const std::string& device) {
-  if (device == "cpu") return cpu_backend();
-  int number = 0;
-  auto parse = [&](std::string_view text) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size();
-  };
-  std::string why = "accepted are cpu, cuda, cuda:N and sm75, sm80, sm86, sm89, sm90";
-  const Backend* found = nullptr;
-  if (device == "cuda" || (device.starts_with("cuda:") && parse(std::string_view(device).substr(5))))
-    found = cuda_backend(number, &why);
-  else if (device.starts_with("sm") && parse(std::string_view(device).substr(2)))
-    found = cuda_description(number, &why);
-  require(found != nullptr, ErrorCode::kInvalidArgument, "device '", device, "': ", why);
-  return *found;
 }
 
 bool is_plan(const std::string& path) {
@@ -146,6 +129,7 @@ plan::Plan build_plan(const ModelOptions& o, builder::BuildReport* report) {
   build.backend = &find_backend(o.device);
   build.allow_bf16 = o.precision == "bf16";
   build.allow_fp16 = o.precision == "fp16";
+  build.allow_tf32 = o.precision == "tf32";
   build.profiles = {make_profile(network, o)};
   build.info["precision"] = o.precision;
   select::TimingCache cache;

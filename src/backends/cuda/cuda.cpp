@@ -116,6 +116,14 @@ std::shared_ptr<const void> packed_constant(const Problem& p, size_t input, cons
   return p.weights ? p.weights->get(source, cat("cuda/", backend_of(p).ordinal(), "/", format), build) : build();
 }
 
+std::string refuse_tf32(const Problem& p) {
+  if (p.inputs[0].dtype != ir::DType::kF32) return cat("operands are ", p.inputs[0].dtype, ", accepted is f32");
+  constexpr int kAmpere = 80;
+  return info_of(p).sm < kAmpere ? cat("compute capability ", info_of(p).sm, ", needed is ", kAmpere) : "";
+}
+
+double tf32_gain(const Problem& p) { return info_of(p).tflops_f16 / 2 / info_of(p).tflops_f32; }
+
 double operand_bytes(const Problem& p) {
   double bytes = 0;
   for (const auto* list : {&p.inputs, &p.outputs})

@@ -47,6 +47,10 @@ std::shared_ptr<const void> packed_constant(const Problem& p, size_t input, cons
 /// A lower bound of a kernel's time in microseconds: a launch, its bytes and its operations at the nominal rates.
 /// `efficiency` is the part of the rate that the kernel reaches.
 double estimate_us(const Problem& p, double flops, double efficiency);
+/// Why a kernel that rounds f32 operands to TF32 is not for `p`, or empty.
+std::string refuse_tf32(const Problem& p);
+/// How much faster than on vector units TF32 nominally is.
+double tf32_gain(const Problem& p);
 /// Bytes of all operands, each once.
 double operand_bytes(const Problem& p);
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace lt = cublaslt;
 
-constexpr size_t kAlgorithms = 12;
+constexpr size_t kAlgorithms = 12, kTf32Algorithms = 6;
 constexpr uint64_t kMaxWorkspace = 32 << 20;
 constexpr uint32_t kAlignment = 16;  // bytes; what operands normally have
 constexpr int64_t kMaxCalls = 64;    // of the outer axis of a batch
@@ -48,10 +48,11 @@ void set(lt::Status (*setter)(void*, int, const void*, size_t), void* object, in
 /// The product as the library's objects.
 class Product {
  public:
-  Product(const Problem& p, const Gemm& g, const void* bias) : api_(*lt::api()) {
+  Product(const Problem& p, const Gemm& g, const void* bias, bool tf32) : api_(*lt::api()) {
     const cudaDataType type = type_of(p.inputs[0].dtype), y_type = type_of(p.outputs[0].dtype);
     lt::Description d = nullptr;
-    lt::check(api_.create_description(&d, lt::kCompute32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+    lt::check(api_.create_description(&d, tf32 ? lt::kComputeFastTf32 : lt::kCompute32F, CUDA_R_32F),
+              "cublasLtMatmulDescCreate");
     description.reset(d);
     if (g.transpose_b) describe(lt::kTransposeA, lt::kTransposed);
     if (g.transpose_a) describe(lt::kTransposeB, lt::kTransposed);
@@ -132,17 +133,18 @@ std::vector<lt::Candidate> remembered(const std::string& key, const Product& pro
   return answers.emplace(key, std::move(answer)).first->second;
 }
 
-std::string key_of(const Problem& p, const Gemm& g, uint32_t alignment) {
-  std::string key = cat(backend_of(p).ordinal(), ' ', p.inputs[0].dtype, ' ', p.outputs[0].dtype, ' ', alignment, ' ',
-                        g.m, 'x', g.n, 'x', g.k, g.transpose_a ? "T" : "N", g.transpose_b ? "T" : "N", ' ', g.lda, ' ',
-                        g.ldb, ' ', g.ldy, ' ', g.residual >= 0 ? g.ldr : 0, g.bias >= 0 ? " bias " : " ", int(g.act));
+std::string key_of(const Problem& p, const Gemm& g, bool tf32, uint32_t alignment) {
+  std::string key =
+      cat(backend_of(p).ordinal(), tf32 ? " tf32 " : " ", p.inputs[0].dtype, ' ', p.outputs[0].dtype, ' ', alignment,
+          ' ', g.m, 'x', g.n, 'x', g.k, g.transpose_a ? "T" : "N", g.transpose_b ? "T" : "N", ' ', g.lda, ' ', g.ldb,
+          ' ', g.ldy, ' ', g.residual >= 0 ? g.ldr : 0, g.bias >= 0 ? " bias " : " ", int(g.act));
   for (const Gemm::Axis& x : g.batch) key += cat(' ', x.count, ':', x.a, ':', x.b, ':', x.y, ':', x.residual);
   return key;
 }
 
 class CublasLtMatMul final : public Kernel {
  public:
-  CublasLtMatMul(const Problem& p, Gemm g, size_t rank) : gemm_(std::move(g)) {
+  CublasLtMatMul(const Problem& p, Gemm g, bool tf32, size_t rank) : gemm_(std::move(g)) {
     require(p.backend->device()->present(), ErrorCode::kUnsupported, "the GPU is only described");
     p.backend->device()->activate();
     handle_ = lt::handle(backend_of(p).ordinal());
@@ -155,12 +157,12 @@ class CublasLtMatMul final : public Kernel {
         return std::vector<std::byte>(converted.data().begin(), converted.data().end());
       });
     }
-    product_ = std::make_unique<Product>(p, gemm_, bias_.get());
-    const auto found = remembered(key_of(p, gemm_, kAlignment), *product_, handle_, kAlignment);
+    product_ = std::make_unique<Product>(p, gemm_, bias_.get(), tf32);
+    const auto found = remembered(key_of(p, gemm_, tf32, kAlignment), *product_, handle_, kAlignment);
     require(rank < found.size(), ErrorCode::kUnsupported, "cuBLASLt proposes ", found.size(), " algorithms");
     aligned_ = found[rank];
     const auto natural = uint32_t(element_);
-    const auto loose = remembered(key_of(p, gemm_, natural), *product_, handle_, natural);
+    const auto loose = remembered(key_of(p, gemm_, tf32, natural), *product_, handle_, natural);
     if (!loose.empty()) loose_ = loose[0];
     has_loose_ = !loose.empty();
   }
@@ -222,34 +224,44 @@ std::string read(const Problem& p, Reader reader, Gemm& g) {
   return {};
 }
 
-template <Reader kReader, size_t kRank>
+template <Reader kReader, bool kTf32, size_t kRank>
 Support supports(const Problem& p) {
   Gemm g;
   if (std::string reason = read(p, kReader, g); !reason.empty()) return Support::no(reason);
-  return Support::yes(estimate_us(p, g.flops(), kEfficiency) * (1 + kRankCost * double(kRank)));
+  if (std::string reason = kTf32 ? refuse_tf32(p) : ""; !reason.empty()) return Support::no(reason);
+  const double efficiency = kEfficiency * (kTf32 ? tf32_gain(p) : 1);
+  return Support::yes(estimate_us(p, g.flops(), efficiency) * (1 + kRankCost * double(kRank)));
 }
-template <Reader kReader, size_t kRank>
+template <Reader kReader, bool kTf32, size_t kRank>
 std::unique_ptr<Kernel> prepare(const Problem& p) {
   Gemm g;
   const std::string reason = read(p, kReader, g);
   require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<CublasLtMatMul>(p, std::move(g), kRank);
+  return std::make_unique<CublasLtMatMul>(p, std::move(g), kTf32, kRank);
 }
 
-template <size_t... kRanks>
-std::vector<KernelDef> definitions(std::index_sequence<kRanks...>) {
-  // a, b, the added operand and y may have a pitch; the weights and bias of a convolution are dense.
-  std::vector<KernelDef> all{{variant_name("cublaslt_", kRanks), "MatMul", supports<read_gemm, kRanks>,
-                              prepare<read_gemm, kRanks>, 0x1fffb}...};
-  const std::vector<KernelDef> conv{{variant_name("cublaslt_conv_", kRanks), "Conv",
-                                     supports<read_gemm_of_conv, kRanks>, prepare<read_gemm_of_conv, kRanks>,
-                                     0x1fff9}...};
-  all.insert(all.end(), conv.begin(), conv.end());
-  return all;
+// a, b, the added operand and y may have a pitch; the weights and bias of a convolution are dense.
+constexpr uint32_t kPitched = 0x1fffb, kConvPitched = 0x1fff9;
+
+template <Reader kReader, bool kTf32, size_t... kRanks>
+void add(std::vector<KernelDef>& all, std::string_view stem, std::string_view op, uint32_t pitched,
+         std::index_sequence<kRanks...>) {
+  (all.push_back({variant_name(stem, kRanks), op, supports<kReader, kTf32, kRanks>, prepare<kReader, kTf32, kRanks>,
+                  pitched, kTf32}),
+   ...);
 }
 
 }  // namespace
 
-std::vector<KernelDef> cublaslt_matmul() { return definitions(std::make_index_sequence<kAlgorithms>()); }
+std::vector<KernelDef> cublaslt_matmul() {
+  constexpr auto kRanks = std::make_index_sequence<kAlgorithms>();
+  constexpr auto kTf32Ranks = std::make_index_sequence<kTf32Algorithms>();
+  std::vector<KernelDef> all;
+  add<read_gemm, false>(all, "cublaslt_", "MatMul", kPitched, kRanks);
+  add<read_gemm_of_conv, false>(all, "cublaslt_conv_", "Conv", kConvPitched, kRanks);
+  add<read_gemm, true>(all, "cublaslt_tf32_", "MatMul", kPitched, kTf32Ranks);
+  add<read_gemm_of_conv, true>(all, "cublaslt_conv_tf32_", "Conv", kConvPitched, kTf32Ranks);
+  return all;
+}
 
 }  // namespace tenon::cuda

@@ -27,7 +27,8 @@ struct Candidate {
   int reserved[4];
 };
 
-inline constexpr int kCompute32F = 68;  ///< sums in f32; f32 operands are not rounded
+inline constexpr int kCompute32F = 68;       ///< sums in f32; f32 operands are not rounded
+inline constexpr int kComputeFastTf32 = 77;  ///< f32 operands are rounded to TF32
 inline constexpr int32_t kTransposed = 1;
 
 enum DescriptionAttribute : int {
