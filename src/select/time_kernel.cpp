@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 
 #include "backends/device.h"
 #include "base/random.h"
@@ -148,13 +149,13 @@ struct Contender {
   bool done = false;
 
   /// The first run touches memory: it counts only while it is the only one.
-  void add(double us) {
+  void add(double us, double waited) {
     if (++runs <= 2) {
       least = us, second = runs == 1 ? us : HUGE_VAL;
     } else if (us < second) {
       second = std::max(least, us), least = std::min(least, us);
     }
-    if (runs > 1) spent += us;
+    if (runs > 1) spent += waited;
   }
   /// Whether two runs agree on the least time: on a busy machine one alone may be far off.
   bool confirmed() const { return second <= 1.04 * least; }
@@ -165,6 +166,28 @@ constexpr int kHopelessRuns = 6;  // after which kernels that are this many time
 constexpr double kHopeless = 1.5;
 constexpr double kSlow = 250e3;  // microseconds: not to be repeated
 constexpr double kPatience = 4;  // budgets spent in hope of a confirmed time
+
+double microseconds(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return double(t.tv_sec) * 1e6 + double(t.tv_nsec) * 1e-3;
+}
+/// Processor time since it was made: of the calling thread, or the pool's threads' share of the process's where others
+/// did more. A thread computes, or waits actively for the others, as long as a kernel runs: on a quiet machine this is
+/// the kernel's time, and on a busy one other processes' turns do not count.
+class Stopwatch {
+ public:
+  explicit Stopwatch(int threads) : threads_(threads), own_(microseconds(CLOCK_THREAD_CPUTIME_ID)), all_(read_all()) {}
+  double us() const {
+    const double all = (read_all() - all_) / threads_;
+    return std::max(microseconds(CLOCK_THREAD_CPUTIME_ID) - own_, all);
+  }
+
+ private:
+  double read_all() const { return threads_ > 1 ? microseconds(CLOCK_PROCESS_CPUTIME_ID) : 0; }
+  int threads_;
+  double own_, all_;
+};
 
 std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Problem& p, ThreadPool& pool,
                                 double budget_us, int least_runs, const std::function<void()>& between) {
@@ -184,9 +207,10 @@ std::vector<float> time_on_host(std::span<const Kernel* const> kernels, const Pr
       if (c.done) continue;
       if (between) between();
       const auto begin = Clock::now();
+      const Stopwatch watch(pool.size());
       c.kernel->run(args);
-      const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-      c.add(us);
+      const double us = watch.us();
+      c.add(us, std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
     }
     double fastest = all[0].least;
     for (const Contender& c : all) fastest = std::min(fastest, c.least);
