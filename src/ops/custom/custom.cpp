@@ -16,7 +16,8 @@ std::span<const ir::Field> CustomAttrs::fields() {
       ir::field<&CustomAttrs::state>("state"),         ir::field<&CustomAttrs::tactic>("tactic"),
       ir::field<&CustomAttrs::workspace>("workspace"), ir::field<&CustomAttrs::shape_inputs>("shape_inputs"),
       ir::field<&CustomAttrs::types>("types"),         ir::field<&CustomAttrs::shapes>("shapes"),
-      ir::field<&CustomAttrs::limits>("limits"),       ir::field<&CustomAttrs::aliases>("aliases")};
+      ir::field<&CustomAttrs::limits>("limits"),       ir::field<&CustomAttrs::aliases>("aliases"),
+      ir::field<&CustomAttrs::formats>("formats"),     ir::field<&CustomAttrs::scales>("scales")};
   return f;
 }
 

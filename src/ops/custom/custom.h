@@ -45,6 +45,10 @@ struct CustomAttrs {
   std::vector<std::string> shapes;   ///< of each output, dimensions separated by ';'
   std::vector<std::string> limits;   ///< one an output: the most that it can hold as a size, else ""
   std::vector<int64_t> aliases;  ///< one an output or none: the input that the implementation updates in place, or -1
+  /// One an operand of run(), or none: the application's own words for how the implementation wants its elements placed
+  /// and scaled.
+  std::vector<int64_t> formats;
+  std::vector<float> scales;
   /// The implementation; null until the application has put it there.
   std::shared_ptr<const CustomOp> live;
   static std::span<const ir::Field> fields();

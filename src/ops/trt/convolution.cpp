@@ -3,32 +3,25 @@
 
 #include "base/checked.h"
 #include "ops/trt/lower.h"
+#include "ops/trt/names.h"
 
 namespace tenon::ops::trt {
 namespace {
-
-/// PaddingMode's numbers.
-enum Padding : int64_t {
-  kRoundDown = 0,
-  kRoundUp = 1,
-  kSameUpper = 2,
-  kSameLower = 3,
-  kCaffeRoundDown = 4,
-  kCaffeRoundUp = 5
-};
 
 struct ConvolutionAttrs {
   int64_t nb_output_maps = 0, nb_groups = 1;
   Tensor kernel_weights, bias_weights;
   Ints kernel_size, stride, pre_padding, post_padding, dilation;
   int64_t padding_mode = 0;
+  Ints output_size;  ///< spatial dims to give, whatever the padding behind them; empty: they follow from the padding
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {
         TENON_TRT_FIELD(ConvolutionAttrs, nb_output_maps), TENON_TRT_FIELD(ConvolutionAttrs, nb_groups),
         TENON_TRT_FIELD(ConvolutionAttrs, kernel_weights), TENON_TRT_FIELD(ConvolutionAttrs, bias_weights),
         TENON_TRT_FIELD(ConvolutionAttrs, kernel_size),    TENON_TRT_FIELD(ConvolutionAttrs, stride),
         TENON_TRT_FIELD(ConvolutionAttrs, pre_padding),    TENON_TRT_FIELD(ConvolutionAttrs, post_padding),
-        TENON_TRT_FIELD(ConvolutionAttrs, dilation),       TENON_TRT_FIELD(ConvolutionAttrs, padding_mode)};
+        TENON_TRT_FIELD(ConvolutionAttrs, dilation),       TENON_TRT_FIELD(ConvolutionAttrs, padding_mode),
+        TENON_TRT_FIELD(ConvolutionAttrs, output_size)};
     return f;
   }
 };
@@ -39,6 +32,7 @@ struct PoolingAttrs {
   bool average_count_excludes_padding = true;
   Ints window_size, stride, pre_padding, post_padding;
   int64_t padding_mode = 0;
+  Ints output_size;  ///< as of convolutions
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {TENON_TRT_FIELD(PoolingAttrs, pooling_type),
                                   TENON_TRT_FIELD(PoolingAttrs, blend_factor),
@@ -47,7 +41,8 @@ struct PoolingAttrs {
                                   TENON_TRT_FIELD(PoolingAttrs, stride),
                                   TENON_TRT_FIELD(PoolingAttrs, pre_padding),
                                   TENON_TRT_FIELD(PoolingAttrs, post_padding),
-                                  TENON_TRT_FIELD(PoolingAttrs, padding_mode)};
+                                  TENON_TRT_FIELD(PoolingAttrs, padding_mode),
+                                  TENON_TRT_FIELD(PoolingAttrs, output_size)};
     return f;
   }
 };
@@ -72,10 +67,30 @@ Ints or_fill(const Ints& given, size_t count, int64_t value) {
 
 Tensor in_type(const Tensor& weights, DType type) { return weights.dtype() == type ? weights : weights.cast(type); }
 
+/// ONNX pads whose end makes the result as large as `output_size` says.
+void set_output_size(LowerContext& c, Values& values, const ConvolutionAttrs& a, const Ints& window, bool transposed) {
+  const size_t spatial = window.size();
+  const Ints stride = or_fill(a.stride, spatial, 1), dilation = or_fill(a.dilation, spatial, 1),
+             size = or_fill(a.output_size, spatial, 0);
+  Ints pads = or_fill(a.pre_padding, spatial, 0), extra(spatial, 0);
+  for (size_t i = 0; i < spatial; ++i) {
+    const int64_t in = c.number(c.input(0), 2 + i), reach = checked_mul(window[i] - 1, dilation[i]) + 1;
+    require(size[i] > 0, ErrorCode::kShapeMismatch, "output dimension ", i, " is to be ", size[i]);
+    const int64_t steps = checked_mul((transposed ? in : size[i]) - 1, stride[i]);
+    const int64_t post =
+        transposed ? checked_add(steps, reach) - pads[i] - size[i] : checked_add(steps, reach) - in - pads[i];
+    if (transposed && post < 0) extra[i] = -post;
+    pads.push_back(transposed ? std::max<int64_t>(post, 0) : post);
+  }
+  if (transposed) values["output_padding"] = std::move(extra);
+  values["pads"] = std::move(pads);
+}
+
 /// ONNX pads, with auto_pad or the extra rows that rounding up needs.
 void set_padding(LowerContext& c, Values& values, const ConvolutionAttrs& a, const Ints& window,
-                 bool round_up_by_padding) {
+                 bool round_up_by_padding, bool transposed) {
   const size_t spatial = window.size();
+  if (!a.output_size.empty()) return set_output_size(c, values, a, window, transposed);
   if (a.padding_mode == kSameUpper || a.padding_mode == kSameLower) {
     values["auto_pad"] = std::string(a.padding_mode == kSameUpper ? "SAME_UPPER" : "SAME_LOWER");
     return;
@@ -120,7 +135,7 @@ void lower_convolution(LowerContext& c, const char* op, bool transposed) {
   Values values{{"strides", or_fill(a.stride, rank - 2, 1)},
                 {"dilations", or_fill(a.dilation, rank - 2, 1)},
                 {"group", a.nb_groups}};
-  set_padding(c, values, a, window, !transposed);
+  set_padding(c, values, a, window, !transposed, transposed);
   const DType type = c.dtype(c.input(0));
   std::vector<ValueId> inputs{c.input(0), c.has(1) ? c.input(1) : c.constant(kernel_tensor(c, a, window, transposed))};
   if (c.has(2))
@@ -142,10 +157,12 @@ void lower_pooling(LowerContext& c) {
   window.pre_padding = a.pre_padding;
   window.post_padding = a.post_padding;
   window.padding_mode = a.padding_mode;
+  window.output_size = a.output_size;
   Values values{{"kernel_shape", or_fill(a.window_size, rank - 2, 1)},
                 {"strides", or_fill(window.stride, rank - 2, 1)}};
-  set_padding(c, values, window, or_fill(a.window_size, rank - 2, 1), false);
-  if (a.padding_mode == kRoundUp || a.padding_mode == kCaffeRoundUp) values["ceil_mode"] = int64_t{1};
+  set_padding(c, values, window, or_fill(a.window_size, rank - 2, 1), false, false);
+  const bool rounds_up = a.padding_mode == kRoundUp || a.padding_mode == kCaffeRoundUp;
+  if (rounds_up && a.output_size.empty()) values["ceil_mode"] = int64_t{1};
   Values average = values;
   average["count_include_pad"] = int64_t{!a.average_count_excludes_padding};
   const ValueId x = c.input(0);

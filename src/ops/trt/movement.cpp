@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/trt/lower.h"
+#include "ops/trt/names.h"
 
 namespace tenon::ops::trt {
 namespace {
@@ -125,7 +126,6 @@ ValueId slice_operand(LowerContext& c, size_t input, const Ints& values) {
 
 /// Pads so that a slice that reaches outside stays inside; moves `start` accordingly.
 ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
-  static constexpr const char* kModes[] = {"", "wrap", "edge", "constant", "reflect"};
   const ValueId x = c.input(0);
   require(!c.has(1) && !c.has(2) && !c.has(3) && a.axes.empty(), ErrorCode::kUnsupported, "sample mode ", a.mode,
           " needs constant start, size, stride");
@@ -143,7 +143,7 @@ ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   }
   std::vector<ValueId> inputs{x, c.ints(pads)};
   if (c.has(4)) inputs.push_back(c.cast(c.input(4), c.dtype(x)));
-  return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kModes[a.mode])}});
+  return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}});
 }
 
 /// A slice whose step is 0 along some axes repeats one element there: the same slice with one element, and the shape
@@ -214,17 +214,14 @@ void lower_padding(LowerContext& c) {
 }
 
 void lower_resize(LowerContext& c) {
-  static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
-  static constexpr const char* kCoordinates[] = {"align_corners", "asymmetric", "half_pixel"};
-  static constexpr const char* kRounding[] = {"round_prefer_ceil", "round_prefer_floor", "floor", "ceil"};
   const auto& a = c.attrs<ResizeAttrs>();
   for (const auto& [value, limit] :
        {std::pair{a.resize_mode, 3}, {a.coordinate_transformation, 3}, {a.nearest_rounding, 4}}) {
     require(value >= 0 && value < limit, ErrorCode::kInvalidModel, "a resize setting has the value ", value);
   }
-  Values values{{"mode", std::string(kModes[a.resize_mode])},
-                {"coordinate_transformation_mode", std::string(kCoordinates[a.coordinate_transformation])},
-                {"nearest_mode", std::string(kRounding[a.nearest_rounding])},
+  Values values{{"mode", std::string(kResizeModes[a.resize_mode])},
+                {"coordinate_transformation_mode", std::string(kResizeCoordinates[a.coordinate_transformation])},
+                {"nearest_mode", std::string(kResizeRounding[a.nearest_rounding])},
                 {"cubic_coeff_a", a.cubic_coeff},
                 {"exclude_outside", int64_t{a.exclude_outside}}};
   std::vector<ValueId> inputs{c.input(0), ir::kNone, ir::kNone};

@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "ops/shape/bounds.h"
 #include "ops/trt/lower.h"
+#include "ops/trt/names.h"
 
 namespace tenon::ops::trt {
 namespace {
@@ -22,6 +23,16 @@ struct OperationAttrs {
   int64_t operation = 0;
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {TENON_TRT_FIELD(OperationAttrs, operation)};
+    return f;
+  }
+};
+
+struct ElementWiseAttrs {
+  int64_t operation = 0;
+  bool mixed_ranks = false;  ///< the operand of lower rank gets leading dimensions, as in ONNX
+  static std::span<const ir::Field> fields() {
+    static const ir::Field f[] = {TENON_TRT_FIELD(ElementWiseAttrs, operation),
+                                  TENON_TRT_FIELD(ElementWiseAttrs, mixed_ranks)};
     return f;
   }
 };
@@ -114,13 +125,10 @@ void lower_activation(LowerContext& c) {
 }
 
 void lower_unary(LowerContext& c) {
-  static constexpr const char* kOps[] = {
-      "Exp",  "Log",   "Sqrt",  "Reciprocal", "Abs",  "Neg",   "Sin", "Cos", "Tan",  "Sinh",  "Cosh",  "Asin", "Acos",
-      "Atan", "Asinh", "Acosh", "Atanh",      "Ceil", "Floor", "Erf", "Not", "Sign", "Round", "IsInf", "IsNaN"};
   const int64_t op = c.attrs<OperationAttrs>().operation;
-  require(op >= 0 && op < int64_t(std::size(kOps)), ErrorCode::kInvalidModel, "unary operation ", op,
+  require(op >= 0 && op < int64_t(std::size(kUnaryOps)), ErrorCode::kInvalidModel, "unary operation ", op,
           " does not exist");
-  c.output(0, c.onnx(kOps[op], {c.input(0)}));
+  c.output(0, c.onnx(kUnaryOps[op], {c.input(0)}));
 }
 
 /// True if each element is known not to be negative, as sizes are.
@@ -148,15 +156,14 @@ ValueId floor_div(LowerContext& c, ValueId a, ValueId b) {
 }
 
 void lower_elementwise(LowerContext& c) {
-  static constexpr const char* kOps[] = {"Add", "Mul", "Max", "Min", "Sub",   "Div",     "Pow",
-                                         "",    "And", "Or",  "Xor", "Equal", "Greater", "Less"};
-  const int64_t op = c.attrs<OperationAttrs>().operation;
-  require(op >= 0 && op < int64_t(std::size(kOps)), ErrorCode::kInvalidModel, "element-wise operation ", op,
+  const auto& attrs = c.attrs<ElementWiseAttrs>();
+  const int64_t op = attrs.operation;
+  require(op >= 0 && op < int64_t(std::size(kElementWiseOps)), ErrorCode::kInvalidModel, "element-wise operation ", op,
           " does not exist");
   const ValueId a = c.input(0), b = c.input(1);
-  require(c.rank(a) == c.rank(b), ErrorCode::kShapeMismatch, "the inputs have ranks ", c.rank(a), " and ", c.rank(b),
-          ", they must be equal");
-  c.output(0, op == 7 ? floor_div(c, a, b) : c.onnx(kOps[op], {a, b}));
+  require(attrs.mixed_ranks || c.rank(a) == c.rank(b), ErrorCode::kShapeMismatch, "the inputs have ranks ", c.rank(a),
+          " and ", c.rank(b), ", they must be equal");
+  c.output(0, op == 7 ? floor_div(c, a, b) : c.onnx(kElementWiseOps[op], {a, b}));
 }
 
 /// Weights of a scale layer, shaped to broadcast against the input.
@@ -210,7 +217,7 @@ std::vector<Layer> pointwise_layers() {
   const auto* none = ir::schema_of<ir::NoAttrs>();
   return {{"trt.Activation", ir::schema_of<ActivationAttrs>(), 1, 1, lower_activation},
           {"trt.Unary", ir::schema_of<OperationAttrs>(), 1, 1, lower_unary},
-          {"trt.ElementWise", ir::schema_of<OperationAttrs>(), 2, 2, lower_elementwise},
+          {"trt.ElementWise", ir::schema_of<ElementWiseAttrs>(), 2, 2, lower_elementwise},
           {"trt.Scale", ir::schema_of<ScaleAttrs>(), 1, 1, lower_scale},
           {"trt.Identity", ir::schema_of<IdentityAttrs>(), 1, 1, lower_identity},
           {"trt.Cast", ir::schema_of<CastAttrs>(), 1, 1, lower_cast},

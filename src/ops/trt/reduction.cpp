@@ -95,6 +95,11 @@ void lower_matrix_multiply(LowerContext& c) {
   enum { kTranspose = 1, kVector = 2 };
   const auto& a = c.attrs<MatrixMultiplyAttrs>();
   ValueId x = c.input(0), y = c.input(1);
+  if (c.has(2)) {  // with a bias, from a parser
+    return c.output(
+        0, c.onnx("Gemm", {x, y, c.input(2)},
+                  {{"transA", int64_t{a.operation0 == kTranspose}}, {"transB", int64_t{a.operation1 == kTranspose}}}));
+  }
   if (a.operation0 == kTranspose) x = swap_last(c, x);
   if (a.operation1 == kTranspose) y = swap_last(c, y);
   if (a.operation0 == kVector) x = c.onnx("Unsqueeze", {x, c.ints({-2})});
@@ -143,11 +148,23 @@ ValueId standardize(LowerContext& c, ValueId x, const Ints& axes, float epsilon)
   return c.onnx("Div", {centred, c.onnx("Sqrt", {c.onnx("Add", {variance, c.scalar(c.dtype(x), epsilon)})})});
 }
 
+/// True if `axes` are the last ones of x, from axes[0] on, and `v` varies over these alone.
+bool spans_only(LowerContext& c, ValueId v, const Ints& axes, size_t rank) {
+  if (axes.empty() || size_t(axes[0]) + axes.size() != rank || c.rank(v) > rank) return false;
+  for (size_t i = 0; i + axes.size() < c.rank(v); ++i)
+    if (!(c.shape(v)[i] == 1)) return false;
+  return true;
+}
+
 void lower_normalization(LowerContext& c) {
   const auto& a = c.attrs<NormalizationAttrs>();
   const ValueId x = c.input(0);
   const size_t rank = c.rank(x);
   Ints axes = axes_of(a.axes, rank);
+  if (a.nb_groups == 1 && spans_only(c, c.input(1), axes, rank) && spans_only(c, c.input(2), axes, rank)) {
+    return c.output(
+        0, c.onnx("LayerNormalization", {x, c.input(1), c.input(2)}, {{"axis", axes[0]}, {"epsilon", a.epsilon}}));
+  }
   ValueId y;
   if (a.nb_groups == 1) {
     y = standardize(c, x, axes, a.epsilon);
@@ -188,7 +205,7 @@ void lower_cumulative(LowerContext& c) {
 }  // namespace
 
 std::vector<Layer> reduction_layers() {
-  return {{"trt.MatrixMultiply", ir::schema_of<MatrixMultiplyAttrs>(), 2, 2, lower_matrix_multiply},
+  return {{"trt.MatrixMultiply", ir::schema_of<MatrixMultiplyAttrs>(), 2, 3, lower_matrix_multiply},
           {"trt.Reduce", ir::schema_of<ReduceAttrs>(), 1, 1, lower_reduce},
           {"trt.SoftMax", ir::schema_of<SoftMaxAttrs>(), 1, 1, lower_softmax},
           {"trt.RaggedSoftMax", ir::schema_of<ir::NoAttrs>(), 2, 2, lower_ragged_softmax},

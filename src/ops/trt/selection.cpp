@@ -2,6 +2,7 @@
 // assertion.
 #include "base/checked.h"
 #include "ops/trt/lower.h"
+#include "ops/trt/names.h"
 
 namespace tenon::ops::trt {
 namespace {
@@ -164,16 +165,14 @@ void lower_fill(LowerContext& c) {
 }
 
 void lower_grid_sample(LowerContext& c) {
-  static constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
-  static constexpr const char* kSamples[] = {nullptr, nullptr, "border", "zeros", "reflection"};
   const auto& a = c.attrs<GridSampleAttrs>();
-  const bool known = a.sample_mode >= 0 && a.sample_mode < 5 && kSamples[a.sample_mode] && a.interpolation_mode >= 0 &&
-                     a.interpolation_mode < 3;
+  const bool known = a.sample_mode >= 0 && a.sample_mode < 5 && *kGridPadding[a.sample_mode] &&
+                     a.interpolation_mode >= 0 && a.interpolation_mode < 3;
   require(known, ErrorCode::kInvalidModel, "grid sample with interpolation ", a.interpolation_mode, " and sample mode ",
           a.sample_mode);
   c.output(0, c.onnx("GridSample", {c.input(0), c.input(1)},
-                     {{"mode", std::string(kModes[a.interpolation_mode])},
-                      {"padding_mode", std::string(kSamples[a.sample_mode])},
+                     {{"mode", std::string(kGridModes[a.interpolation_mode])},
+                      {"padding_mode", std::string(kGridPadding[a.sample_mode])},
                       {"align_corners", int64_t{a.align_corners}}}));
 }
 

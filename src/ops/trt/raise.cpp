@@ -1,0 +1,92 @@
+#include "ops/trt/raise.h"
+
+#include "ops/support.h"
+
+namespace tenon::ops::trt {
+namespace {
+
+const RaiseRule* find_rule(std::string_view op) {
+  static const std::vector<RaiseRule> rules = [] {
+    std::vector<RaiseRule> all = raise_compute_rules();
+    for (const RaiseRule& rule : raise_movement_rules()) all.push_back(rule);
+    return all;
+  }();
+  for (const RaiseRule& rule : rules)
+    if (!rule.op.empty() && rule.op == op) return &rule;
+  return nullptr;
+}
+
+/// True if the node's outputs still have the types of `before`.
+bool same_types(const ir::Graph& graph, const ir::Node& node, const std::vector<ir::Value>& before, bool by_data) {
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] == ir::kNone) continue;
+    const ir::Value& now = graph.value(node.outputs[i]);
+    if (now.dtype != before[i].dtype || now.ranked != before[i].ranked || now.shape.size() != before[i].shape.size())
+      return false;
+    for (size_t d = 0; d < now.shape.size(); ++d) {
+      const bool free = by_data && !now.shape[d].is_const() && !before[i].shape[d].is_const();
+      if (!(now.shape[d] == before[i].shape[d]) && !free) return false;
+    }
+  }
+  return true;
+}
+
+void restore_types(ir::Graph& graph, const ir::Node& node, const std::vector<ir::Value>& before) {
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] != ir::kNone) graph.value(node.outputs[i]) = before[i];
+  }
+}
+
+}  // namespace
+
+Ints RaiseContext::ints(size_t i) const {
+  const Tensor* t = constant(i);
+  return t && ir::is_integer(t->dtype()) ? t->to_ints() : Ints{};
+}
+
+const Shape& RaiseContext::shape(size_t i) const {
+  const ir::Value& value = graph_.value(node_.inputs.at(i));
+  require(value.ranked, ErrorCode::kShapeMismatch, "the rank of '", value.name, "' is not known");
+  return value.shape;
+}
+
+const Shape& RaiseContext::result() const {
+  const ir::Value& value = graph_.value(node_.outputs.at(0));
+  require(value.ranked, ErrorCode::kShapeMismatch, "the rank of '", value.name, "' is not known");
+  return value.shape;
+}
+
+size_t RaiseContext::axis(int64_t axis) const { return normalized_axis(axis, shape(0).size()); }
+
+void RaiseContext::become(std::string_view name) {
+  layer = name;
+  made = ir::Attrs(find_layer(name)->attrs);
+}
+
+bool raise_node(ir::Graph& graph, ir::NodeId id) {
+  const ir::Node core = graph.node(id);
+  const RaiseRule* rule = find_rule(core.op);
+  if (!rule) return false;
+  std::vector<ir::Value> before;
+  for (ValueId v : core.outputs) before.push_back(v == ir::kNone ? ir::Value() : graph.value(v));
+  try {
+    RaiseContext c(graph, core);
+    rule->raise(c);
+    if (c.layer.empty()) return false;
+    graph.node(id).op = c.layer;
+    graph.node(id).attrs = std::move(c.made);
+    graph.set_inputs(id, std::move(c.inputs));
+    infer_node(graph, id);
+    const bool same = same_types(graph, core, before, find_op(core.op).data_dependent);
+    restore_types(graph, core, before);
+    if (same) return true;
+  } catch (const Error&) {  // what the layer cannot say stays as it is
+    restore_types(graph, core, before);
+  }
+  graph.node(id).op = core.op;
+  graph.node(id).attrs = core.attrs;
+  graph.set_inputs(id, core.inputs);
+  return false;
+}
+
+}  // namespace tenon::ops::trt

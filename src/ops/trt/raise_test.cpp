@@ -1,0 +1,178 @@
+#include "ops/trt/raise.h"
+
+#include <doctest/doctest.h>
+
+#include "ops/trial.h"
+
+namespace tenon::ops::trt {
+namespace {
+
+using trial::FakeImport;
+using trial::Operand;
+using trial::Typed;
+
+constexpr DType kF32 = DType::kF32;
+
+struct Case {
+  const char* op;
+  std::string layers;  ///< of the nodes that the import makes
+  std::vector<Operand> operands;
+  std::map<std::string, FakeImport::Value> attrs = {};
+  size_t outputs = 1;
+};
+
+Tensor weights(ir::Dims dims) { return trial::noise(std::move(dims), 7); }
+
+std::string ops_of(const ir::Graph& graph) {
+  std::string all;
+  for (ir::NodeId n : graph.topological_order()) all += cat(all.empty() ? "" : " ", graph.node(n).op);
+  return all;
+}
+
+/// Imports, raises each node, and compares what the layers lower to with what was imported.
+void check(const Case& test) {
+  CAPTURE(test.op);
+  FakeImport source(test.op, 18, test.operands, test.attrs, test.outputs);
+  source.import();
+  ir::Graph& graph = source.graph();
+  for (size_t i = 0; i < test.outputs; ++i) graph.outputs.push_back(source.output_value(i));
+  std::vector<Tensor> inputs;
+  for (ValueId v : graph.inputs) {
+    ir::Dims dims;
+    for (const ir::Dim& d : graph.value(v).shape) dims.push_back(d.is_const() ? d.constant() : 2);
+    inputs.push_back(trial::noise(dims, 3 + v, graph.value(v).dtype));
+  }
+  const std::vector<Tensor> before = eval_graph(graph, inputs, false);
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n) raise_node(graph, n);
+  CHECK(ops_of(graph) == test.layers);
+  graph.check_links();
+  ir::Graph lowered = graph.clone();
+  infer(lowered);
+  lower(lowered);
+  const std::vector<Tensor> after = eval_graph(lowered, inputs, false);
+  REQUIRE(after.size() == before.size());
+  for (size_t i = 0; i < after.size(); ++i) {
+    CHECK(after[i].dtype() == before[i].dtype());
+    CHECK(after[i].dims() == before[i].dims());
+    CHECK(trial::close(after[i], before[i].to_doubles()));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("raise: layers that compute lower to what they came from") {
+  const Operand image = Typed(kF32, "n, 4, 7, 9"), matrix = Typed(kF32, "n, 6");
+  using I = std::vector<int64_t>;
+  const Case cases[] = {
+      {"Conv",
+       "trt.Convolution",
+       {image, weights({6, 2, 3, 2}), weights({6})},
+       {{"group", 2}, {"strides", I{2, 1}}, {"pads", I{1, 0, 2, 1}}, {"dilations", I{1, 2}}}},
+      {"Conv", "trt.Convolution", {image, Typed(kF32, "6, 4, 3, 3"), weights({6})}},
+      {"ConvTranspose", "trt.Deconvolution", {image, weights({4, 3, 2, 2}), weights({3})}, {{"strides", I{2, 2}}}},
+      {"ConvTranspose",
+       "ConvTranspose",
+       {image, weights({4, 3, 2, 2})},
+       {{"strides", I{2, 2}}, {"output_padding", I{1, 0}}}},
+      {"MaxPool", "trt.Pooling", {image}, {{"kernel_shape", I{2, 3}}, {"strides", I{2, 2}}, {"ceil_mode", 1}}},
+      {"MaxPool", "Pool", {image}, {{"kernel_shape", I{2, 2}}, {"dilations", I{2, 1}}}},
+      {"AveragePool",
+       "trt.Pooling",
+       {image},
+       {{"kernel_shape", I{3, 3}}, {"pads", I{1, 1, 1, 1}}, {"count_include_pad", 1}}},
+      {"AveragePool", "trt.Pooling", {image}, {{"kernel_shape", I{3, 3}}, {"pads", I{1, 0, 1, 1}}}},
+      {"GlobalAveragePool", "trt.Reduce", {image}},
+      {"GlobalMaxPool", "trt.Reduce", {image}},
+      {"Relu", "trt.Activation", {image}},
+      {"LeakyRelu", "trt.Activation", {image}, {{"alpha", 0.3F}}},
+      {"Elu", "trt.Activation", {image}, {{"alpha", 0.7F}}},
+      {"Selu", "trt.Activation", {image}},
+      {"HardSigmoid", "trt.Activation", {image}, {{"alpha", 0.4F}, {"beta", 0.1F}}},
+      {"ThresholdedRelu", "trt.Activation", {image}, {{"alpha", 0.2F}}},
+      {"Softplus", "trt.Activation", {image}},
+      {"Clip", "trt.Activation", {image, trial::f32({}, {-0.5}), trial::f32({}, {0.25})}},
+      {"Clip", "trt.Activation", {image, trial::f32({}, {0})}},
+      {"Erf", "trt.Unary", {image}},
+      {"Reciprocal", "trt.Unary", {image}},
+      {"Sub", "trt.ElementWise", {image, image}},
+      {"Mul", "trt.ElementWise", {image, weights({7, 1})}},
+      {"Less", "trt.ElementWise", {image, weights({1, 4, 1, 1})}},
+      {"MatMul", "trt.MatrixMultiply", {Typed(kF32, "n, 3, 6"), weights({6, 5})}},
+      {"Gemm", "trt.MatrixMultiply", {matrix, weights({5, 6}), weights({5})}, {{"transB", 1}}},
+      {"Softmax", "trt.SoftMax", {image}, {{"axis", -3}}},
+      {"ReduceMean", "trt.Reduce", {image}, {{"axes", I{-1, 1}}, {"keepdims", 0}}},
+      {"ReduceL2", "Reduce", {image}, {{"axes", I{1}}}},
+      {"LayerNormalization",
+       "trt.Normalization",
+       {Typed(kF32, "n, 3, 8"), weights({8}), weights({8})},
+       {{"epsilon", 0.01F}}},
+      {"LRN", "trt.LRN", {image}, {{"size", 3}, {"alpha", 0.2F}}},
+      {"TopK", "trt.TopK", {matrix, trial::i64({3})}, {{"largest", 0}}, 2},
+      {"NonZero", "trt.NonZero", {matrix}},
+      {"OneHot", "trt.OneHot", {trial::i64({1, 0, 3}), trial::i64({}, {5}), weights({2})}},
+      {"QuantizeLinear", "trt.Quantize", {image, weights({4}), trial::tensor<int64_t>(DType::kI8, {4}, {0, 0, 0, 0})}},
+      {"QuantizeLinear", "QuantizeLinear", {image, trial::f32({}, {0.1}), trial::tensor<int64_t>(DType::kU8, {}, {9})}},
+      {"Cast", "trt.Cast", {image}, {{"to", DType::kI32}}},
+      {"Where", "trt.Select", {trial::boolean({6}, {1, 0, 1, 1, 0, 0}), matrix, weights({1})}},
+      {"PRelu", "trt.ParametricReLU", {image, weights({4, 1, 1})}},
+      {"Einsum", "trt.Einsum", {matrix, weights({6, 5})}, {{"equation", "ij,jk->k"}}},
+  };
+  for (const Case& test : cases) check(test);
+}
+
+TEST_CASE("raise: layers that move elements lower to what they came from") {
+  const Operand image = Typed(kF32, "n, 4, 7, 9"), fixed = Typed(kF32, "2, 4, 7, 9");
+  using I = std::vector<int64_t>;
+  const Case cases[] = {
+      {"Reshape", "trt.Shuffle", {image, trial::i64({0, -1, 9})}},
+      {"Transpose", "trt.Shuffle", {image}, {{"perm", I{0, 2, 3, 1}}}},
+      {"Flatten", "trt.Shuffle", {image}},
+      {"Unsqueeze", "trt.Shuffle", {image, trial::i64({2})}},
+      {"Unsqueeze", "trt.Shuffle", {image, trial::i64({0})}},
+      {"Unsqueeze", "Unsqueeze", {Typed(kF32, "n, m"), trial::i64({0})}},
+      {"Squeeze", "trt.Shuffle", {Typed(kF32, "n, 1, 5, 1"), trial::i64({1, 3})}},
+      {"Slice",
+       "trt.Slice",
+       {image, trial::i64({-3, 1}), trial::i64({INT64_MAX, 8}), trial::i64({2, 3}), trial::i64({1, 2})}},
+      {"Slice", "trt.Slice", {fixed, trial::i64({8}), trial::i64({INT64_MIN}), trial::i64({3}), trial::i64({-2})}},
+      {"Slice", "Slice", {image, trial::i64({0}), trial::i64({-1}), trial::i64({0})}},
+      {"Pad", "trt.Padding", {image, trial::i64({0, 0, 1, 2, 0, 0, 0, -1})}},
+      {"Pad", "trt.Slice", {fixed, trial::i64({0, 1, 0, 2, 0, 1, 1, 0}), trial::f32({}, {0.5})}},
+      {"Pad", "trt.Slice", {fixed, trial::i64({0, 0, 1, 2, 0, 0, 3, 0})}, {{"mode", "reflect"}}},
+      {"Pad", "Pad", {image, trial::i64({0, 1, 0, 2, 0, 1, 1, 0})}},
+      {"Resize", "trt.Resize", {image, Tensor(), trial::f32({4}, {1, 1, 2, 1.5})}, {{"mode", "linear"}}},
+      {"Resize",
+       "trt.Resize",
+       {fixed, Tensor(), Tensor(), trial::i64({2, 4, 5, 20})},
+       {{"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}}},
+      {"Resize",
+       "Resize",
+       {fixed, Tensor(), Tensor(), trial::i64({2, 4, 5, 20})},
+       {{"mode", "linear"}, {"antialias", 1}}},
+      {"Gather", "trt.Gather", {image, trial::i64({2, 0})}, {{"axis", -3}}},
+      {"GatherElements", "trt.Gather", {Typed(kF32, "2, 3"), trial::i64({1, 3}, {1, 0, 1})}},
+      {"GatherND", "trt.Gather", {fixed, trial::i64({2, 1}, {3, 0})}, {{"batch_dims", 1}}},
+      {"ScatterElements", "trt.Scatter", {Typed(kF32, "2, 3"), trial::i64({1, 3}, {1, 0, 1}), weights({1, 3})}},
+      {"ScatterND", "ScatterND", {Typed(kF32, "3"), trial::i64({1, 1}, {2}), weights({1})}, {{"reduction", "add"}}},
+      {"Concat", "trt.Concatenation", {image, image}, {{"axis", -1}}},
+      {"Shape", "trt.Shape", {image}},
+      {"Shape", "Shape", {image}, {{"start", 1}}},
+      {"GridSample", "trt.GridSample", {fixed, Typed(kF32, "2, 3, 3, 2")}, {{"padding_mode", "border"}}},
+  };
+  for (const Case& test : cases) check(test);
+}
+
+TEST_CASE("raise: weights of a convolution move into the layer") {
+  FakeImport source("Conv", 11, {Typed(kF32, "n, 4, 7, 7"), weights({6, 4, 3, 3})});
+  source.import();
+  ir::Graph& graph = source.graph();
+  const void* bytes = graph.constant(graph.node(0).inputs[1])->data().data();
+  REQUIRE(raise_node(graph, 0));
+  const ir::Node& layer = graph.node(0);
+  CHECK(layer.inputs.size() == 1);
+  const auto& kernel = layer.attrs.find("kernel_weights")->of<Tensor>(layer.attrs.data());
+  CHECK(kernel.data().data() == bytes);  // shared, not copied
+  CHECK(layer.attrs.find("nb_output_maps")->of<int64_t>(layer.attrs.data()) == 6);
+}
+
+}  // namespace tenon::ops::trt
