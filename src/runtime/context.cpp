@@ -4,6 +4,7 @@
 #include <new>
 
 #include "backends/device.h"
+#include "backends/host_memory.h"
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "runtime/engine.h"
@@ -111,6 +112,11 @@ void Context::set_address(size_t io, void* address) {
             " and accepts device, managed or page-locked memory");
     require(either || reinterpret_cast<uintptr_t>(address) % 16 == 0, ErrorCode::kInvalidArgument, "the address of '",
             engine_->io()[io].name, "' is not a multiple of 16");
+  }
+  if (!device_ && address && address != addresses_[io]) {
+    require(host_reaches(address), ErrorCode::kInvalidArgument, "the address of ",
+            engine_->io()[io].is_input ? "input '" : "output '", engine_->io()[io].name,
+            "' is device memory; the engine runs on the processor and accepts host or managed memory");
   }
   addresses_[io] = address;
 }

@@ -1,0 +1,43 @@
+// An engine on the processor in a process that has a GPU driver: device memory is refused by name, not read. The driver
+// here is fake_driver.cpp, which calls one range of addresses the device's.
+#include <dlfcn.h>
+
+#include <memory>
+
+#include "NvInfer.h"
+#include "client.h"
+
+using namespace nvinfer1;
+
+int main(int argc, char** argv) {
+  EXPECT(argc == 2);
+  void* driver = dlopen(argv[1], RTLD_NOW);
+  EXPECT(driver != nullptr);
+  auto const claim = reinterpret_cast<void (*)(void const*, size_t, int)>(dlsym(driver, "fakeClaim"));
+  KeepingLogger logger;
+  std::unique_ptr<IBuilder> builder(createInferBuilder(logger));
+  std::unique_ptr<INetworkDefinition> network(builder->createNetworkV2(0U));
+  ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2(2, 2));
+  IActivationLayer* relu = network->addActivation(*x, ActivationType::kRELU);
+  relu->getOutput(0)->setName("y");
+  network->markOutput(*relu->getOutput(0));
+  std::unique_ptr<IBuilderConfig> config(builder->createBuilderConfig());
+  std::unique_ptr<IHostMemory> plan(builder->buildSerializedNetwork(*network, *config));
+  std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
+  std::unique_ptr<ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
+  std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());
+  float host[4] = {-1.0F, 2.0F, -3.0F, 4.0F}, y[4], device[4], managed[4] = {1.0F, -1.0F, 0.5F, -0.5F};
+  claim(device, sizeof(device), 0);
+  EXPECT(context->setTensorAddress("x", host) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));
+  EXPECT(y[0] == 0.0F && y[3] == 4.0F && logger.errors.empty());
+  EXPECT(!context->setTensorAddress("x", device) && logger.errors.size() == 1);
+  EXPECT(logger.errors[0].find("input 'x'") != std::string::npos &&
+         logger.errors[0].find("device memory") != std::string::npos);
+  void* bindings[] = {host, device};
+  EXPECT(!context->executeV2(bindings) && logger.errors.size() == 2);
+  claim(managed, sizeof(managed), 1);
+  EXPECT(context->setTensorAddress("x", managed) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));
+  EXPECT(y[0] == 1.0F && y[1] == 0.0F && logger.errors.size() == 2);
+  std::printf("%d failures\n", failures());
+  return failures() != 0;
+}
