@@ -56,7 +56,8 @@ void check_names(const Shapes& shapes, const INetworkDefinition& network) {
   }
 }
 
-void add_profile(const Options& o, IBuilder& builder, INetworkDefinition& network, IBuilderConfig& config, Log& log) {
+IOptimizationProfile& add_profile(const Options& o, IBuilder& builder, INetworkDefinition& network,
+                                  IBuilderConfig& config, Log& log) {
   for (const Shapes* s : {&o.min_shapes, &o.opt_shapes, &o.max_shapes, &o.shapes}) check_names(*s, network);
   IOptimizationProfile* profile = builder.createOptimizationProfile();
   bool dynamic = false;
@@ -84,6 +85,7 @@ void add_profile(const Options& o, IBuilder& builder, INetworkDefinition& networ
   }
   if (dynamic && config.addOptimizationProfile(profile) < 0)
     throw std::runtime_error("the optimization profile is not valid");
+  return *profile;
 }
 
 void set_precision(const Options& o, IBuilderConfig& config) {
@@ -149,9 +151,9 @@ std::unique_ptr<IHostMemory> build(const Options& o, Log& log) {
   log.info("Finished parsing network model. Parse time: " + seconds(since(begin)));
   configure(o, *config);
   set_layer_types(o, *network);
-  const auto calibrator = read_calibration(o);
+  const IOptimizationProfile& profile = add_profile(o, *builder, *network, *config, log);
+  const auto calibrator = make_calibrator(o, *network, profile, log);
   config->setInt8Calibrator(calibrator.get());
-  add_profile(o, *builder, *network, *config, log);
   auto cache = read_timing_cache(o, *config);
   const auto start = Clock::now();
   std::unique_ptr<IHostMemory> plan(builder->buildSerializedNetwork(*network, *config));

@@ -23,13 +23,14 @@ nvinfer1::Dims to_dims(const trtexec::Dims& d) {
   return out;
 }
 
-/// Random values in the range a type is used for: [-1, 1) for reals, [0, 1] for integers.
-void fill_random(Binding& b, uint32_t seed) {
+}  // namespace
+
+void fill_random(std::vector<char>& bytes, DataType type, uint32_t seed) {
   std::mt19937 random(seed);
   auto unit = [&] { return float(random() >> 8) * 0x1p-23f - 1; };
-  char* p = b.host.data();
-  const size_t n = b.host.size();
-  switch (b.type) {
+  char* p = bytes.data();
+  const size_t n = bytes.size();
+  switch (type) {
     case DataType::kFLOAT:
       for (size_t i = 0; i + 4 <= n; i += 4) {
         const float v = unit();
@@ -40,7 +41,7 @@ void fill_random(Binding& b, uint32_t seed) {
     case DataType::kHALF:
       for (size_t i = 0; i + 2 <= n; i += 2) {  // ±0.5 … ±1: the exponent's code is the type's own
         const uint16_t bits =
-            uint16_t((b.type == DataType::kBF16 ? 0x3f00 : 0x3800) | (random() & 0x7f) | (random() & 1) << 15);
+            uint16_t((type == DataType::kBF16 ? 0x3f00 : 0x3800) | (random() & 0x7f) | (random() & 1) << 15);
         std::memcpy(p + i, &bits, 2);
       }
       break;
@@ -60,6 +61,8 @@ void fill_random(Binding& b, uint32_t seed) {
       for (size_t i = 0; i < n; ++i) p[i] = char(random() & 1);
   }
 }
+
+namespace {
 
 /// Grows an output whose size is known only while running.
 class Allocator final : public IOutputAllocator {
@@ -203,7 +206,7 @@ class Stream {
     const auto it = options_.load_inputs.find(b.name);
     if (it == options_.load_inputs.end()) {
       if (first) log.info("Using random values for input " + b.name);
-      fill_random(b, uint32_t(bindings_.size()) + 1);
+      fill_random(b.host, b.type, uint32_t(bindings_.size()) + 1);
       return;
     }
     if (first) log.info("Using values loaded from " + it->second + " for input " + b.name);

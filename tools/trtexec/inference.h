@@ -47,6 +47,9 @@ struct Results {
 /// Throws std::runtime_error with the reason.
 Results run_inference(const Options& options, nvinfer1::ICudaEngine& engine, Device& device, Log& log);
 
+/// Random values in the range a type is used for: [-1, 1) for reals, [0, 1] for integers.
+void fill_random(std::vector<char>& bytes, nvinfer1::DataType type, uint32_t seed);
+
 /// Bytes of one element; 4-bit types give 0 and are counted in halves by `bytes_of`.
 size_t bytes_of(nvinfer1::DataType type, const Dims& dims);
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "trtexec/device.h"
 #include "trtexec/engine.h"
+#include "trtexec/inference.h"
 
 namespace trtexec {
 namespace {
@@ -66,6 +68,56 @@ class CachedCalibration final : public IInt8EntropyCalibrator2 {
   std::vector<char> cache_;
 };
 
+/// One batch of random values.
+class RandomCalibration final : public IInt8EntropyCalibrator2 {
+ public:
+  RandomCalibration(std::unique_ptr<Device> device, const INetworkDefinition& network,
+                    const IOptimizationProfile& profile)
+      : device_(std::move(device)) {
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+      const ITensor& input = *network.getInput(i);
+      nvinfer1::Dims dims = input.getDimensions();
+      for (int32_t k = 0; k < dims.nbDims; ++k)
+        if (dims.d[k] < 0) dims = profile.getDimensions(input.getName(), OptProfileSelector::kOPT);
+      std::vector<char> values(bytes_of(input.getType(), trtexec::Dims(dims.d, dims.d + dims.nbDims)));
+      fill_random(values, input.getType(), static_cast<uint32_t>(i) + 1);
+      void* memory = memory_[input.getName()] = device_->allocate(std::max<size_t>(values.size(), 1));
+      device_->to_device(memory, values.data(), values.size(), nullptr);
+    }
+    device_->synchronize(nullptr);
+  }
+  ~RandomCalibration() {
+    for (const auto& [name, memory] : memory_) device_->release(memory);
+  }
+  int32_t getBatchSize() const noexcept override { return 1; }
+  bool getBatch(void* bindings[], const char* names[], int32_t count) noexcept override {
+    for (int32_t i = 0; i < count; ++i) {
+      const auto known = memory_.find(names[i]);
+      if (given_ || known == memory_.end()) return false;
+      bindings[i] = known->second;
+    }
+    return given_ = true;
+  }
+  const void* readCalibrationCache(size_t& length) noexcept override { return length = 0, nullptr; }
+  void writeCalibrationCache(const void*, size_t) noexcept override {}
+
+ private:
+  std::unique_ptr<Device> device_;
+  std::map<std::string, void*> memory_;
+  bool given_ = false;
+};
+
+/// Whether the network says itself what its 8-bit values stand for.
+bool has_scales(const INetworkDefinition& network) {
+  for (int32_t i = 0; i < network.getNbLayers(); ++i) {
+    const ILayer& layer = *network.getLayer(i);
+    if (layer.getType() == LayerType::kQUANTIZE || layer.getType() == LayerType::kDEQUANTIZE) return true;
+    for (int32_t k = 0; k < layer.getNbOutputs(); ++k)
+      if (layer.getOutput(k) && layer.getOutput(k)->dynamicRangeIsSet()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void set_layer_types(const Options& o, INetworkDefinition& network) {
@@ -77,9 +129,13 @@ void set_layer_types(const Options& o, INetworkDefinition& network) {
   });
 }
 
-std::unique_ptr<IInt8Calibrator> read_calibration(const Options& o) {
-  if (o.calib.empty()) return nullptr;
-  return std::make_unique<CachedCalibration>(read_file(o.calib));
+std::unique_ptr<IInt8Calibrator> make_calibrator(const Options& o, const INetworkDefinition& network,
+                                                 const IOptimizationProfile& profile, Log& log) {
+  if (!o.calib.empty()) return std::make_unique<CachedCalibration>(read_file(o.calib));
+  if (!(o.int8 || o.best) || o.strongly_typed || has_scales(network)) return nullptr;
+  log.warning(
+      "Int8 without --calib: ranges come from random inputs. The engine's time means something, its results do not.");
+  return std::make_unique<RandomCalibration>(Device::open(o.device), network, profile);
 }
 
 }  // namespace trtexec

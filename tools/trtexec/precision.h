@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "trtexec/log.h"
 #include "trtexec/options.h"
 
 namespace trtexec {
@@ -12,8 +13,11 @@ namespace trtexec {
 /// std::runtime_error for an unknown type and for a name that no layer has.
 void set_layer_types(const Options& options, nvinfer1::INetworkDefinition& network);
 
-/// A calibrator that reads the cache of --calib and has no data of its own; null without that option. Must live until
-/// the build is over.
-std::unique_ptr<nvinfer1::IInt8Calibrator> read_calibration(const Options& options);
+/// A calibrator that reads the cache of --calib and has no data of its own. Without that option, but with --int8 on a
+/// network that has neither quantize layers nor dynamic ranges, one that gives random inputs, which the log says; else
+/// null. `profile` has the shapes of dynamic inputs. Must live until the build is over.
+std::unique_ptr<nvinfer1::IInt8Calibrator> make_calibrator(const Options& options,
+                                                           const nvinfer1::INetworkDefinition& network,
+                                                           const nvinfer1::IOptimizationProfile& profile, Log& log);
 
 }  // namespace trtexec
