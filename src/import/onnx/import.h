@@ -21,6 +21,7 @@ struct ImportError {
   std::string place;    ///< e.g. node 3 "loop" (Loop): body: node 1 "x" (Foo)
   int64_t node = -1;    ///< index in the model's main graph; -1: the graph or model as a whole
   std::string node_name, op_type, domain;
+  std::vector<std::string> functions;  ///< the model's functions that the error lies in, from the outermost
   std::string text() const { return place.empty() ? message : cat(place, ": ", message); }
 };
 
@@ -29,6 +30,9 @@ struct OnnxOptions {
   /// it bound the node's outputs.
   std::function<bool(ops::ImportContext&)> unknown_operator;
   int64_t max_nodes = 1'000'000;  ///< after functions are inlined
+  /// What a failed node makes counts as an input of the type that the model declares for it, so that nodes behind it
+  /// are checked too. The graph is good for nothing else then.
+  bool assume_declared = false;
 };
 
 /// Adds the model's main graph to `graph`, which keeps what it has. Inputs, outputs and values get the model's names.

@@ -57,6 +57,7 @@ void Importer::record(const Error& e) {
     out.op_type = main_node_->op_type;
     out.domain = main_node_->domain;
   }
+  for (const onnx::Function* f : calls_) out.functions.push_back(f->name);
   errors_.push_back(std::move(out));
 }
 
@@ -200,11 +201,23 @@ void Importer::node(const onnx::Node& n, size_t index, Scope& scope) {
   } catch (const Error& e) {
     record(e);
   }
+  if (in_main_graph && options_.assume_declared) assume_outputs(n, scope);
   for (const std::string& o : n.outputs)
     if (!o.empty()) scope.values.try_emplace(o, kBroken);
   if (in_main_graph) {
     main_node_ = nullptr;
     main_index_ = -1;
+  }
+}
+
+void Importer::assume_outputs(const onnx::Node& n, Scope& scope) {
+  for (const onnx::ValueInfo& v : model_.graph.value_infos) {
+    const bool made = std::find(n.outputs.begin(), n.outputs.end(), v.name) != n.outputs.end();
+    if (!made || scope.values.count(v.name) || v.type.kind != onnx::Type::Kind::kTensor || !v.type.shape) continue;
+    const ops::BodyInput in = declared(v, *scope.graph.symbols);
+    const ir::ValueId id = scope.graph.add_input(scope.graph.unique_name(v.name), in.dtype, in.shape);
+    scope.graph.value(id).ranked = true;
+    scope.define(v.name, id, scope.graph.value_count());
   }
 }
 

@@ -44,6 +44,8 @@ class Importer {
   std::vector<ir::ValueId> call(const onnx::Function& f, const onnx::Node& n, size_t index, Scope& scope,
                                 const std::vector<ir::ValueId>& args);
   void record(const Error& e);
+  /// Inputs in place of what a node of the main graph failed to make, as far as the model declares its type.
+  void assume_outputs(const onnx::Node& n, Scope& scope);
   /// The dimension that a declaration means: the same symbol for the same name, a fresh one for no name.
   ir::Dim dim(const onnx::Dimension& d, ir::SymbolTable& symbols, const std::string& hint);
   ops::BodyInput declared(const onnx::ValueInfo& v, ir::SymbolTable& symbols);
