@@ -16,8 +16,9 @@ STATE = ["IRuntime", "IRuntimeConfig", "ISerializationConfig", "IBuilder", "IBui
          "ICudaEngine", "INetworkDefinition", "ITensor", "IRefitter", "IEngineInspector", "IAttention"]
 # Pairs that mean more than storage; written by hand.
 NOT_STORED = {"ErrorRecorder", "Flags", "Flag", "QuantizationFlags", "TimingCache", "Dimensions", "Type",
-              "AllowedFormats", "TensorAddress", "InputTensorAddress", "OutputTensorAddress", "OutputAllocator",
-              "InputShape", "Location", "BatchIndex", "Input", "TacticSources"}
+              "AllowedFormats", "BroadcastAcrossBatch", "TensorAddress", "InputTensorAddress", "OutputTensorAddress",
+              "OutputAllocator", "InputShape", "Location", "WeightStreamingBudget", "WeightStreamingBudgetV2",
+              "BatchIndex", "Input", "TacticSources"}
 
 
 def bare(type_text):

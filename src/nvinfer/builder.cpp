@@ -75,7 +75,7 @@ plan::Profile batch_profile(const ir::Graph& graph, int32_t max_batch) {
   plan::Profile profile;
   for (ir::ValueId v : graph.inputs) {
     ir::Dims most = dims_of(graph.value(v).shape);
-    most.at(0) = max_batch;
+    if (most.at(0) < 0) most[0] = max_batch;  // else it broadcasts
     ir::Dims least = most;
     least[0] = 1;
     profile.inputs.push_back({least, most, most});
@@ -104,7 +104,38 @@ int32_t Builder::max_batch() const {
 #endif
 }
 
+void Builder::reset() noexcept {
+  allocator_ = nullptr;
+#if NV_TENSORRT_MAJOR >= 8
+  max_threads_ = 0;
+#endif
+#if TRT_UNTIL(8)
+  max_batch_size_ = 1;
+#endif
 #if TRT_UNTIL(7)
+  calibrator_ = nullptr;
+  gpu_fallback_ = debug_sync_ = fp16_mode_ = half2_mode_ = int8_mode_ = refittable_ = strict_type_constraints_ = false;
+  default_device_type_ = DeviceType::kGPU;
+  engine_capability_ = static_cast<EngineCapability>(0);
+  average_find_iterations_ = min_find_iterations_ = 1;
+  dla_core_ = -1;
+  max_workspace_size_ = 0;
+#endif
+}
+
+#if TRT_UNTIL(7)
+void Builder::setDeviceType(ILayer*, DeviceType type) noexcept {
+  if (type != DeviceType::kGPU)
+    reports_.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, "IBuilder::setDeviceType",
+                   "there is no DLA on this machine");
+}
+
+void Builder::setDLACore(int32_t core) noexcept {
+  dla_core_ = core;
+  if (core >= 0)
+    reports_.log(ILogger::Severity::kWARNING, "IBuilder::setDLACore has no effect: there is no DLA on this machine");
+}
+
 ICudaEngine* Builder::buildCudaEngine(INetworkDefinition& network) noexcept {
   return guard(reports_, "IBuilder::buildCudaEngine", [&] {
     BuilderConfig config(reports_);
@@ -253,9 +284,16 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.backend = &default_backend();
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
   set_profiles(network, config, graph, options);
-  settle_plugins(graph, options.profiles, max_batch(), !network.usingStronglyTyped());
+  std::map<std::string, float> scales;
+#if TRT_UNTIL(10)
+  if (config.has(BuilderFlag::kINT8)) scales = network.int8_scales();
+#endif
+  settle_plugins(graph, options.profiles, max_batch(), !network.usingStronglyTyped(), scales);
   set_timing(config, options);
 #if NV_TENSORRT_MAJOR >= 8
+#if NV_TENSORRT_MAJOR >= 10
+  if (config.has(BuilderFlag::kWEIGHT_STREAMING)) options.info[kWeightStreaming] = "1";
+#endif
   options.info[kHardware] = cat(static_cast<int>(config.getHardwareCompatibilityLevel()));
   options.threads = max_threads_;
   std::unique_ptr<Progress> progress;
@@ -284,8 +322,13 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
 }
 
 IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept {
-  return guard(reports_, "IBuilder::buildSerializedNetwork",
-               [&]() -> IHostMemory* { return new HostMemory(plan::serialize(build(own(network), own(config)))); });
+  return guard(reports_, "IBuilder::buildSerializedNetwork", [&]() -> IHostMemory* {
+    if (allocator_)
+      reports_.log(ILogger::Severity::kWARNING,
+                   "IBuilder::setGpuAllocator: kernels are timed in memory of the builder's own; the allocator is for "
+                   "engines, IRuntime has one too");
+    return new HostMemory(plan::serialize(build(own(network), own(config))));
+  });
 }
 
 IHostMemory* Builder::buildSerializedNetworkWithKernelText(INetworkDefinition& network, IBuilderConfig& config,

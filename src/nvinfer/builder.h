@@ -9,7 +9,7 @@ namespace tenon::nvinfer {
 class Builder final : public BuilderState {
  public:
   /// `client`: the major release that the client was written for; its defaults hold.
-  Builder(ILogger* logger, int client) : reports_(logger), client_(client) {}
+  Builder(ILogger* logger, int client) : reports_(logger), client_(client) { reset(); }
 
   bool platformHasFastFp16() const noexcept { return true; }
   bool platformHasFastInt8() const noexcept { return true; }
@@ -22,7 +22,8 @@ class Builder final : public BuilderState {
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
   ILogger* getLogger() const noexcept { return reports_.logger(); }
   IPluginRegistry& getPluginRegistry() noexcept;
-  void reset() noexcept {}
+  /// Every setting as it was at first.
+  void reset() noexcept;
 
   IBuilderConfig* createBuilderConfig() noexcept;
   INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept;
@@ -41,10 +42,11 @@ class Builder final : public BuilderState {
   // Settings of the builder itself, before there was IBuilderConfig.
   INetworkDefinition* createNetwork() noexcept { return createNetworkV2(0); }
   ICudaEngine* buildCudaEngine(INetworkDefinition& network) noexcept;
-  void reset(INetworkDefinition&) noexcept {}
+  void reset(INetworkDefinition&) noexcept { reset(); }
   void setInt8Calibrator(IInt8Calibrator* calibrator) noexcept { calibrator_ = calibrator; }
   void allowGPUFallback(bool allow) noexcept { gpu_fallback_ = allow; }
-  void setDeviceType(ILayer*, DeviceType) noexcept {}
+  void setDeviceType(ILayer*, DeviceType type) noexcept;
+  void setDLACore(int32_t core) noexcept;
   DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
   bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
   void resetDeviceType(ILayer*) noexcept {}

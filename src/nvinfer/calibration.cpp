@@ -48,7 +48,7 @@ std::vector<ir::Dims> dims_of_batch(const Network& network, const BuilderConfig&
   if (network.implicit()) {
     for (ir::ValueId v : graph.inputs) {
       dims.push_back(dims_of(graph.value(v).shape));
-      dims.back().at(0) = batch;
+      if (dims.back().at(0) < 0) dims.back()[0] = batch;
     }
     return dims;
   }

@@ -216,7 +216,7 @@ bool TimingCache::update(const TimingCacheKey& wanted, const TimingCacheValue& v
     for (const auto& [key, time] : core_->entries()) {
       if (same(key_of(key), wanted)) return core_->put(key, value.timingMSec * 1000), true;
     }
-    return false;
+    fail(ErrorCode::kInvalidArgument, "the cache has no entry of this key, queryKeys() lists those it has");
   });
 }
 #endif

@@ -49,7 +49,7 @@ void BuilderConfig::report_flags() const {
     {has(BuilderFlag::kINT4), "kINT4", "INT4 values come from quantize layers only"},
     {has(BuilderFlag::kFP4), "kFP4", "FP4 values come from quantize layers only"},
 #endif
-    {has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING", "a processor reads weights where they are"},
+    {has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING", "weights stay in memory whatever the budget"},
     {has(BuilderFlag::kSTRICT_NANS), "kSTRICT_NANS", "comparisons (max, min, ReLU) may drop a NaN"},
 #endif
   };

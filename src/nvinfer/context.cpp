@@ -195,7 +195,7 @@ void ExecutionContext::set_batch(int32_t batch) {
           engine().max_batch(), " are accepted");
   for (size_t i = 0; i < keep_->input_count(); ++i) {
     ir::Dims dims = keep_->io()[i].dims;
-    dims.at(0) = batch;
+    if (dims.at(0) < 0) dims[0] = batch;  // else it broadcasts
     core_->set_input_dims(i, dims);
   }
 }

@@ -4,9 +4,11 @@
 
 namespace tenon::nvinfer {
 
-Permutation ShuffleLayer::identity() noexcept {
+Permutation ShuffleLayer::order_of(const char* field) const {
+  const auto& known = read<ir::Dims>(field);
   Permutation p;
-  for (int32_t i = 0; i < Dims::MAX_DIMS; ++i) p.order[i] = i;
+  for (int32_t i = 0; i < Dims::MAX_DIMS; ++i)
+    p.order[i] = size_t(i) < known.size() ? static_cast<int32_t>(known[size_t(i)]) : i;
   return p;
 }
 

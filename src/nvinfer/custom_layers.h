@@ -6,7 +6,10 @@ namespace tenon::nvinfer {
 
 class ShuffleLayer final : public ShuffleLayerFields {
  public:
-  using ShuffleLayerFields::ShuffleLayerFields;
+  ShuffleLayer(Network& network, ir::NodeId node, LayerType type)
+      : ShuffleLayerFields(network, node, type),
+        first_(order_of("first_transpose")),
+        second_(order_of("second_transpose")) {}
   void setFirstTranspose(const Permutation& permutation) noexcept;
   const Permutation& getFirstTranspose() const noexcept { return first_; }
   void setSecondTranspose(const Permutation& permutation) noexcept;
@@ -15,8 +18,9 @@ class ShuffleLayer final : public ShuffleLayerFields {
   Dims getReshapeDimensions() const noexcept;
 
  private:
-  Permutation first_ = identity(), second_ = identity();
-  static Permutation identity() noexcept;
+  Permutation order_of(const char* field) const;  ///< as the node has it; of axes beyond that, the identity
+
+  Permutation first_, second_;
   ir::Dims core_order(const Permutation& permutation) const;
 };
 

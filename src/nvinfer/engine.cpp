@@ -22,6 +22,7 @@ BatchRule batch_rule(const plan::Plan& plan) {
 CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports, IGpuAllocator* allocator)
     : core_(std::move(engine)), reports_(reports), allocator_(allocator), io_count_(core_->io().size()) {
   max_batch_ = static_cast<int32_t>(info_number(kImplicitBatch, 0));
+  if (info_number(kWeightStreaming, 0)) budget_ = streamable_ = weight_bytes();
   find_debug_tensors();
   initialize_plugins(core_->plan().graph);
 }
@@ -105,10 +106,38 @@ IExecutionContext* CudaEngine::create_context(bool with_memory) const noexcept {
   });
 }
 
-bool CudaEngine::setWeightStreamingBudgetV2(int64_t) noexcept {
-  reports_.log(ILogger::Severity::kWARNING,
-               "ICudaEngine::setWeightStreamingBudget has no effect: the engine has no weights to stream");
-  return false;
+bool CudaEngine::setWeightStreamingBudgetV2(int64_t bytes) noexcept {
+  return guard(reports_, "ICudaEngine::setWeightStreamingBudgetV2", [&] {
+    require(info_number(kWeightStreaming, 0), ErrorCode::kInvalidArgument, "the engine was not built with ",
+            "BuilderFlag::kWEIGHT_STREAMING");
+    require(alive_.use_count() == 1, ErrorCode::kInvalidArgument, "the engine has ", alive_.use_count() - 1,
+            " execution contexts; the budget is set before they are made");
+    require(bytes >= 0, ErrorCode::kInvalidArgument, "the budget is ", bytes, " bytes, 0 to ", streamable_,
+            " are accepted");
+    budget_ = std::min(bytes, streamable_);
+    if (budget_ < streamable_) {
+      reports_.log(ILogger::Severity::kWARNING,
+                   cat("ICudaEngine::setWeightStreamingBudgetV2: all ", streamable_,
+                       " bytes of weights stay in memory, a budget of ", budget_, " saves none"));
+    }
+    return true;
+  });
+}
+
+// The older form: -1 is automatic, 0 is no streaming.
+bool CudaEngine::setWeightStreamingBudget(int64_t bytes) noexcept {
+  if (bytes == -1) return setWeightStreamingBudgetV2(getWeightStreamingAutomaticBudget());
+  return setWeightStreamingBudgetV2(bytes == 0 ? streamable_ : bytes);
+}
+int64_t CudaEngine::getWeightStreamingBudget() const noexcept { return budget_ == streamable_ ? 0 : budget_; }
+
+int64_t CudaEngine::weight_bytes() const {
+  int64_t bytes = 0;
+  const ir::Graph& graph = core_->plan().graph;
+  for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
+    if (const ir::Tensor* constant = graph.constant(v)) bytes += constant->bytes();
+  }
+  return bytes;
 }
 
 IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {
@@ -266,17 +295,22 @@ HardwareCompatibilityLevel CudaEngine::getHardwareCompatibilityLevel() const noe
 
 #if NV_TENSORRT_MAJOR >= 11
 int64_t CudaEngine::getEngineStat(EngineStat stat) const noexcept {
-  if (stat != EngineStat::kTOTAL_WEIGHTS_SIZE) return 0;  // nothing is stripped
-  int64_t bytes = 0;
-  const ir::Graph& graph = core_->plan().graph;
-  for (ir::ValueId v = 0; v < graph.value_count(); ++v) {
-    if (const ir::Tensor* constant = graph.constant(v)) bytes += constant->bytes();
-  }
-  return bytes;
+  return stat == EngineStat::kTOTAL_WEIGHTS_SIZE ? weight_bytes() : 0;  // nothing is stripped
 }
 
 const char* CudaEngine::getAliasedInputTensor(const char* name) const noexcept {
-  return guard(reports_, "ICudaEngine::getAliasedInputTensor", [&]() -> const char* { return find(name), nullptr; });
+  return guard(reports_, "ICudaEngine::getAliasedInputTensor", [&]() -> const char* {
+    find(name);
+    const ir::Graph& graph = core_->plan().graph;
+    const ir::ValueId v = graph.find(name);
+    const ir::Node* node = graph.producer(v);
+    if (!node || node->op != "Custom") return nullptr;
+    const auto& aliases = ops::custom_attrs(node->attrs).aliases;
+    const size_t output = graph.value(v).output_index;
+    if (output >= aliases.size() || aliases[output] < 0) return nullptr;
+    const ir::ValueId input = node->inputs.at(static_cast<size_t>(aliases[output]));
+    return graph.is_input(input) ? graph.value(input).name.c_str() : nullptr;
+  });
 }
 #endif
 

@@ -17,6 +17,7 @@ namespace tenon::nvinfer {
 /// Keys of plan::Plan::info that the façade writes and reads.
 inline constexpr const char* kImplicitBatch = "implicit_batch";  ///< the maximum batch size; absent: explicit batch
 inline constexpr const char* kVerbosity = "profiling_verbosity";
+inline constexpr const char* kWeightStreaming = "weight_streaming";  ///< 1: built for it
 inline constexpr const char* kHardware = "hardware_compatibility";
 /// Where debug tensors were added: how many outputs the network itself has, and the names of those that are marked, a
 /// line each. Outputs behind the network's that have no such line are unfused tensors.
@@ -117,18 +118,20 @@ class CudaEngine final : public CudaEngineState {
   const char* getAliasedInputTensor(const char* name) const noexcept;
 #endif
 
-  // Memory. Weights are not streamed: a processor reads them where they are.
+  // Memory. Weights stay where they are; a streaming budget is kept for those who ask.
   size_t getDeviceMemorySize() const noexcept { return static_cast<size_t>(getDeviceMemorySizeV2()); }
   size_t getDeviceMemorySizeForProfile(int32_t profile) const noexcept {
     return static_cast<size_t>(getDeviceMemorySizeForProfileV2(profile));
   }
   int64_t getDeviceMemorySizeV2() const noexcept;
   int64_t getDeviceMemorySizeForProfileV2(int32_t profile) const noexcept;
-  bool setWeightStreamingBudget(int64_t bytes) noexcept { return setWeightStreamingBudgetV2(bytes); }
+  bool setWeightStreamingBudget(int64_t bytes) noexcept;
+  int64_t getWeightStreamingBudget() const noexcept;
   bool setWeightStreamingBudgetV2(int64_t bytes) noexcept;
+  int64_t getWeightStreamingBudgetV2() const noexcept { return budget_; }
   int64_t getMinimumWeightStreamingBudget() const noexcept { return 0; }
-  int64_t getStreamableWeightsSize() const noexcept { return 0; }
-  int64_t getWeightStreamingAutomaticBudget() const noexcept { return 0; }
+  int64_t getStreamableWeightsSize() const noexcept { return streamable_; }
+  int64_t getWeightStreamingAutomaticBudget() const noexcept { return streamable_; }  // all of them fit
   int64_t getWeightStreamingScratchMemorySize() const noexcept { return 0; }
   bool isDebugTensor(const char* name) const noexcept;
 
@@ -159,12 +162,15 @@ class CudaEngine final : public CudaEngineState {
   const char* keep(std::string text) const;
 
   void find_debug_tensors();
+  int64_t weight_bytes() const;
   int64_t info_number(const char* key, int64_t fallback) const;
 
   std::shared_ptr<runtime::Engine> core_;
   Reports reports_;
   IGpuAllocator* allocator_;
   int32_t max_batch_ = 0;
+  int64_t streamable_ = 0;  ///< bytes of weights of an engine built for streaming
+  int64_t budget_ = 0;
   size_t io_count_;
   std::vector<bool> is_debug_;  ///< by index into io()
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);

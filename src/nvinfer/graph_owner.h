@@ -1,12 +1,23 @@
 // What a parser needs of a network. A table of functions, because the parser library cannot link to libnvinfer's
 // inside.
 #pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
 #include <NvInfer.h>
 
 #include "ir/graph.h"
-#include "nvinfer/plugin_op.h"
+#include "ops/trt/plugin.h"
 
 namespace tenon::nvinfer {
+
+/// A parser's operator that a registered creator may make. `value` is asked for each field that the creator names and
+/// may leave it out.
+struct PluginRequest {
+  std::string layer, name, version, space;
+  std::function<bool(const char* field, nvinfer1::PluginFieldType type, nvinfer1::PluginField& out)> value;
+};
 
 class GraphOwner {
  public:

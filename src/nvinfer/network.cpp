@@ -7,6 +7,7 @@
 #include "nvinfer/transformer_layers.h"
 #include "ops/op.h"
 #include "ops/trt/lower.h"
+#include "ops/trt/raise.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -69,6 +70,7 @@ void Network::infer_dirty() {
       if (v != ir::kNone) graph_.value(v).ranked = false;
     }
     try {
+      apply_formula(n);
       ops::infer_node(graph_, n);
     } catch (const Error& e) {
       if (failed.empty()) failed = e.what();
@@ -102,7 +104,8 @@ void Network::set_input_constant(ir::NodeId node, int32_t index, const ir::Tenso
 void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
   ir::Value& value = graph_.value(input);
   ir::Shape shape;
-  if (implicit_) shape.push_back(graph_.symbols->named("batch"));
+  const bool broadcasts = value.ranked && !value.shape.empty() && value.shape[0] == 1;
+  if (implicit_) shape.push_back(broadcasts ? ir::Dim(1) : graph_.symbols->named("batch"));
   for (size_t i = 0; i < dims.size(); ++i) {
     require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ",
             dims[i]);
@@ -113,12 +116,23 @@ void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
   touch(0);
 }
 
+void Network::set_broadcast(ir::ValueId input, bool broadcast) {
+  require(implicit_, ErrorCode::kInvalidArgument, "the network has no implicit batch dimension");
+  require(graph_.is_input(input), ErrorCode::kInvalidArgument, "'", graph_.value(input).name,
+          "' is no network input, its batch follows from its layer");
+  graph_.value(input).shape.at(0) = broadcast ? ir::Dim(1) : graph_.symbols->named("batch");
+  touch(0);
+}
+
 void Network::name_dimension(ir::ValueId input, int32_t index, const std::string& name) {
   require(graph_.is_input(input), ErrorCode::kInvalidArgument, "only dimensions of network inputs have names");
   ir::Value& value = graph_.value(input);
   require(index >= 0 && size_t(index) < value.shape.size(), ErrorCode::kInvalidArgument, "dimension ", index, " of '",
           value.name, "'");
-  if (value.shape[size_t(index)].is_const()) return;
+  if (value.shape[size_t(index)].is_const()) {
+    return reports_.log(ILogger::Severity::kWARNING, cat("ITensor::setDimensionName: dimension ", index, " of '",
+                                                         value.name, "' is fixed, its name is not kept"));
+  }
   value.shape[size_t(index)] = graph_.symbols->named(name);
   touch(0);
 }
@@ -133,6 +147,7 @@ std::string Network::dimension_name(ir::ValueId input, int32_t index) const {
 
 ir::Graph Network::lowered() const {
   require(!graph_.outputs.empty(), ErrorCode::kInvalidModel, "the network has no outputs");
+  const_cast<Network*>(this)->infer_dirty();
   ir::Graph copy = graph_.clone();
   copy.name = name_;
   ops::infer(copy);
@@ -170,6 +185,7 @@ void Network::removeTensor(ITensor& tensor) noexcept {
     require(graph_.users(v).empty(), ErrorCode::kInvalidArgument, "'", tensor.getName(), "' is read by a layer");
     std::erase(graph_.inputs, v);
     std::erase(graph_.outputs, v);
+    graph_.rename(v, graph_.unique_name(cat(graph_.value(v).name, "_removed")));  // its name is free again
   });
 }
 
@@ -204,17 +220,72 @@ Layer& Network::layer_of(ir::NodeId node) {
 
 ILayer* Network::getLayer(int32_t index) const noexcept {
   if (index < 0 || index >= getNbLayers()) return nullptr;
-  return guard(reports_, "INetworkDefinition::getLayer",
-               [&] { return const_cast<Network*>(this)->layer_of(order_[size_t(index)]).api(); });
+  return guard(reports_, "INetworkDefinition::getLayer", [&] {
+    auto& self = const_cast<Network&>(*this);
+    Slot& slot = self.order_[size_t(index)];
+    if (slot.node == ir::kNone) slot.node = self.constant_layer(slot.constant);
+    return self.layer_of(slot.node).api();
+  });
 }
 
 void Network::adopt_new_nodes() {
-  const ir::NodeId known = order_.empty() ? 0 : *std::max_element(order_.begin(), order_.end()) + 1;
+  ir::NodeId known = 0;
+  std::set<ir::ValueId> listed;
+  for (const Slot& slot : order_) {
+    if (slot.node != ir::kNone) known = std::max(known, slot.node + 1);
+    if (slot.constant != ir::kNone) listed.insert(slot.constant);
+  }
   for (ir::NodeId n = known; n < graph_.node_count(); ++n) {
-    if (graph_.node(n).alive && graph_.node(n).op != "trt.Next") order_.push_back(n);
+    const ir::Node& node = graph_.node(n);
+    if (!node.alive || node.op == "trt.Next") continue;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (graph_.constant(node.inputs[i]) && reads_tensor(node, i) && listed.insert(node.inputs[i]).second)
+        order_.push_back({ir::kNone, node.inputs[i]});
+    }
+    order_.push_back({n});
   }
   dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
 }
+
+ir::NodeId Network::constant_layer(ir::ValueId value) {
+  const ir::Tensor weights = *graph_.constant(value);
+  const std::string name = graph_.value(value).name;
+  weights_names_.try_emplace(weights.data().data(), name);
+  ir::Attrs attrs(ops::find_op("trt.Constant").attrs);
+  attrs.find("weights")->of<ir::Tensor>(attrs.edit_data()) = weights;
+  attrs.find("dimensions")->of<ir::Dims>(attrs.edit_data()) = weights.dims();
+  const ir::NodeId node = graph_.add_node("trt.Constant", {}, std::move(attrs), 1, name);
+  const ir::ValueId made = graph_.node(node).outputs[0];
+  graph_.replace_uses(value, made);
+  graph_.rename(value, graph_.unique_name(name));
+  graph_.rename(made, name);
+  ops::infer_node(graph_, node);
+  if (auto shown = tensors_.extract(value)) {
+    shown.key() = made;
+    shown.mapped()->rebind(made);
+    tensors_.insert(std::move(shown));
+  }
+  if (auto forced = forced_types_.extract(value)) {
+    forced.key() = made;
+    forced_types_.insert(std::move(forced));
+  }
+  if (debug_tensors_.erase(value)) debug_tensors_.insert(made);
+  ordered_ = false;
+  return node;
+}
+
+bool Network::raise_node(ir::NodeId node) {
+  infer_dirty();
+  for (ir::ValueId v : graph_.node(node).inputs) {
+    if (const ir::Tensor* weights = graph_.constant(v))
+      weights_names_.try_emplace(weights->data().data(), graph_.value(v).name);
+  }
+  return ops::trt::raise_node(graph_, node);
+}
+
+#if !TRT_UNTIL(7)
+void Network::apply_formula(ir::NodeId) {}
+#endif
 
 bool Network::setWeightsName(Weights weights, const char* name) noexcept {
   return guard(reports_, "INetworkDefinition::setWeightsName",

@@ -21,6 +21,7 @@ class Loop;
 class Conditional;
 class Attention;
 struct RefitEntry;
+class PluginObject;
 
 class Network final : public NetworkDefinitionState, public GraphOwner {
  public:
@@ -49,10 +50,14 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ITensor* tensor(ir::ValueId value) override;  ///< null for kNone
   /// The value with its type inferred as far as possible.
   const ir::Value& typed(ir::ValueId value);
-  void touch(ir::NodeId node) { dirty_from_ = std::min(dirty_from_, node); }
+  void touch(ir::NodeId node) { dirty_from_ = ordered_ ? std::min(dirty_from_, node) : 0; }
+  /// A parser's node as the dialect's, where there is one. The names of its weights stay known.
+  bool raise_node(ir::NodeId node);
   void set_input(ir::NodeId node, int32_t index, ITensor& tensor);
   void set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights);
   void set_input_shape(ir::ValueId input, const ir::Dims& dims);
+  /// With an implicit batch dimension: the input has no batch, every element of a batch reads the same.
+  void set_broadcast(ir::ValueId input, bool broadcast);
   void name_dimension(ir::ValueId input, int32_t index, const std::string& name);
   std::string dimension_name(ir::ValueId input, int32_t index) const;
   /// ITensor::setType and ILayer::setOutputType; nullopt takes it back. Throws kInvalidArgument in a strongly typed
@@ -206,22 +211,27 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IPluginLayer* addPluginExt(ITensor* const* inputs, int32_t count, IPluginExt& plugin) noexcept;
   IRNNLayer* addRNN(ITensor& input, int32_t layers, size_t hidden, int32_t longest, RNNOperation op, RNNInputMode mode,
                     RNNDirection direction, Weights weights, Weights bias) noexcept;
-  IOutputDimensionsFormula& getConvolutionOutputDimensionsFormula() const noexcept { return formula(); }
-  IOutputDimensionsFormula& getDeconvolutionOutputDimensionsFormula() const noexcept { return formula(); }
-  IOutputDimensionsFormula& getPoolingOutputDimensionsFormula() const noexcept { return formula(); }
-  void setConvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
-  void setDeconvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
-  void setPoolingOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { refuse_formula(f); }
+  IOutputDimensionsFormula& getConvolutionOutputDimensionsFormula() const noexcept { return formula(kConvolutions); }
+  IOutputDimensionsFormula& getDeconvolutionOutputDimensionsFormula() const noexcept {
+    return formula(kDeconvolutions);
+  }
+  IOutputDimensionsFormula& getPoolingOutputDimensionsFormula() const noexcept { return formula(kPoolings); }
+  void setConvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { set_formula(kConvolutions, f); }
+  void setDeconvolutionOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept {
+    set_formula(kDeconvolutions, f);
+  }
+  void setPoolingOutputDimensionsFormula(IOutputDimensionsFormula* f) noexcept { set_formula(kPoolings, f); }
 #endif
 
  private:
 #if TRT_UNTIL(7)
-  static const IOutputDimensionsFormula& default_formula() noexcept;
-  static IOutputDimensionsFormula& formula() noexcept {
-    return const_cast<IOutputDimensionsFormula&>(default_formula());
-  }
-  void refuse_formula(const IOutputDimensionsFormula* formula) noexcept;
+  enum Windows { kConvolutions, kDeconvolutions, kPoolings };
+  IOutputDimensionsFormula& formula(Windows kind) const noexcept;
+  void set_formula(Windows kind, IOutputDimensionsFormula* formula) noexcept;
+  IOutputDimensionsFormula* formulas_[3] = {};  ///< null: dims follow from the padding
 #endif
+  /// Asks the user's formula for a layer's output dims, if it has one; up to level 7.
+  void apply_formula(ir::NodeId node);
   /// Adds a node of dialect operator `op` and its layer. Inputs must belong to this network.
   template <class L>
   L* add(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs = 1);
@@ -237,6 +247,8 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   void apply_forced_types(ir::Graph& copy) const;
   float scale_of(ir::ValueId value) const;
   Layer& layer_of(ir::NodeId node);
+  /// Makes a layer of a parser's constant.
+  ir::NodeId constant_layer(ir::ValueId value);
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   IBuilder& builder_;
@@ -245,7 +257,13 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   int client_;
   bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
-  std::vector<ir::NodeId> order_;  ///< live layers
+  /// A layer, or a parser's constant that becomes one when somebody looks (node is kNone until then).
+  struct Slot {
+    ir::NodeId node;
+    ir::ValueId constant = ir::kNone;
+  };
+  std::vector<Slot> order_;
+  bool ordered_ = true;  ///< each node comes before those that read it
   std::map<ir::NodeId, std::unique_ptr<Layer>> layers_;
   std::map<ir::ValueId, std::unique_ptr<Tensor>> tensors_;
   int64_t regions_ = 0;  ///< loops and conditionals, by the numbers in their nodes

@@ -7,7 +7,7 @@ namespace tenon::nvinfer {
 ir::NodeId Network::new_node(const char* op, LayerType, const std::vector<ir::ValueId>& inputs, size_t outputs) {
   const std::string name = cat("(Unnamed Layer* ", order_.size(), ") [", std::string_view(op).substr(4), "]");
   const ir::NodeId n = graph_.add_node(op, inputs, ir::Attrs(ops::find_op(op).attrs), outputs, name);
-  order_.push_back(n);
+  order_.push_back({n});
   for (size_t i = 0; i < outputs; ++i) {
     graph_.rename(graph_.node(n).outputs[i],
                   graph_.unique_name(outputs == 1 ? cat(name, "_output") : cat(name, "_output_", i)));

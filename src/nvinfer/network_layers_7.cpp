@@ -64,27 +64,6 @@ IRNNLayer* Network::addRNN(ITensor& input, int32_t layers, size_t hidden, int32_
   });
 }
 
-void Network::refuse_formula(const IOutputDimensionsFormula* formula) noexcept {
-  if (!formula) return;  // the default again
-  reports_.error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "INetworkDefinition::set*OutputDimensionsFormula",
-                 "output dims follow the layers' padding modes, a formula is not asked");
-}
-
-const IOutputDimensionsFormula& Network::default_formula() noexcept {
-  class Formula final : public IOutputDimensionsFormula {
-   public:
-    DimsHW compute(DimsHW input, DimsHW kernel, DimsHW stride, DimsHW padding, DimsHW dilation,
-                   const char*) const override {
-      DimsHW out;
-      for (int32_t i = 0; i < 2; ++i) {
-        out.d[i] = (input.d[i] + 2 * padding.d[i] - ((kernel.d[i] - 1) * dilation.d[i] + 1)) / stride.d[i] + 1;
-      }
-      return out;
-    }
-  };
-  static const Formula formula;
-  return formula;
-}
 #endif
 
 }  // namespace tenon::nvinfer

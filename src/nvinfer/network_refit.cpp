@@ -74,8 +74,9 @@ RefitEntry entry_of_parsed(const ir::Graph& graph, const ir::Graph& lowered, ir:
 
 std::vector<RefitEntry> Network::refittable(const ir::Graph& lowered, bool marked_only) const {
   std::vector<RefitEntry> entries;
-  for (ir::NodeId n : order_) {
-    const ir::Node& node = graph_.node(n);
+  for (const Slot& slot : order_) {
+    if (slot.node == ir::kNone) continue;
+    const ir::Node& node = graph_.node(slot.node);
     if (node.op.rfind("trt.", 0) != 0) continue;
     for (const RoleField& f : kRoleFields) {
       const ir::Tensor* weights = weights_of(node, f.field);

@@ -1,16 +1,14 @@
 // Types that users give to layers and tensors, as casts and rounding in the graph that a builder takes.
 #include <algorithm>
 
+#include "nvinfer/conversion.h"
 #include "nvinfer/network.h"
 #include "ops/op.h"
 
 namespace tenon::nvinfer {
-namespace {
 
 using ir::DType;
 
-/// Appends a node that converts `v` to `type`, with the new value's type inferred. Attributes are set by name, because
-/// their structs are the core's own.
 ir::ValueId add_conversion(ir::Graph& g, ir::ValueId v, const char* op, DType type, const std::string& name,
                            float scale) {
   ir::Attrs attrs(ops::find_op(op).attrs);
@@ -21,6 +19,8 @@ ir::ValueId add_conversion(ir::Graph& g, ir::ValueId v, const char* op, DType ty
   ops::infer_node(g, n);
   return g.node(n).outputs[0];
 }
+
+namespace {
 
 /// Floating-point values become 8-bit ones by a scale, anything else by a cast.
 class Converter {

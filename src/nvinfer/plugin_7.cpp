@@ -59,12 +59,10 @@ class OldPluginObject final : public PluginObject {
     return out;
   }
 
-  bool supports(const PluginRanges& ranges) override {
-    const auto fits = [&](const DynamicPluginTensorDesc& d) {
-      return ext_ ? ext_->supportsFormat(d.desc.type, PluginFormat::kLINEAR) : d.desc.type == DataType::kFLOAT;
-    };
-    return std::all_of(ranges.in.begin(), ranges.in.end(), fits) &&
-           std::all_of(ranges.out.begin(), ranges.out.end(), fits);
+  bool supports(const PluginRanges& ranges, size_t position) override {
+    const PluginTensorDesc& d = desc_at(ranges, position);
+    if (!ext_) return d.type == DataType::kFLOAT && d.format == PluginFormat::kLINEAR;
+    return d.format == desc_at(ranges, 0).format && ext_->supportsFormat(d.type, d.format);
   }
 
   void configure(const PluginRanges& ranges) override {
@@ -74,8 +72,8 @@ class OldPluginObject final : public PluginObject {
     const auto inputs = static_cast<int32_t>(in.size()), outputs = static_cast<int32_t>(out.size());
     if (ext_)
       ext_->configureWithFormat(in.data(), inputs, out.data(), outputs,
-                                ranges.in.empty() ? DataType::kFLOAT : ranges.in[0].desc.type, PluginFormat::kLINEAR,
-                                batch_.most);
+                                ranges.in.empty() ? DataType::kFLOAT : ranges.in[0].desc.type,
+                                desc_at(ranges, 0).format, batch_.most);
     else
       get()->configure(in.data(), inputs, out.data(), outputs, batch_.most);
   }

@@ -1,7 +1,9 @@
 // Plugins while an engine is built: types that they take, configuration, state for the plan.
 #include <algorithm>
+#include <chrono>
 
-#include "base/checked.h"
+#include "nvinfer/conversion.h"
+#include "nvinfer/plugin_format.h"
 #include "nvinfer/plugin_op.h"
 #include "runtime/concretize.h"
 
@@ -41,38 +43,91 @@ DynamicPluginTensorDesc range_of(const ir::Graph& graph, ir::ValueId v, DataType
   return r;
 }
 
-/// Puts casts around a node whose plugin wants floats of another type.
-void convert(ir::Graph& graph, ir::NodeId n, size_t inputs, ir::DType wanted) {
-  const auto cast = [&](ir::ValueId v, ir::DType to) {
-    ir::Attrs attrs(ops::find_op("Cast").attrs);
-    attrs.find("to")->of<ir::DType>(attrs.edit_data()) = to;
-    const ir::NodeId c = graph.add_node("Cast", {v}, attrs, 1, cat(graph.node(n).name, "_cast"));
-    ops::infer_node(graph, c);
-    return graph.node(c).outputs[0];
-  };
+/// What a plugin takes or gives at one place.
+struct Place {
+  ir::DType own, wanted;
+  float scale = 0;  ///< of 8 bits; 0: none is known
+};
+
+ir::ValueId convert(ir::Graph& graph, ir::ValueId v, const Place& place, ir::DType to, const std::string& name) {
+  const bool rounded = place.own == ir::DType::kI8 || place.wanted == ir::DType::kI8;
+  const char* op = !rounded ? "Cast" : to == ir::DType::kI8 ? "QuantizeLinear" : "DequantizeLinear";
+  return add_conversion(graph, v, op, to, cat(name, "_cast"), rounded ? place.scale : 0);
+}
+
+/// Puts conversions around a node whose plugin wants floats of other types.
+void convert_around(ir::Graph& graph, ir::NodeId n, size_t inputs, const std::vector<Place>& places) {
+  const std::string name = graph.node(n).name;
   for (size_t i = 0; i < inputs; ++i) {
-    const ir::ValueId v = graph.node(n).inputs[i];
-    if (ir::is_float(graph.value(v).dtype) && graph.value(v).dtype != wanted) graph.set_input(n, i, cast(v, wanted));
+    if (places[i].own != places[i].wanted)
+      graph.set_input(n, i, convert(graph, graph.node(n).inputs[i], places[i], places[i].wanted, name));
   }
   const std::vector<ir::ValueId> outputs = graph.node(n).outputs;
   auto& types = ops::edit_custom_attrs(graph.node(n).attrs).types;
-  std::vector<ir::DType> before;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    before.push_back(ir::DType(types[i]));
-    if (ir::is_float(before[i])) types[i] = int64_t(wanted);
-  }
+  for (size_t i = 0; i < outputs.size(); ++i) types[i] = static_cast<int64_t>(places[inputs + i].wanted);
   ops::infer_node(graph, n);
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (!ir::is_float(before[i]) || before[i] == wanted) continue;
-    const ir::ValueId widened = cast(outputs[i], before[i]);
-    graph.replace_uses(outputs[i], widened);
-    graph.set_input(graph.value(widened).producer, 0, outputs[i]);
+    const Place& place = places[inputs + i];
+    if (place.own == place.wanted) continue;
+    const ir::ValueId back = convert(graph, outputs[i], place, place.own, name);
+    graph.replace_uses(outputs[i], back);
+    graph.set_input(graph.value(back).producer, 0, outputs[i]);
   }
+}
+
+/// Runs each tactic at the profile's optimum on zeros and gives the fastest; those that fail are left out.
+int32_t fastest(PluginObject& object, const PluginRanges& ranges, const std::vector<int32_t>& tactics) {
+#if NV_TENSORRT_MAJOR >= 10
+  using Clock = std::chrono::steady_clock;
+  PluginDescs descs;
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (size_t i = 0; i < ranges.in.size() + ranges.out.size(); ++i) {
+    const bool input = i < ranges.in.size();
+    PluginTensorDesc desc = desc_at(ranges, i);
+    desc.dims = input ? ranges.in[i].opt : ranges.out[i - ranges.in.size()].opt;
+    const ir::Dims dims = to_core(desc.dims);
+    if (std::any_of(dims.begin(), dims.end(), [](int64_t d) { return d < 0; })) return tactics[0];
+    memory.emplace_back(static_cast<size_t>(packed_bytes(desc.format, dims, to_core(desc.type))));
+    (input ? descs.in : descs.out).push_back(desc);
+    input ? in.push_back(memory.back().data()) : out.push_back(memory.back().data());
+  }
+  const std::vector<int64_t> aliases = object.aliases();
+  for (size_t i = 0; i < aliases.size() && i < out.size(); ++i)
+    if (aliases[i] >= 0) in.at(static_cast<size_t>(aliases[i])) = out[i];
+  std::vector<std::byte> workspace(object.workspace(descs).value_or(0));
+  int32_t best = tactics[0];
+  Clock::duration least = Clock::duration::max();
+  std::string failed;
+  for (int32_t tactic : tactics) {
+    try {
+      const auto candidate = object.for_context({});
+      candidate->set_tactic(tactic);
+      candidate->shapes_changed(descs);
+      for (int run = 0; run < 4; ++run) {  // the first warms up
+        const auto start = Clock::now();
+        candidate->enqueue(descs, in.data(), out.data(), workspace.data());
+        const auto took = Clock::now() - start;
+        if (run > 0 && took < least) least = took, best = tactic;
+      }
+    } catch (const Error& e) {
+      failed = e.what();
+    }
+  }
+  require(least != Clock::duration::max(), ErrorCode::kInternal, "no tactic of plugin '", object.name(),
+          "' runs: ", failed);
+  return best;
+#else
+  (void)object, (void)ranges;
+  return tactics[0];
+#endif
 }
 
 class Settler {
  public:
-  Settler(ir::Graph& graph, ir::NodeId node, const Ends& ends) : graph_(graph), node_(node), ends_(ends) {}
+  Settler(ir::Graph& graph, ir::NodeId node, const Ends& ends, const std::map<std::string, float>& scales)
+      : graph_(graph), node_(node), ends_(ends), scales_(scales) {}
 
   void run(int32_t max_batch, bool may_convert) {
     const auto a = ops::custom_attrs(graph_.node(node_).attrs);
@@ -81,14 +136,14 @@ class Settler {
     auto object = source->object().clone();
     object->limit_batch(max_batch);
     inputs_ = graph_.node(node_).inputs.size() - size_t(a.shape_inputs);
-    choose_types(*object, may_convert);
-    const PluginRanges ranges = ranges_for(ir::DType::kUndefined);
+    const PluginRanges ranges = choose_formats(*object, may_convert);
     object->configure(ranges);
     PluginSettings settings;
+    settle_formats(ranges, settings);
     settings.workspace = most_workspace(*object, ranges);
     const std::vector<int32_t> tactics = object->tactics();
     settings.has_tactics = !tactics.empty();
-    if (settings.has_tactics) settings.tactic = tactics[0];
+    if (settings.has_tactics) settings.tactic = fastest(*object, ranges, tactics);
     settings.aliases = object->aliases();
     const std::vector<std::byte> state = object->state();
     ir::Node& node = graph_.node(node_);
@@ -99,42 +154,98 @@ class Settler {
     attrs.workspace = settings.workspace;
     attrs.tactic = settings.has_tactics ? settings.tactic : kNoTactic;
     attrs.aliases = settings.aliases;
+    attrs.formats = settings.formats;
+    attrs.scales = settings.scales;
     attrs.live = std::make_shared<PluginOp>(std::move(object), std::move(settings));
   }
 
   static constexpr int64_t kNoTactic = -1;
 
  private:
-  /// `as` stands for every floating-point type; kUndefined: types as they are.
-  PluginRanges ranges_for(ir::DType as) const {
-    const auto type = [&](ir::DType own) {
-      return to_api(as != ir::DType::kUndefined && ir::is_float(own) ? as : own);
-    };
+  /// The operands as the network has them, row-major.
+  PluginRanges ranges_as_given() const {
     const ir::Node& node = graph_.node(node_);
     const auto& a = ops::custom_attrs(node.attrs);
     PluginRanges r;
     for (size_t i = 0; i < inputs_; ++i) {
       require(node.inputs[i] != ir::kNone, ErrorCode::kInvalidModel, "input ", i, " is not set");
-      r.in.push_back(range_of(graph_, node.inputs[i], type(graph_.value(node.inputs[i]).dtype), ends_));
+      r.in.push_back(range_of(graph_, node.inputs[i], to_api(graph_.value(node.inputs[i]).dtype), ends_));
     }
     for (size_t i = 0; i < node.outputs.size(); ++i)
-      r.out.push_back(range_of(graph_, node.outputs[i], type(ir::DType(a.types[i])), ends_));
+      r.out.push_back(range_of(graph_, node.outputs[i], to_api(ir::DType(a.types[i])), ends_));
     return r;
   }
 
-  void choose_types(PluginObject& object, bool may_convert) {
-    if (object.supports(ranges_for(ir::DType::kUndefined))) return;
-    for (ir::DType as : {ir::DType::kF32, ir::DType::kF16, ir::DType::kBF16}) {
-      if (!may_convert || (NV_TENSORRT_MAJOR == 7 && as == ir::DType::kBF16)) break;
-      if (!object.supports(ranges_for(as))) continue;
-      convert(graph_, node_, inputs_, as);
-      return;
+  float scale_of(ir::ValueId v) const {
+    const auto known = v == ir::kNone ? scales_.end() : scales_.find(graph_.value(v).name);
+    return known == scales_.end() ? 0 : known->second;
+  }
+
+  /// Types that an operand can be given in, its own first.
+  std::vector<ir::DType> types_for(const Place& place, bool may_convert) const {
+    std::vector<ir::DType> types{place.own};
+    if (!may_convert || !ir::is_float(place.own)) return types;
+    for (ir::DType type : {ir::DType::kF32, ir::DType::kF16, ir::DType::kBF16, ir::DType::kI8}) {
+      if (type == place.own || (NV_TENSORRT_MAJOR == 7 && type == ir::DType::kBF16)) continue;
+      if (type != ir::DType::kI8 || place.scale > 0) types.push_back(type);
     }
-    std::string types;
-    for (const auto& d : ranges_for(ir::DType::kUndefined).in)
-      types += cat(types.empty() ? "" : ", ", to_core(d.desc.type));
-    fail(ErrorCode::kUnsupported, "plugin '", object.name(), "' version '", object.version(),
-         "' does not take its inputs (", types, ") in row-major order (kLINEAR), the only format here");
+    return types;
+  }
+
+  /// The first types and formats that the plugin takes, operand by operand; converts where they are not the network's.
+  PluginRanges choose_formats(PluginObject& object, bool may_convert) {
+    PluginRanges ranges = ranges_as_given();
+    std::vector<Place> places;
+    const ir::Node& node = graph_.node(node_);
+    for (size_t i = 0; i < ranges.in.size() + ranges.out.size(); ++i) {
+      const ir::DType own = to_core(desc_at(ranges, i).type);
+      places.push_back({own, own, scale_of(i < inputs_ ? node.inputs[i] : node.outputs[i - inputs_])});
+    }
+    if (!choose_from(object, ranges, places, 0, may_convert)) {
+      std::string types;
+      for (size_t i = 0; i < inputs_; ++i) types += cat(types.empty() ? "" : ", ", places[i].own);
+      fail(ErrorCode::kUnsupported, "plugin '", object.name(), "' version '", object.version(), "' takes its inputs (",
+           types, ") in no type and format that they can have here",
+           may_convert ? "" : "; a strongly typed network converts none",
+           scales_.empty() ? "" : "; 8 bits need a dynamic range");
+    }
+    for (size_t i = 0; i < places.size(); ++i) places[i].wanted = to_core(desc_at(ranges, i).type);
+    convert_around(graph_, node_, inputs_, places);
+    return ranges;
+  }
+
+  bool choose_from(PluginObject& object, PluginRanges& ranges, const std::vector<Place>& places, size_t position,
+                   bool may_convert) {
+    if (position == places.size()) return true;
+    PluginTensorDesc& desc = position < inputs_ ? ranges.in[position].desc : ranges.out[position - inputs_].desc;
+    const PluginTensorDesc given = desc;
+    for (TensorFormat format : plugin_formats()) {
+      for (ir::DType type : types_for(places[position], may_convert)) {
+        if (!fits(format, static_cast<size_t>(desc.dims.nbDims), type)) continue;
+        require(++tries_ < kMostTries, ErrorCode::kUnsupported, "plugin '", object.name(), "' was asked about ",
+                kMostTries, " combinations of types and formats and has taken none");
+        desc.format = format;
+        desc.type = to_api(type);
+        desc.scale = type == ir::DType::kI8 && places[position].scale > 0 ? places[position].scale : 1.0F;
+        if (object.supports(ranges, position) && choose_from(object, ranges, places, position + 1, may_convert))
+          return true;
+      }
+    }
+    desc = given;
+    return false;
+  }
+
+  static void settle_formats(const PluginRanges& ranges, PluginSettings& settings) {
+    bool packed = false, scaled = false;
+    for (size_t i = 0; i < ranges.in.size() + ranges.out.size(); ++i) {
+      const PluginTensorDesc& desc = desc_at(ranges, i);
+      settings.formats.push_back(static_cast<int64_t>(desc.format));
+      settings.scales.push_back(desc.scale);
+      packed = packed || desc.format != PluginFormat::kLINEAR;
+      scaled = scaled || desc.scale != 1.0F;
+    }
+    if (!packed) settings.formats.clear();
+    if (!scaled) settings.scales.clear();
   }
 
   int64_t most_workspace(PluginObject& object, const PluginRanges& ranges) const {
@@ -144,15 +255,20 @@ class Settler {
     return static_cast<int64_t>(object.workspace(most).value_or(0));
   }
 
+  static constexpr int kMostTries = 100'000;
+
   ir::Graph& graph_;
   ir::NodeId node_;
   const Ends& ends_;
+  const std::map<std::string, float>& scales_;
   size_t inputs_ = 0;
+  int tries_ = 0;
 };
 
 }  // namespace
 
-void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert) {
+void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert,
+                    const std::map<std::string, float>& scales) {
   std::vector<std::pair<ir::Graph*, ir::NodeId>> found;
   for_each_node(graph, "Custom", [&](ir::Graph& g, ir::NodeId n) { found.emplace_back(&g, n); });
   if (found.empty()) return;
@@ -162,7 +278,7 @@ void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles
   for (const auto& [g, n] : found) {
     const std::string place = cat("layer '", g->node(n).name, "' (", g->node(n).op, ")");
     try {
-      Settler(*g, n, g == &graph ? ends : none).run(max_batch, may_convert);
+      Settler(*g, n, g == &graph ? ends : none, scales).run(max_batch, may_convert);
     } catch (const Error& e) {
       throw e.at(place);
     } catch (const std::exception& e) {

@@ -64,7 +64,7 @@ void load_plugins(ir::Graph& graph, const BatchRule& batch, [[maybe_unused]] Plu
   for_each_node(graph, "Custom", [&](ir::Graph& g, ir::NodeId n) {
     ir::Node& node = g.node(n);
     auto& a = ops::edit_custom_attrs(node.attrs);
-    const PluginSettings settings{a.workspace, a.tactic, a.tactic >= 0, a.aliases};
+    const PluginSettings settings{a.workspace, a.tactic, a.tactic >= 0, a.aliases, a.formats, a.scales};
     try {
       std::unique_ptr<PluginObject> object;
       if (a.kind.rfind("IPluginV2", 0) == 0) object = load_v2(a, node.name, batch);

@@ -20,6 +20,11 @@ struct PluginRanges {
   std::vector<DynamicPluginTensorDesc> in, out;
 };
 
+/// Outputs count after inputs.
+inline const PluginTensorDesc& desc_at(const PluginRanges& ranges, size_t position) {
+  return position < ranges.in.size() ? ranges.in[position].desc : ranges.out.at(position - ranges.in.size()).desc;
+}
+
 /// What contexts give to their plugins.
 struct PluginResources {
   IGpuAllocator* allocator = nullptr;
@@ -45,8 +50,8 @@ class PluginObject {
   virtual std::unique_ptr<PluginObject> clone() const = 0;
   virtual ops::trt::PluginOutputs describe(const std::vector<ops::trt::PluginOperand>& inputs, size_t shape_inputs,
                                            ir::SymbolTable& symbols) = 0;
-  /// Whether it takes these types in row-major order.
-  virtual bool supports(const PluginRanges& ranges) = 0;
+  /// Whether it takes the type and format of the operand at `position`, outputs after inputs, with those before it.
+  virtual bool supports(const PluginRanges& ranges, size_t position) = 0;
   virtual void configure(const PluginRanges& ranges) = 0;
   /// nullopt: it can tell only while an engine is built.
   virtual std::optional<size_t> workspace(const PluginDescs& descs) = 0;

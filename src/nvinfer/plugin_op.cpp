@@ -3,16 +3,32 @@
 #include <cstring>
 #include <deque>
 
+#include "nvinfer/plugin_format.h"
+
 namespace tenon::nvinfer {
 namespace {
 
 thread_local PluginInstances* current_instances = nullptr;
 
-std::vector<PluginTensorDesc> descs_of(const std::vector<ops::CustomTensor>& tensors) {
+/// Operands from number `first` on.
+std::vector<PluginTensorDesc> descs_of(const std::vector<ops::CustomTensor>& tensors, const PluginSettings& settings,
+                                       size_t first) {
   std::vector<PluginTensorDesc> out;
-  for (const ops::CustomTensor& t : tensors)
-    out.push_back({to_api(t.dims), to_api(t.dtype), PluginFormat::kLINEAR, 1.0F});
+  for (const ops::CustomTensor& t : tensors) {
+    const size_t i = first + out.size();
+    const auto format =
+        i < settings.formats.size() ? static_cast<TensorFormat>(settings.formats[i]) : PluginFormat::kLINEAR;
+    out.push_back({to_api(t.dims), to_api(t.dtype), format, i < settings.scales.size() ? settings.scales[i] : 1.0F});
+  }
   return out;
+}
+
+constexpr int64_t kAlign = 256;
+
+/// The bytes that an operand has for the plugin, if that is not how the engine holds it.
+int64_t scratch_bytes(const PluginTensorDesc& desc) {
+  if (desc.format == PluginFormat::kLINEAR) return 0;
+  return (packed_bytes(desc.format, to_core(desc.dims), to_core(desc.type)) + kAlign - 1) / kAlign * kAlign;
 }
 
 /// Outputs that a plugin updates in place begin as their inputs, in the output's memory.
@@ -22,10 +38,8 @@ std::vector<const void*> with_aliases(const PluginSettings& settings, const Plug
   for (size_t i = 0; i < settings.aliases.size() && i < descs.out.size(); ++i) {
     const auto from = static_cast<size_t>(settings.aliases[i]);
     if (settings.aliases[i] < 0 || from >= in.size()) continue;
-    const ir::Dims dims = to_core(descs.out[i].dims);
-    int64_t count = 1;
-    for (int64_t d : dims) count *= d;
-    std::memcpy(outputs[i], in[from], size_t(ir::storage_bytes(to_core(descs.out[i].type), count)));
+    const int64_t bytes = packed_bytes(descs.out[i].format, to_core(descs.out[i].dims), to_core(descs.out[i].type));
+    if (outputs[i] != in[from]) std::memcpy(outputs[i], in[from], static_cast<size_t>(bytes));
     in[from] = outputs[i];
   }
   return in;
@@ -34,23 +48,48 @@ std::vector<const void*> with_aliases(const PluginSettings& settings, const Plug
 class PluginRun final : public ops::CustomRun {
  public:
   PluginRun(std::shared_ptr<const PluginOp> op, PluginDescs descs, size_t workspace)
-      : op_(std::move(op)), descs_(std::move(descs)), workspace_(workspace) {}
-  int64_t workspace_bytes() const override { return static_cast<int64_t>(workspace_); }
+      : op_(std::move(op)), descs_(std::move(descs)), workspace_((workspace + kAlign - 1) / kAlign * kAlign) {
+    for (const auto* list : {&descs_.in, &descs_.out})
+      for (const PluginTensorDesc& desc : *list) scratch_ += static_cast<size_t>(scratch_bytes(desc));
+  }
+  int64_t workspace_bytes() const override { return static_cast<int64_t>(workspace_ + scratch_); }
+
+  /// Operands in the formats that the plugin wants lie behind its workspace.
   void run(const void* const* inputs, void* const* outputs, void* workspace) const override {
-    const auto in = with_aliases(op_->settings(), descs_, inputs, outputs);
-    if (PluginInstances* instances = PluginInstances::current()) {
-      instances->enqueue(*op_, descs_, in.data(), outputs, workspace);
-      return;
+    std::vector<const void*> in(inputs, inputs + descs_.in.size());
+    std::vector<void*> out(outputs, outputs + descs_.out.size());
+    auto* scratch = static_cast<std::byte*>(workspace) + (scratch_ ? workspace_ : 0);
+    for (size_t i = 0; i < in.size(); ++i) {
+      const PluginTensorDesc& d = descs_.in[i];
+      if (d.format == PluginFormat::kLINEAR) continue;
+      pack(d.format, to_core(d.dims), to_core(d.type), in[i], scratch);
+      in[i] = scratch;
+      scratch += scratch_bytes(d);
     }
-    const auto object = op_->for_context({});  // timed by a builder, or run by a tool
-    object->shapes_changed(descs_);
-    object->enqueue(descs_, in.data(), outputs, workspace);
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (descs_.out[i].format == PluginFormat::kLINEAR) continue;
+      out[i] = scratch;
+      scratch += scratch_bytes(descs_.out[i]);
+    }
+    enqueue(with_aliases(op_->settings(), descs_, in.data(), out.data()), out, workspace);
+    for (size_t i = 0; i < out.size(); ++i) {
+      const PluginTensorDesc& d = descs_.out[i];
+      if (d.format != PluginFormat::kLINEAR) unpack(d.format, to_core(d.dims), to_core(d.type), out[i], outputs[i]);
+    }
   }
 
  private:
+  void enqueue(const std::vector<const void*>& in, const std::vector<void*>& out, void* workspace) const {
+    if (PluginInstances* instances = PluginInstances::current())
+      return instances->enqueue(*op_, descs_, in.data(), out.data(), workspace);
+    const auto object = op_->for_context({});  // timed by a builder, or run by a tool
+    object->shapes_changed(descs_);
+    object->enqueue(descs_, in.data(), out.data(), workspace);
+  }
+
   std::shared_ptr<const PluginOp> op_;
   PluginDescs descs_;
-  size_t workspace_;
+  size_t workspace_, scratch_ = 0;
 };
 
 bool same(const Dims& a, const Dims& b) {
@@ -82,7 +121,7 @@ ops::trt::PluginOutputs PluginOp::describe(const std::vector<ops::trt::PluginOpe
 
 std::unique_ptr<ops::CustomRun> PluginOp::prepare(const std::vector<ops::CustomTensor>& inputs,
                                                   const std::vector<ops::CustomTensor>& outputs) const {
-  PluginDescs descs{descs_of(inputs), descs_of(outputs)};
+  PluginDescs descs{descs_of(inputs, settings_, 0), descs_of(outputs, settings_, inputs.size())};
   std::lock_guard lock(mutex_);
   const size_t workspace = object_->workspace(descs).value_or(static_cast<size_t>(settings_.workspace));
   return std::make_unique<PluginRun>(shared_from_this(), std::move(descs), workspace);

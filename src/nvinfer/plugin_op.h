@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nvinfer/graph_owner.h"
 #include "nvinfer/plugin_object.h"
 #include "plan/plan.h"
 
@@ -17,6 +18,8 @@ struct PluginSettings {
   int64_t tactic = 0;
   bool has_tactics = false;
   std::vector<int64_t> aliases;
+  std::vector<int64_t> formats;  ///< TensorFormat of each operand; empty: all row-major
+  std::vector<float> scales;     ///< of each operand of 8 bits; empty: all 1
 };
 
 /// One plugin object of a network or an engine. Calls on it are made one at a time.
@@ -80,8 +83,9 @@ class PluginInstances {
 
 /// Gives every plugin node of a network that is about to be built an object of its own, configured for the profiles,
 /// with its state in the node's attributes. Float tensors are converted where the plugin wants another type and
-/// `may_convert`. Errors name the layer.
-void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert);
+/// `may_convert`: to 8 bits where `scales` has the tensor's name. Errors name the layer.
+void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert,
+                    const std::map<std::string, float>& scales);
 
 #if TRT_UNTIL(8)
 using PluginFactory = IPluginFactory;
@@ -96,12 +100,7 @@ void share_plugins(const ir::Graph& from, ir::Graph& to);
 /// The engine is about to be made.
 void initialize_plugins(const ir::Graph& graph);
 
-/// The plugin that a registered creator makes of a parser's operator; null if there is no creator. `value` is asked for
-/// each field that the creator names and may leave it out.
-struct PluginRequest {
-  std::string layer, name, version, space;
-  std::function<bool(const char* field, PluginFieldType type, PluginField& out)> value;
-};
+/// The plugin that a registered creator makes of a parser's operator; null if there is no creator.
 std::shared_ptr<const ops::trt::PluginSource> create_plugin(const PluginRequest& request, const BatchRule& batch);
 
 /// Calls `visit` with each node of an operator in the graph and its bodies.

@@ -79,24 +79,20 @@ class PluginV2Object final : public PluginObject {
     return out;
   }
 
-  bool supports(const PluginRanges& ranges) override {
+  bool supports(const PluginRanges& ranges, size_t position) override {
     std::vector<PluginTensorDesc> all = hidden(plain(ranges.in));
-    const auto inputs = static_cast<int32_t>(all.size());
+    const auto inputs = static_cast<int32_t>(all.size()), at = static_cast<int32_t>(position);
     const std::vector<PluginTensorDesc> out = hidden(plain(ranges.out));
     const auto outputs = static_cast<int32_t>(out.size());
     all.insert(all.end(), out.begin(), out.end());
-    for (int32_t i = 0; i < inputs + outputs; ++i) {
-      const DataType type = all[size_t(i)].type;
-      bool good = true;
-      if (kind_ == Kind::kIOExt)
-        good = static_cast<IPluginV2IOExt&>(*plugin_).supportsFormatCombination(i, all.data(), inputs, outputs);
-      else if (kind_ == Kind::kDynamicExt)
-        good = dynamic().supportsFormatCombination(i, all.data(), inputs, outputs);
-      else if (is_float(type))
-        good = plugin_->supportsFormat(type, PluginFormat::kLINEAR);
-      if (!good) return false;
-    }
-    return true;
+    if (kind_ == Kind::kIOExt)
+      return static_cast<IPluginV2IOExt&>(*plugin_).supportsFormatCombination(at, all.data(), inputs, outputs);
+    if (kind_ == Kind::kDynamicExt) return dynamic().supportsFormatCombination(at, all.data(), inputs, outputs);
+    // One format for all operands.
+    const PluginTensorDesc& d = all.at(position);
+    if (!is_float(d.type)) return d.format == PluginFormat::kLINEAR;
+    const auto first = std::find_if(all.begin(), all.end(), [](const auto& any) { return is_float(any.type); });
+    return d.format == first->format && plugin_->supportsFormat(d.type, d.format);
   }
 
   void configure(const PluginRanges& ranges) override {
@@ -109,14 +105,16 @@ class PluginV2Object final : public PluginObject {
     } else {
       const auto in_dims = dims_of_all(in), out_dims = dims_of_all(out);
       const auto in_types = types_of_all(in), out_types = types_of_all(out);
-      const std::unique_ptr<bool[]> none(new bool[in.size() + out.size() + 1]());
+      const auto all = in.empty() ? out : in;
+      const auto first = std::find_if(all.begin(), all.end(), [](const auto& any) { return is_float(any.type); });
+      const PluginFormat format = first == all.end() ? PluginFormat::kLINEAR : first->format;
+      const auto in_broadcast = broadcast(ranges.in), out_broadcast = broadcast(ranges.out);
       if (kind_ == Kind::kExt)
         ext().configurePlugin(in_dims.data(), inputs, out_dims.data(), outputs, in_types.data(), out_types.data(),
-                              none.get(), none.get(), PluginFormat::kLINEAR, batch_.most);
+                              in_broadcast.get(), out_broadcast.get(), format, batch_.most);
       else
         plugin_->configureWithFormat(in_dims.data(), inputs, out_dims.data(), outputs,
-                                     in_types.empty() ? DataType::kFLOAT : in_types[0], PluginFormat::kLINEAR,
-                                     batch_.most);
+                                     in_types.empty() ? DataType::kFLOAT : in_types[0], format, batch_.most);
     }
   }
 
@@ -192,8 +190,29 @@ class PluginV2Object final : public PluginObject {
   }
 
   int32_t batch(const PluginDescs& d) const {
-    if (!batch_.implicit || d.in.empty() || d.in[0].dims.nbDims == 0) return 1;
-    return static_cast<int32_t>(d.in[0].dims.d[0]);
+    int32_t most = 1;
+    for (const PluginTensorDesc& desc : d.in)
+      if (batch_.implicit && desc.dims.nbDims > 0) most = std::max(most, static_cast<int32_t>(desc.dims.d[0]));
+    return most;
+  }
+
+  // What is the same for every element of an implicit batch, which networks have up to level 8.
+#if TRT_UNTIL(8)
+  bool takes_once(int32_t input) const { return kind_ != Kind::kV2 && ext().canBroadcastInputAcrossBatch(input); }
+  bool gives_once(int32_t output, const bool* once, int32_t inputs) const {
+    return kind_ != Kind::kV2 && ext().isOutputBroadcastAcrossBatch(output, once, inputs);
+  }
+#else
+  static bool takes_once(int32_t) { return true; }
+  static bool gives_once(int32_t, const bool*, int32_t) { return false; }
+#endif
+
+  /// Whether operands are the same for every element of an implicit batch.
+  std::unique_ptr<bool[]> broadcast(const std::vector<DynamicPluginTensorDesc>& ranges) const {
+    std::unique_ptr<bool[]> flags(new bool[ranges.size() + 1]());
+    for (size_t i = 0; i < ranges.size(); ++i)
+      flags[i] = batch_.implicit && ranges[i].desc.dims.nbDims > 0 && ranges[i].desc.dims.d[0] == 1;
+    return flags;
   }
 
   std::vector<ir::Shape> dynamic_shapes(const std::vector<ops::trt::PluginOperand>& inputs, ir::SymbolTable& symbols) {
@@ -210,10 +229,15 @@ class PluginV2Object final : public PluginObject {
   std::vector<ir::Shape> fixed_shapes(const std::vector<ops::trt::PluginOperand>& inputs) {
     std::vector<Dims> dims;
     ir::Shape hidden_batch;
-    for (const auto& input : inputs) {
-      ir::Shape shape = input.shape;
+    const std::unique_ptr<bool[]> flags(new bool[inputs.size() + 1]());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      ir::Shape shape = inputs[i].shape;
       if (batch_.implicit && !shape.empty()) {
+        flags[i] = shape[0] == 1;
+        require(!flags[i] || takes_once(static_cast<int32_t>(i)), ErrorCode::kUnsupported, place(),
+                " cannot broadcast its input ", i, " across the batch");
         if (hidden_batch.empty()) hidden_batch.push_back(shape[0]);
+        if (!flags[i]) hidden_batch[0] = shape[0];
         shape.erase(shape.begin());
       }
       require(ir::is_static(shape), ErrorCode::kUnsupported, place(), " has the interface ", kind(),
@@ -224,6 +248,7 @@ class PluginV2Object final : public PluginObject {
     for (int32_t i = 0; i < outputs(); ++i) {
       const Dims d = plugin_->getOutputDimensions(i, dims.data(), static_cast<int32_t>(dims.size()));
       ir::Shape shape = hidden_batch;
+      if (!shape.empty() && gives_once(i, flags.get(), static_cast<int32_t>(inputs.size()))) shape[0] = 1;
       for (int64_t n : to_core(d)) shape.emplace_back(n);
       shapes.push_back(std::move(shape));
     }

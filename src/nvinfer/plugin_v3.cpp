@@ -69,16 +69,12 @@ class PluginV3Object final : public PluginObject {
     return out;
   }
 
-  bool supports(const PluginRanges& ranges) override {
+  bool supports(const PluginRanges& ranges, size_t position) override {
     std::vector<DynamicPluginTensorDesc> all = ranges.in;
     all.insert(all.end(), ranges.out.begin(), ranges.out.end());
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (!build().supportsFormatCombination(static_cast<int32_t>(i), all.data(),
+    return build().supportsFormatCombination(static_cast<int32_t>(position), all.data(),
                                              static_cast<int32_t>(ranges.in.size()),
-                                             static_cast<int32_t>(ranges.out.size())))
-        return false;
-    }
-    return true;
+                                             static_cast<int32_t>(ranges.out.size()));
   }
 
   void configure(const PluginRanges& r) override {

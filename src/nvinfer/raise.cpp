@@ -20,75 +20,72 @@ constexpr Entry entry(std::string_view op, LayerType type) {
           }};
 }
 
-/// Operators that are one layer type. Its settings that the operator lacks under that name read as errors.
+/// The layer types that a parser's nodes become.
 constexpr Entry kTypes[] = {
-    entry<ConvolutionLayerFields>("Conv", LayerType::kCONVOLUTION),
-    entry<DeconvolutionLayerFields>("ConvTranspose", LayerType::kDECONVOLUTION),
-    entry<PoolingLayerFields>("MaxPool", LayerType::kPOOLING),
-    entry<PoolingLayerFields>("AveragePool", LayerType::kPOOLING),
-    entry<ActivationLayerFields>("Relu", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("Sigmoid", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("Tanh", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("LeakyRelu", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("Elu", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("Clip", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("HardSigmoid", LayerType::kACTIVATION),
-    entry<ActivationLayerFields>("Gelu", LayerType::kACTIVATION),
-    entry<ElementWiseLayerFields>("Add", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Sub", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Mul", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Div", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Pow", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Max", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Min", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Equal", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Greater", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Less", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("And", LayerType::kELEMENTWISE),
-    entry<ElementWiseLayerFields>("Or", LayerType::kELEMENTWISE),
-    entry<UnaryLayerFields>("Exp", LayerType::kUNARY),
-    entry<UnaryLayerFields>("Log", LayerType::kUNARY),
-    entry<UnaryLayerFields>("Sqrt", LayerType::kUNARY),
-    entry<UnaryLayerFields>("Abs", LayerType::kUNARY),
-    entry<UnaryLayerFields>("Neg", LayerType::kUNARY),
-    entry<UnaryLayerFields>("Erf", LayerType::kUNARY),
-    entry<MatrixMultiplyLayer>("MatMul", LayerType::kMATRIX_MULTIPLY),
-    entry<MatrixMultiplyLayer>("Gemm", LayerType::kMATRIX_MULTIPLY),
-    entry<SoftMaxLayerFields>("Softmax", LayerType::kSOFTMAX),
-    entry<ConcatenationLayerFields>("Concat", LayerType::kCONCATENATION),
-    entry<ShuffleLayer>("Reshape", LayerType::kSHUFFLE),
-    entry<ShuffleLayer>("Transpose", LayerType::kSHUFFLE),
-    entry<ShuffleLayer>("Squeeze", LayerType::kSHUFFLE),
-    entry<ShuffleLayer>("Unsqueeze", LayerType::kSHUFFLE),
-    entry<ShuffleLayer>("Flatten", LayerType::kSHUFFLE),
-    entry<SliceLayerFields>("Slice", LayerType::kSLICE),
-    entry<SliceLayerFields>("Split", LayerType::kSLICE),
-    entry<PaddingLayerFields>("Pad", LayerType::kPADDING),
-    entry<ResizeLayer>("Resize", LayerType::kRESIZE),
-    entry<GatherLayerFields>("Gather", LayerType::kGATHER),
-    entry<TopKLayerFields>("TopK", LayerType::kTOPK),
-    entry<ReduceLayerFields>("Reduce", LayerType::kREDUCE),
-    entry<ReduceLayerFields>("ReduceSum", LayerType::kREDUCE),
-    entry<ReduceLayerFields>("ReduceMean", LayerType::kREDUCE),
-    entry<ReduceLayerFields>("ReduceMax", LayerType::kREDUCE),
-    entry<ShapeLayer>("Shape", LayerType::kSHAPE),
-    entry<IdentityLayerFields>("Identity", LayerType::kIDENTITY),
-    entry<SelectLayerFields>("Where", LayerType::kSELECT),
-    entry<ParametricReLULayerFields>("PRelu", LayerType::kPARAMETRIC_RELU),
-    entry<LRNLayerFields>("LRN", LayerType::kLRN),
-    entry<ConstantLayerFields>("Constant", LayerType::kCONSTANT),
+    entry<ConvolutionLayerFields>("trt.Convolution", LayerType::kCONVOLUTION),
+    entry<DeconvolutionLayerFields>("trt.Deconvolution", LayerType::kDECONVOLUTION),
+    entry<PoolingLayerFields>("trt.Pooling", LayerType::kPOOLING),
+    entry<ActivationLayerFields>("trt.Activation", LayerType::kACTIVATION),
+    entry<ElementWiseLayerFields>("trt.ElementWise", LayerType::kELEMENTWISE),
+    entry<UnaryLayerFields>("trt.Unary", LayerType::kUNARY),
+    entry<MatrixMultiplyLayer>("trt.MatrixMultiply", LayerType::kMATRIX_MULTIPLY),
+    entry<SoftMaxLayerFields>("trt.SoftMax", LayerType::kSOFTMAX),
+    entry<ConcatenationLayerFields>("trt.Concatenation", LayerType::kCONCATENATION),
+    entry<ShuffleLayer>("trt.Shuffle", LayerType::kSHUFFLE),
+    entry<SliceLayerFields>("trt.Slice", LayerType::kSLICE),
+    entry<PaddingLayerFields>("trt.Padding", LayerType::kPADDING),
+    entry<ResizeLayer>("trt.Resize", LayerType::kRESIZE),
+    entry<GatherLayerFields>("trt.Gather", LayerType::kGATHER),
+    entry<TopKLayerFields>("trt.TopK", LayerType::kTOPK),
+    entry<ReduceLayerFields>("trt.Reduce", LayerType::kREDUCE),
+    entry<ShapeLayer>("trt.Shape", LayerType::kSHAPE),
+    entry<IdentityLayerFields>("trt.Identity", LayerType::kIDENTITY),
+    entry<SelectLayerFields>("trt.Select", LayerType::kSELECT),
+    entry<ParametricReLULayerFields>("trt.ParametricReLU", LayerType::kPARAMETRIC_RELU),
+    entry<LRNLayerFields>("trt.LRN", LayerType::kLRN),
+    entry<ConstantLayerFields>("trt.Constant", LayerType::kCONSTANT),
 #if NV_TENSORRT_MAJOR >= 8
-    entry<CastLayerFields>("Cast", LayerType::kCAST),
-    entry<EinsumLayerFields>("Einsum", LayerType::kEINSUM),
-    entry<NonZeroLayerFields>("NonZero", LayerType::kNON_ZERO),
-    entry<OneHotLayerFields>("OneHot", LayerType::kONE_HOT),
-    entry<GridSampleLayerFields>("GridSample", LayerType::kGRID_SAMPLE),
-    entry<NMSLayerFields>("NonMaxSuppression", LayerType::kNMS),
-    entry<QuantizeLayerFields>("QuantizeLinear", LayerType::kQUANTIZE),
-    entry<DequantizeLayerFields>("DequantizeLinear", LayerType::kDEQUANTIZE),
-    entry<NormalizationLayer>("LayerNormalization", LayerType::kNORMALIZATION),
+    entry<CastLayerFields>("trt.Cast", LayerType::kCAST),
+    entry<EinsumLayerFields>("trt.Einsum", LayerType::kEINSUM),
+    entry<NonZeroLayerFields>("trt.NonZero", LayerType::kNON_ZERO),
+    entry<OneHotLayerFields>("trt.OneHot", LayerType::kONE_HOT),
+    entry<ScatterLayerFields>("trt.Scatter", LayerType::kSCATTER),
+    entry<GridSampleLayerFields>("trt.GridSample", LayerType::kGRID_SAMPLE),
+    entry<QuantizeLayerFields>("trt.Quantize", LayerType::kQUANTIZE),
+    entry<DequantizeLayerFields>("trt.Dequantize", LayerType::kDEQUANTIZE),
+    entry<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION),
 #endif
 };
+
+/// Operators whose leading inputs are tensors, and how many; constants among them are layers of their own. Constants
+/// at other places are weights or parameters.
+constexpr std::pair<std::string_view, size_t> kTensorInputs[] = {{"Add", 2},
+                                                                 {"Sub", 2},
+                                                                 {"Mul", 2},
+                                                                 {"Div", 2},
+                                                                 {"Pow", 2},
+                                                                 {"Max", 2},
+                                                                 {"Min", 2},
+                                                                 {"Equal", 2},
+                                                                 {"Greater", 2},
+                                                                 {"Less", 2},
+                                                                 {"And", 2},
+                                                                 {"Or", 2},
+                                                                 {"Xor", 2},
+                                                                 {"MatMul", 3},
+                                                                 {"Concat", SIZE_MAX},
+                                                                 {"Gather", 2},
+                                                                 {"Where", 3},
+                                                                 {"PRelu", 2},
+                                                                 {"Einsum", SIZE_MAX},
+                                                                 {"GatherElements", 2},
+                                                                 {"GatherND", 2},
+                                                                 {"ScatterElements", 3},
+                                                                 {"ScatterND", 3},
+                                                                 {"QuantizeLinear", 2},
+                                                                 {"DequantizeLinear", 2},
+                                                                 {"LayerNormalization", 3},
+                                                                 {"trt.Plugin", SIZE_MAX}};
 
 /// Stands for an operator where a plugin is asked for. It names the operator and computes nothing.
 class OperatorPlugin final : public IPluginV2 {
@@ -120,10 +117,9 @@ class OperatorPlugin final : public IPluginV2 {
 
 class OperatorLayer final : public LayerObject<IPluginV2Layer, apiv::VPluginV2Layer> {
  public:
-  OperatorLayer(Network& network, ir::NodeId id)
-      : LayerObject(network, id, LayerType::kPLUGIN_V2), plugin_(network.graph().node(id).op) {
-    ir::Node& n = node();
-    if (n.metadata.empty()) n.metadata = n.op;
+  OperatorLayer(Network& network, ir::NodeId id, const std::string& op)
+      : LayerObject(network, id, LayerType::kPLUGIN_V2), plugin_(op) {
+    if (node().metadata.empty()) node().metadata = op;
   }
   IPluginV2& getPlugin() noexcept { return plugin_; }
 
@@ -133,13 +129,20 @@ class OperatorLayer final : public LayerObject<IPluginV2Layer, apiv::VPluginV2La
 
 }  // namespace
 
+bool reads_tensor(const ir::Node& node, size_t input) {
+  for (const auto& [op, count] : kTensorInputs)
+    if (op == node.op) return input < count;
+  return false;
+}
+
 std::unique_ptr<Layer> raise(Network& network, ir::NodeId node) {
-  const std::string& op = network.graph().node(node).op;
+  const std::string op = network.graph().node(node).op;
   if (op == "trt.Plugin") return plugin_layer(network, node);
+  network.raise_node(node);
   for (const Entry& known : kTypes) {
-    if (known.op == op) return known.make(network, node, known.type);
+    if (known.op == network.graph().node(node).op) return known.make(network, node, known.type);
   }
-  return std::make_unique<OperatorLayer>(network, node);
+  return std::make_unique<OperatorLayer>(network, node, op);
 }
 
 }  // namespace tenon::nvinfer

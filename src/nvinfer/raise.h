@@ -6,7 +6,11 @@
 
 namespace tenon::nvinfer {
 
-/// The layer of a core node: by the type that fits its operator, else as a plugin layer whose metadata names the
+/// True if a constant at this input of a parser's node is a tensor, which a constant layer gives, rather than the
+/// layer's own weights or parameters.
+bool reads_tensor(const ir::Node& node, size_t input);
+
+/// The layer of a parser's node: of the type that means the same, else a plugin layer whose metadata names the
 /// operator.
 std::unique_ptr<Layer> raise(Network& network, ir::NodeId node);
 

@@ -32,7 +32,7 @@ class Registry final : public IPluginRegistry {
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
 
   bool registerCreator(IPluginCreator& creator, const char* space) noexcept {
-    return guard(reports_, "IPluginRegistry::registerCreator", [&] {
+    return guard(reports(), "IPluginRegistry::registerCreator", [&] {
       creator.setPluginNamespace(space ? space : "");
       Entry entry{key_of(space, creator.getPluginName(), creator.getPluginVersion()), &creator};
 #if NV_TENSORRT_MAJOR >= 10
@@ -68,7 +68,7 @@ class Registry final : public IPluginRegistry {
 
 #if NV_TENSORRT_MAJOR >= 10
   bool registerCreator(IPluginCreatorInterface& creator, const char* space) noexcept {
-    return guard(reports_, "IPluginRegistry::registerCreator", [&] {
+    return guard(reports(), "IPluginRegistry::registerCreator", [&] {
       const std::string kind = creator.getInterfaceInfo().kind;
       if (kind == "PLUGIN CREATOR_V1") return registerCreator(static_cast<IPluginCreator&>(creator), space);
       require(kind == "PLUGIN CREATOR_V3ONE", ErrorCode::kUnsupported, "plugin creators of kind '", kind,
@@ -95,7 +95,7 @@ class Registry final : public IPluginRegistry {
     return found ? found->any : nullptr;
   }
   IPluginResource* acquirePluginResource(const char* key, IPluginResource* resource) noexcept {
-    return guard(reports_, "IPluginRegistry::acquirePluginResource", [&]() -> IPluginResource* {
+    return guard(reports(), "IPluginRegistry::acquirePluginResource", [&]() -> IPluginResource* {
       std::lock_guard lock(mutex_);
       auto [it, made] = resources_.try_emplace(need(key, "key"));
       if (made) it->second.first = need(resource, "resource")->clone();
@@ -105,7 +105,7 @@ class Registry final : public IPluginRegistry {
   }
   int32_t releasePluginResource(const char* key) noexcept {
     return guard(
-        reports_, "IPluginRegistry::releasePluginResource",
+        reports(), "IPluginRegistry::releasePluginResource",
         [&] {
           std::lock_guard lock(mutex_);
           auto it = resources_.find(need(key, "key"));
@@ -120,6 +120,12 @@ class Registry final : public IPluginRegistry {
 #endif
 
  private:
+  /// The registry has no logger of its own.
+  Reports reports() const {
+    Reports made(first_logger());
+    made.set_recorder(reports_.recorder());
+    return made;
+  }
   bool add(Entry entry) {
     std::lock_guard lock(mutex_);
     for (const Entry& e : entries_) {
@@ -157,7 +163,7 @@ class Registry final : public IPluginRegistry {
 
 #if NV_TENSORRT_MAJOR >= 8
 Registry::Handle Registry::loadLibrary(const char* path) noexcept {
-  return guard(reports_, "IPluginRegistry::loadLibrary", [&]() -> Handle {
+  return guard(reports(), "IPluginRegistry::loadLibrary", [&]() -> Handle {
     void* library = dlopen(need(path, "pluginPath"), RTLD_NOW | RTLD_LOCAL);
     require(library != nullptr, ErrorCode::kIo, "cannot load '", path, "': ", dlerror());
     int32_t count = 0;
@@ -179,7 +185,7 @@ Registry::Handle Registry::loadLibrary(const char* path) noexcept {
 }
 
 void Registry::deregisterLibrary(Handle handle) noexcept {
-  guard(reports_, "IPluginRegistry::deregisterLibrary", [&] {
+  guard(reports(), "IPluginRegistry::deregisterLibrary", [&] {
     int32_t count = 0;
     using OldList = IPluginCreator* const* (*)(int32_t&);
     need(handle, "handle");

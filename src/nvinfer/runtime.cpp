@@ -94,8 +94,6 @@ ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, Plugin
 #if NV_TENSORRT_MAJOR >= 8
   options.threads = max_threads_;
 #endif
-  if (dla_core_ > 0)
-    reports_.log(ILogger::Severity::kWARNING, "IRuntime::setDLACore has no effect: there is no DLA on this machine");
   return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
 }
 

@@ -13,6 +13,10 @@ class Runtime final : public RuntimeState {
   explicit Runtime(ILogger* logger);
   IRuntime* getPImpl() noexcept { return this; }
   int32_t getNbDLACores() const noexcept { return 0; }
+  void setDLACore(int32_t core) noexcept {
+    dla_core_ = core;
+    reports_.log(ILogger::Severity::kWARNING, "IRuntime::setDLACore has no effect: there is no DLA on this machine");
+  }
   bool setMaxThreads(int32_t threads) noexcept;
   void setGpuAllocator(IGpuAllocator* allocator) noexcept { allocator_ = allocator; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }

@@ -58,6 +58,27 @@ void Tensor::setAllowedFormats(TensorFormats formats) noexcept {
   formats_ = formats;
 }
 
+void Tensor::setLocation(TensorLocation location) noexcept {
+  if (location != location_) {
+    network_.reports().log(ILogger::Severity::kWARNING,
+                           cat("ITensor::setLocation: where '", getName(),
+                               "' lies follows from its use; ICudaEngine::getTensorLocation tells"));
+  }
+  location_ = location;
+}
+
+void Tensor::setBroadcastAcrossBatch(bool broadcast) noexcept {
+  if (broadcast == getBroadcastAcrossBatch()) return;
+  guard(network_.reports(), "ITensor::setBroadcastAcrossBatch", [&] { network_.set_broadcast(value_, broadcast); });
+}
+
+bool Tensor::getBroadcastAcrossBatch() const noexcept {
+  return guard(network_.reports(), "ITensor::getBroadcastAcrossBatch", [&] {
+    const ir::Value& value = network_.typed(value_);
+    return network_.implicit() && value.ranked && !value.shape.empty() && value.shape[0] == 1;
+  });
+}
+
 bool Tensor::isShapeTensor() const noexcept {
   return guard(network_.reports(), "ITensor::isShapeTensor",
                [&] { return network_.typed(value_).contents.has_value(); });

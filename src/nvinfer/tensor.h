@@ -16,6 +16,7 @@ class Tensor final : public TensorState {
   Tensor(Network& network, ir::ValueId value) : network_(network), value_(value) {}
   ir::ValueId id() const { return value_; }
   const Network& network() const { return network_; }
+  void rebind(ir::ValueId value) { value_ = value; }
   /// What a step of the tensor's 8-bit form stands for, by its dynamic range; 0 if that is not set.
   float int8_scale() const { return has_range_ ? std::max(std::abs(min_), std::abs(max_)) / 127.0F : 0.0F; }
 
@@ -27,8 +28,10 @@ class Tensor final : public TensorState {
   DataType getType() const noexcept;
   bool isNetworkInput() const noexcept;
   bool isNetworkOutput() const noexcept;
-  TensorLocation getLocation() const noexcept { return TensorLocation::kDEVICE; }
-  void setLocation(TensorLocation) noexcept {}
+  TensorLocation getLocation() const noexcept { return location_; }
+  void setLocation(TensorLocation location) noexcept;
+  void setBroadcastAcrossBatch(bool broadcast) noexcept;
+  bool getBroadcastAcrossBatch() const noexcept;
   void setAllowedFormats(TensorFormats formats) noexcept;
   TensorFormats getAllowedFormats() const noexcept { return formats_; }
   bool isShapeTensor() const noexcept;
@@ -47,6 +50,7 @@ class Tensor final : public TensorState {
   Network& network_;
   ir::ValueId value_;
   TensorFormats formats_ = 1U;  // kLINEAR
+  TensorLocation location_ = TensorLocation::kDEVICE;
   bool has_range_ = false;
   float min_ = 0, max_ = 0;
   mutable std::string dimension_name_;

@@ -29,20 +29,69 @@ NOT_CALLED = re.compile(r"destroy|addPlugin\w*|registerCreator|deregisterCreator
 # Setters whose getter answers something else, with the reason.
 DIFFERENT = {
     "IBuilderConfig.DLACore": "there is no DLA core",
-    "IBuilderConfig.DefaultDeviceType": "there is no DLA",
     "IBuilder.DLACore": "there is no DLA core",
-    "IBuilder.DefaultDeviceType": "there is no DLA",
     "IRuntime.DLACore": "there is no DLA core",
     "ICudaEngine.WeightStreamingBudget": "no weights are streamed",
     "ICudaEngine.WeightStreamingBudgetV2": "no weights are streamed",
-    "ITensor.Location": "a deprecated setter; the location follows from the tensor's use",
     "ITensor.BroadcastAcrossBatch": "only networks with an implicit batch broadcast",
     "IConvolutionLayer.PaddingNd": "follows pre- and post-padding",
-    "INetworkDefinition.ConvolutionOutputDimensionsFormula": "dims follow the padding modes",
-    "INetworkDefinition.DeconvolutionOutputDimensionsFormula": "dims follow the padding modes",
-    "INetworkDefinition.PoolingOutputDimensionsFormula": "dims follow the padding modes",
+    "INetworkDefinition.ConvolutionOutputDimensionsFormula": "the getter gives a reference",
+    "INetworkDefinition.DeconvolutionOutputDimensionsFormula": "the getter gives a reference",
+    "INetworkDefinition.PoolingOutputDimensionsFormula": "the getter gives a reference",
     "ILayer.NbRanks": "there is one device",
     "IAttention.NbRanks": "there is one device",
+}
+
+
+# Getters that are no part of an object's state: they make something, or take long.
+NO_STATE = {"getTensorFormatDesc", "getUsedVCPluginLibraries", "isNetworkSupported", "getEngineInformation",
+            "getBuilder", "getDeviceMemorySizeForProfile", "getDeviceMemorySizeForProfileV2", "supportsModel",
+            "supportsModelV2"}
+# Calls whose effect no getter of the object tells; the program that observes it.
+SEEN_ELSEWHERE = {
+    "IExecutionContext.setDeviceMemory": "tests/clients/context_10.cpp",
+    "IExecutionContext.inferShapes": "tests/clients/context_10.cpp; 0 is its answer where nothing is missing",
+    "IBuilderConfig.resetDeviceType": "there is nothing to reset: setDeviceType refuses all but the GPU",
+    "IBuilder.resetDeviceType": "there is nothing to reset: setDeviceType refuses all but the GPU",
+}
+# Interfaces that do nothing but say so when they are asked to parse.
+REFUSING = {"ICaffeParser", "IUffParser"}
+# What is called first, so that a call can change anything.
+FIRST = {
+    "IBuilder.reset": "LIVE_CHANGE_BUILDER(object);", "IBuilderConfig.reset": "object.setFlag(BuilderFlag::kFP16);",
+    "INetworkDefinition.removeTensor": "w.x();",
+    "IParserRefitter.clearErrors": "object.refitFromBytes(w.bytes, 7);",
+    "IParser.clearErrors": "live<nvonnxparser::IParserError const>(w);",
+}
+# Arguments other than what an object has at first.
+GIVEN = {
+    "setInput": "0, w.input(\"another\", nvinfer1::DataType::kFLOAT, {1, 4, 8, 8})",
+    "setDefaultDeviceType": "nvinfer1::DeviceType::kDLA",
+    "IBuilderConfig.setDeviceType": "w.network().addIdentity(w.x()), DeviceType::kDLA",
+    "IBuilder.setDeviceType": "w.network().addIdentity(w.x()), DeviceType::kDLA",
+    "IMatrixMultiplyLayer.setOperation": "0, MatrixOperation::kTRANSPOSE",
+    "ITensor.setLocation": "TensorLocation::kHOST",
+}
+# Whole bodies, for calls whose effect shows in what is made later.
+BY_HAND = {
+    "IBuilder.allowGPUFallback":
+        "auto& object = w.builder(); std::unique_ptr<INetworkDefinition> network(w.small());"
+        "object.setDefaultDeviceType(DeviceType::kDLA);"
+        "bool const refused = std::unique_ptr<ICudaEngine>(object.buildCudaEngine(*network)) == nullptr;"
+        "object.allowGPUFallback(true);"
+        "return refused && std::unique_ptr<ICudaEngine>(object.buildCudaEngine(*network)) != nullptr;",
+    "IBuilder.setInt8Calibrator":
+        "auto& object = w.builder(); std::unique_ptr<INetworkDefinition> network(w.small()); Calibrator calibrator;"
+        "object.setInt8Mode(true); object.setInt8Calibrator(&calibrator);"
+        "std::unique_ptr<ICudaEngine> engine(object.buildCudaEngine(*network)); return calibrator.asked > 0;",
+    "IBuilder.setGpuAllocator":
+        "w.builder().setGpuAllocator(&w.allocator); w.context().executeV2(w.bindings);"
+        "return w.allocator.asked > 0 || w.logger.messages > 0;",
+    "IRuntime.setGpuAllocator":
+        "w.runtime().setGpuAllocator(&w.allocator); std::unique_ptr<IHostMemory> plan(w.engine().serialize());"
+        "std::unique_ptr<ICudaEngine> engine(w.runtime().deserializeCudaEngine(plan->data(), plan->size()));"
+        "std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());"
+        "context->executeV2(w.bindings); return w.allocator.asked > 0;",
 }
 
 
@@ -100,12 +149,78 @@ def pair_texts(rows):
         yield scope, name, f"auto& object = live<::{scope}>(w); {body}"
 
 
+GETTER = re.compile(r"(get|is|has|are|query)[A-Z]\w*|query|\w+IsSet|all\w+Specified|size|data|type|code|desc|file"
+                    r"|line|func|node\w*|supports\w*|platformHas\w+|canRunOnDLA|compute|localFunction\w*"
+                    r"|outputTypeIsSet|usingStronglyTyped")
+# Kinds of parameters that a getter of an object's state may have.
+PLAIN = re.compile(r"bool|u?int(32|64)?_t|int|float|double|char const ?\*|const char ?\*|[A-Z]\w+"
+                   r"|const I\w+ ?[&*]|I\w+ const ?[&*]|float ?\*")
+# What has to be done before a call changes anything: the opposite, with the same arguments.
+OPPOSITE = {"reset": "set", "unset": "set", "clear": "set", "unmark": "mark"}
+
+
+def arguments(row):
+    scope = row["scope"].split("::")[-1]
+    given = GIVEN.get(f"{scope}.{row['name']}", GIVEN.get(row["name"]))
+    if given:
+        return given
+    text = use_rows.signature(row["signature"])[2]
+    return ", ".join(argument(k, n) for k, n in zip(types(text), use_rows.parameters(text)[1]))
+
+
+def state_texts(rows):
+    """(class, body) of the functions that write what an object's getters say."""
+    by_class = {}
+    for scope, row in rows:
+        if row["name"] == "setInput":
+            by_class.setdefault(scope, []).append("show(text, object.getInput(0));")
+        kinds = types(use_rows.signature(row["signature"])[2])
+        if GETTER.fullmatch(row["name"]) and row["name"] not in NO_STATE and all(PLAIN.fullmatch(k) for k in kinds):
+            by_class.setdefault(scope, []).append(f'show(text, object.{row["name"]}({arguments(row)}));')
+    return by_class
+
+
+def effect_texts(rows, by_class):
+    """(class, method, body) of every method that is neither a getter nor half of a pair: called where it can matter,
+    it returns something, or a getter answers differently, or the log says why not."""
+    paired = {(scope, "set" + name) for scope, name, _ in pair_texts(rows)}
+    names = {(scope, row["name"]) for scope, row in rows}
+    for scope, row in rows:
+        name = row["name"]
+        short = f"{scope.split('::')[-1]}.{name}"
+        if GETTER.fullmatch(name) or (scope, name) in paired or short in SEEN_ELSEWHERE \
+                or short.split(".")[0] in REFUSING:
+            continue
+        if short in BY_HAND:
+            yield scope, name, BY_HAND[short]
+            continue
+        before = FIRST.get(short, "")
+        for undo, do in OPPOSITE.items():
+            if name.startswith(undo) and (scope, do + name[len(undo):]) in names:
+                fitting = [r for s, r in rows if s == scope and r["name"] == do + name[len(undo):]]
+                before = f"object.{fitting[0]['name']}({arguments(fitting[0])});"
+        result = use_rows.signature(row["signature"])[1]
+        call = f"object.{name}({arguments(row)})"
+        call = f"{call}; bool const told = false;" if result.strip() == "void" else f"bool const told = says({call});"
+        state = f"state_of_{scope.split('::')[-1]}" if scope in by_class else "no_state"
+        yield scope, name, (f"auto& object = live<::{scope}>(w); {before} Quiet quiet(w);"
+                            f" auto const was = {state}(w, object); quiet.end();"
+                            f" {call} int const logged = quiet.logged();"
+                            f" auto const now = {state}(w, object); quiet.end();"
+                            f" return told || logged > 0 || was != now;")
+
+
 def program(level):
     """Each body stands in a function in the namespace of its class, where the types of its row have short names."""
     rows = list(methods(level))
-    lines, tables = ['#include "live_objects.h"'], {"kCalls": [], "kPairs": []}
+    lines, tables = ['#include "live_objects.h"'], {"kCalls": [], "kPairs": [], "kEffects": []}
+    by_class = state_texts(rows)
+    for scope, parts in by_class.items():
+        lines.append(f"namespace {scope.split('::')[0]} {{ static std::string state_of_{scope.split('::')[-1]}"
+                     f"(World& w, ::{scope}& object) {{ std::string text; {' '.join(parts)} return text; }} }}")
     steps = [("kCalls", scope, row["name"], call_text(scope, row)) for scope, row in rows]
     steps += [("kPairs", scope, name, body) for scope, name, body in pair_texts(rows)]
+    steps += [("kEffects", scope, name, body) for scope, name, body in effect_texts(rows, by_class)]
     for number, (table, scope, name, body) in enumerate(steps):
         space = scope.split("::")[0]
         lines.append(f"namespace {space} {{ static bool step{number}(World& w) {{ {body} }} }}")

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -27,12 +28,14 @@ struct Absent {
 class CountingLogger : public ILogger {
  public:
   void log(Severity severity, char const* message) noexcept override {
+    messages += severity <= Severity::kWARNING;
     if (severity <= Severity::kERROR) {
       ++errors;
       last = message;
     }
   }
   int errors = 0;
+  int messages = 0;  ///< errors and warnings
   std::string last;
 };
 
@@ -51,13 +54,24 @@ class Recorder : public IErrorRecorder {
 
 class Allocator : public IGpuAllocator {
  public:
-  void* allocate(uint64_t size, uint64_t, uint32_t) noexcept override { return ::operator new(size); }
+  int asked = 0;
+  void* allocate(uint64_t size, uint64_t, uint32_t) noexcept override {
+    ++asked;
+    return ::operator new(size, std::align_val_t(256));
+  }
 #if NV_TENSORRT_MAJOR < 10
-  void free(void* memory) noexcept override { ::operator delete(memory); }
+  void free(void* memory) noexcept override { ::operator delete(memory, std::align_val_t(256)); }
 #else
-  bool deallocate(void* memory) noexcept override { return ::operator delete(memory), true; }
+  bool deallocate(void* memory) noexcept override { return ::operator delete(memory, std::align_val_t(256)), true; }
 #endif
 };
+
+#if NV_TENSORRT_MAJOR == 7
+class Formula : public IOutputDimensionsFormula {
+ public:
+  DimsHW compute(DimsHW, DimsHW, DimsHW, DimsHW, DimsHW, char const*) const noexcept override { return DimsHW(1, 1); }
+};
+#endif
 
 class Profiler : public IProfiler {
  public:
@@ -67,7 +81,8 @@ class Profiler : public IProfiler {
 #if NV_TENSORRT_MAJOR < 11
 class Calibrator : public IInt8EntropyCalibrator2 {
  public:
-  int32_t getBatchSize() const noexcept override { return 1; }
+  mutable int asked = 0;
+  int32_t getBatchSize() const noexcept override { return ++asked, 1; }
   bool getBatch(void**, char const**, int32_t) noexcept override { return false; }
   void const* readCalibrationCache(size_t& length) noexcept override { return length = 0, nullptr; }
   void writeCalibrationCache(void const*, size_t) noexcept override {}
@@ -151,8 +166,7 @@ class World {
   }
   ICudaEngine& engine() {
     return once(engine_, [&]() -> ICudaEngine* {
-      std::unique_ptr<INetworkDefinition> small(new_network());
-      small_tensors(*small);
+      std::unique_ptr<INetworkDefinition> small_network(small());
       config().setFlag(BuilderFlag::kREFIT);
       for (int i = 0; i < 2; ++i) {
         IOptimizationProfile* profile = builder().createOptimizationProfile();
@@ -162,12 +176,18 @@ class World {
         config().addOptimizationProfile(profile);
       }
 #if NV_TENSORRT_MAJOR >= 8
-      std::unique_ptr<IHostMemory> plan(builder().buildSerializedNetwork(*small, config()));
+      std::unique_ptr<IHostMemory> plan(builder().buildSerializedNetwork(*small_network, config()));
       return plan ? runtime().deserializeCudaEngine(plan->data(), plan->size()) : nullptr;
 #else
-      return builder().buildEngineWithConfig(*small, config());
+      return builder().buildEngineWithConfig(*small_network, config());
 #endif
     });
+  }
+  /// A network of one convolution that can be built.
+  INetworkDefinition* small() {
+    INetworkDefinition* made = new_network();
+    small_tensors(*made);
+    return made;
   }
   IExecutionContext& context() {
     return once(context_, [&] { return engine().createExecutionContext(); });
@@ -451,7 +471,7 @@ VALUE(nvcaffeparser1::IPluginFactory*, nullptr)
 VALUE(nvcaffeparser1::IPluginFactoryExt*, nullptr)
 VALUE(nvuffparser::IPluginFactory*, nullptr)
 VALUE(nvuffparser::IPluginFactoryExt*, nullptr)
-VALUE(IOutputDimensionsFormula*, nullptr)
+VALUE(IOutputDimensionsFormula*, new Formula)
 VALUE(onnxTensorDescriptorV1 const*, nullptr)
 #endif
 #if NV_TENSORRT_MAJOR < 10
@@ -555,3 +575,72 @@ bool same(A const& a, B const& b) {
     return a == b;
   }
 }
+
+/// A setting of a builder at every level.
+#if NV_TENSORRT_MAJOR < 10
+#define LIVE_CHANGE_BUILDER(builder) (builder).setMaxBatchSize(5)
+#else
+#define LIVE_CHANGE_BUILDER(builder) (builder).setMaxThreads(3)
+#endif
+
+// What an object says of itself, as text, and what a call answers.
+
+template <class T>
+void show(std::string& text, T const& value) {
+  if constexpr (std::is_enum<T>::value) {
+    text += std::to_string(static_cast<int64_t>(value));
+  } else if constexpr (std::is_arithmetic<T>::value) {
+    text += std::to_string(value);
+  } else if constexpr (std::is_same<T, char const*>::value) {
+    text += value ? value : "null";
+  } else if constexpr (std::is_polymorphic<T>::value) {
+    text += std::to_string(reinterpret_cast<uintptr_t>(&value));
+  } else if constexpr (std::is_pointer<T>::value) {
+    text += std::to_string(reinterpret_cast<uintptr_t>(value));
+  } else if constexpr (std::is_base_of<Dims, T>::value) {
+    for (int32_t i = 0; i < value.nbDims; ++i) {
+      text += std::to_string(value.d[i]) + ",";
+    }
+  } else if constexpr (std::is_same<T, Weights>::value) {
+    text += std::to_string(reinterpret_cast<uintptr_t>(value.values)) + "x" + std::to_string(value.count);
+  } else if constexpr (std::is_same<T, Permutation>::value) {
+    for (int32_t axis : value.order) {
+      text += std::to_string(axis);
+    }
+  }
+  text += ";";
+}
+
+template <class T>
+bool says(T const& value) {
+  if constexpr (std::is_arithmetic<T>::value || std::is_pointer<T>::value) {
+    return value != T{};
+  } else {
+    return true;
+  }
+}
+
+template <class T>
+std::string no_state(World&, T&) {
+  return {};
+}
+
+/// Keeps what getters log apart from what the call under test logs.
+class Quiet {
+ public:
+  explicit Quiet(World& w) : logger_(w.logger), errors_(w.logger.errors), messages_(w.logger.messages) {}
+  int logged() {
+    int const count = logger_.messages - messages_;
+    errors_ = logger_.errors;
+    messages_ = logger_.messages;
+    return count;
+  }
+  void end() {
+    logger_.errors = errors_;
+    logger_.messages = messages_;
+  }
+
+ private:
+  CountingLogger& logger_;
+  int errors_, messages_;
+};

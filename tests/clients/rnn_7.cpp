@@ -35,7 +35,8 @@ struct Gate {
         r(numbers(static_cast<size_t>(hidden) * hidden, seed + 1)),
         wb(numbers(static_cast<size_t>(hidden), seed + 2)),
         rb(numbers(static_cast<size_t>(hidden), seed + 3)) {}
-  double input(std::vector<double> const& x, int i) const { return dot(w, x, i) + wb[i]; }
+  /// Without W the input is added as it is.
+  double input(std::vector<double> const& x, int i) const { return (w.empty() ? x[i] : dot(w, x, i)) + wb[i]; }
   double state(std::vector<double> const& h, int i) const { return dot(r, h, i) + rb[i]; }
   double all(std::vector<double> const& x, std::vector<double> const& h, int i) const {
     return input(x, i) + state(h, i);
@@ -53,6 +54,7 @@ struct Gate {
 
 struct Lstm {
   Gate i, f, c, o;
+  explicit Lstm(std::vector<Gate> const& gates) : i(gates[0]), f(gates[1]), c(gates[2]), o(gates[3]) {}
   Lstm(int hidden, int data, unsigned seed)
       : i(hidden, data, seed), f(hidden, data, seed + 10), c(hidden, data, seed + 20), o(hidden, data, seed + 30) {}
   void step(std::vector<double> const& x, std::vector<double>& h, std::vector<double>& cell) const {
@@ -66,6 +68,7 @@ struct Lstm {
 
 struct Gru {
   Gate z, r, h;
+  explicit Gru(std::vector<Gate> const& gates) : z(gates[0]), r(gates[1]), h(gates[2]) {}
   Gru(int hidden, int data, unsigned seed)
       : z(hidden, data, seed), r(hidden, data, seed + 10), h(hidden, data, seed + 20) {}
   void step(std::vector<double> const& x, std::vector<double>& state) const {
@@ -205,6 +208,103 @@ void test_gru(IBuilder& builder) {
   network->destroy();
 }
 
+/// A cell of any operation; `skips`: its input is added without weights.
+struct Cell {
+  Cell(RNNOperation op, int hidden, int data, bool skips, unsigned seed) : op(op) {
+    size_t const count = op == RNNOperation::kLSTM ? 4 : op == RNNOperation::kGRU ? 3 : 1;
+    for (size_t g = 0; g < count; ++g) {
+      gates.emplace_back(hidden, data, seed + 7 * static_cast<unsigned>(g));
+      if (skips) {
+        gates.back().w.clear();
+      }
+    }
+  }
+  void step(std::vector<double> const& x, std::vector<double>& h, std::vector<double>& c) const {
+    if (op == RNNOperation::kLSTM) {
+      return Lstm(gates).step(x, h, c);
+    }
+    if (op == RNNOperation::kGRU) {
+      return Gru(gates).step(x, h);
+    }
+    std::vector<double> const before = h;
+    for (int k = 0; k < static_cast<int>(h.size()); ++k) {
+      double const sum = gates[0].all(x, before, k);
+      h[k] = op == RNNOperation::kRELU ? std::fmax(sum, 0.0) : std::tanh(sum);
+    }
+  }
+  void give_to(IRNNv2Layer& rnn, int index) const {
+    static RNNGateType const lstm[] = {RNNGateType::kINPUT, RNNGateType::kFORGET, RNNGateType::kCELL,
+                                       RNNGateType::kOUTPUT};
+    static RNNGateType const gru[] = {RNNGateType::kUPDATE, RNNGateType::kRESET, RNNGateType::kHIDDEN};
+    for (size_t g = 0; g < gates.size(); ++g) {
+      RNNGateType const type = op == RNNOperation::kGRU ? gru[g] : lstm[g];
+      if (!gates[g].w.empty()) {
+        rnn.setWeightsForGate(index, type, true, weights(gates[g].w));
+      }
+      rnn.setWeightsForGate(index, type, false, weights(gates[g].r));
+      rnn.setBiasForGate(index, type, true, weights(gates[g].wb));
+      rnn.setBiasForGate(index, type, false, weights(gates[g].rb));
+    }
+  }
+  RNNOperation op;
+  std::vector<Gate> gates;
+};
+
+/// Every operation, in one and in two layers, in one and in both directions, with and without input weights.
+void test_modes(IBuilder& builder, RNNOperation op, int layers, bool both, bool skips) {
+  int const width = skips ? kHidden : kData, ways = both ? 2 : 1;
+  INetworkDefinition* network = builder.createNetwork();
+  ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2{kSteps, width});
+  IRNNv2Layer* rnn = network->addRNNv2(*x, layers, kHidden, kSteps, op);
+  rnn->setDirection(both ? RNNDirection::kBIDIRECTION : RNNDirection::kUNIDIRECTION);
+  rnn->setInputMode(skips ? RNNInputMode::kSKIP : RNNInputMode::kLINEAR);
+  EXPECT(rnn->getInputMode() == (skips ? RNNInputMode::kSKIP : RNNInputMode::kLINEAR) && rnn->getOperation() == op);
+  std::vector<Cell> cells;
+  for (int i = 0; i < layers * ways; ++i) {
+    int const data = i < ways ? width : ways * kHidden;
+    cells.emplace_back(op, kHidden, data, skips && i < ways, 11U * static_cast<unsigned>(i) + 5U);
+  }
+  for (size_t i = 0; i < cells.size(); ++i) {
+    cells[i].give_to(*rnn, static_cast<int>(i));
+  }
+  network->markOutput(*rnn->getOutput(0));
+  network->markOutput(*rnn->getOutput(1));
+  std::vector<float> data = numbers(static_cast<size_t>(kBatch * kSteps * width), 23);
+  auto const got = run(
+      builder, *network, kBatch, {data.data()},
+      {static_cast<size_t>(kBatch * kSteps * ways * kHidden), static_cast<size_t>(kBatch * layers * ways * kHidden)});
+  std::vector<double> y, last;
+  for (int n = 0; n < kBatch; ++n) {
+    std::vector<std::vector<double>> sequence;
+    for (int t = 0; t < kSteps; ++t) {
+      sequence.push_back(row(data, static_cast<size_t>((n * kSteps + t) * width), width));
+    }
+    for (int l = 0; l < layers; ++l) {
+      std::vector<std::vector<double>> next(kSteps);
+      for (int way = 0; way < ways; ++way) {
+        std::vector<double> h(kHidden), c(kHidden);
+        std::vector<std::vector<double>> made(kSteps);
+        for (int s = 0; s < kSteps; ++s) {
+          int const t = way == 0 ? s : kSteps - 1 - s;
+          cells[static_cast<size_t>(l * ways + way)].step(sequence[t], h, c);
+          made[t] = h;
+        }
+        for (int t = 0; t < kSteps; ++t) {
+          next[t].insert(next[t].end(), made[t].begin(), made[t].end());
+        }
+        last.insert(last.end(), h.begin(), h.end());
+      }
+      sequence = next;
+    }
+    for (std::vector<double> const& step : sequence) {
+      y.insert(y.end(), step.begin(), step.end());
+    }
+  }
+  expect_near(got[0], y);
+  expect_near(got[1], last);
+  network->destroy();
+}
+
 /// IRNNLayer takes [steps, sequences, data] and all weights in one piece, gates in the order i, c, f, o.
 void test_old(IBuilder& builder) {
   Lstm const cell(kHidden, kData, 30);
@@ -249,6 +349,13 @@ int main() {
   test_lstm(*builder);
   test_gru(*builder);
   test_old(*builder);
+  for (RNNOperation op : {RNNOperation::kRELU, RNNOperation::kTANH, RNNOperation::kLSTM, RNNOperation::kGRU}) {
+    for (int layers = 1; layers <= 2; ++layers) {
+      for (int mode = 0; mode < 4; ++mode) {
+        test_modes(*builder, op, layers, mode % 2 == 1, mode / 2 == 1);
+      }
+    }
+  }
   builder->destroy();
   EXPECT(logger.errors.empty());
   for (std::string const& error : logger.errors) {

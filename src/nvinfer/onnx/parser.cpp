@@ -41,25 +41,6 @@ void Parser::keep(const importer::ImportError& error, Code code) {
   reports_.log(ILogger::Severity::kERROR, cat("ModelImporter: ", errors_.back().desc()));
 }
 
-template <class Body>
-bool Parser::attempt(Code code, Body body) {
-  importer::ImportError error;
-  try {
-    return body();
-  } catch (const Error& e) {
-    error.code = e.code();
-    error.message = e.what();
-  } catch (const std::bad_alloc&) {
-    code = Code::kMEM_ALLOC_FAILED;
-    error.message = "out of memory";
-  } catch (const std::exception& e) {
-    code = Code::kINTERNAL_ERROR;
-    error.message = e.what();
-  }
-  keep(error, code);
-  return false;
-}
-
 onnx::Model onnx_model(const void* model, size_t size, const char* path) {
   return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path));
 }
@@ -119,13 +100,6 @@ bool Parser::parse(const void* model, size_t size) {
 }
 #endif
 
-#if TRT_UNTIL(7)
-bool Parser::parseWithWeightDescriptors(const void*, size_t, uint32_t, const onnxTensorDescriptorV1*) {
-  return attempt(Code::kUNSUPPORTED_GRAPH,
-                 []() -> bool { fail(ErrorCode::kUnsupported, "ONNXIFI weight descriptors"); });
-}
-#endif
-
 bool Parser::supportsOperator(const char* op) const { return op && !ops::known_onnx_opsets("", op).empty(); }
 
 const nvonnxparser::IParserError* Parser::getError(int32_t index) const {
@@ -140,7 +114,9 @@ bool Parser::supports(const void* bytes, size_t size, const char* path, std::vec
     ir::Graph aside;
     std::set<int64_t> failed;
     bool whole = true;
-    for (const importer::ImportError& error : importer::import_onnx_into(model, aside, with_plugins(network()))) {
+    importer::OnnxOptions options = with_plugins(network());
+    options.assume_declared = true;
+    for (const importer::ImportError& error : importer::import_onnx_into(model, aside, options)) {
       keep(error, code_of(error.code));
       failed.insert(error.node);
       whole = false;

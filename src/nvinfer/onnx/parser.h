@@ -16,7 +16,11 @@ namespace tenon::nvinfer {
 class ParserError final : public nvonnxparser::IParserError {
  public:
   ParserError(nvonnxparser::ErrorCode code, const importer::ImportError& error)
-      : code_(code), error_(error), text_(error.text()) {}
+      : code_(code), error_(error), text_(error.text()) {
+    for (const std::string& function : error_.functions) functions_.push_back(function.c_str());
+  }
+  ParserError(const ParserError&) = delete;
+  ParserError& operator=(const ParserError&) = delete;
   nvonnxparser::ErrorCode code() const override { return code_; }
   const char* desc() const override { return text_.c_str(); }
   const char* file() const override { return "model"; }
@@ -25,14 +29,14 @@ class ParserError final : public nvonnxparser::IParserError {
   int32_t node() const override { return static_cast<int32_t>(error_.node); }
   const char* nodeName() const { return error_.node_name.c_str(); }
   const char* nodeOperator() const { return error_.op_type.c_str(); }
-  const char* const* localFunctionStack() const { return nullptr; }
-  int32_t localFunctionStackSize() const { return 0; }
-  const importer::ImportError& error() const { return error_; }
+  const char* const* localFunctionStack() const { return functions_.empty() ? nullptr : functions_.data(); }
+  int32_t localFunctionStackSize() const { return static_cast<int32_t>(functions_.size()); }
 
  private:
   nvonnxparser::ErrorCode code_;
   importer::ImportError error_;
   std::string text_;
+  std::vector<const char*> functions_;
 };
 
 /// A model in memory; external data lies beside the file `path`, which may be null.
@@ -96,6 +100,7 @@ class Parser final : public nvonnxparser::IParser {
 #endif
 
  private:
+  using Code = nvonnxparser::ErrorCode;
   using Part = std::pair<std::vector<size_t>, bool>;
   /// Logs a warning for every flag that changes nothing.
   void report_flags() const;
@@ -125,5 +130,24 @@ class Parser final : public nvonnxparser::IParser {
   std::unique_ptr<onnx::Model> loaded_;
 #endif
 };
+
+template <class Body>
+bool Parser::attempt(nvonnxparser::ErrorCode code, Body body) {
+  importer::ImportError error;
+  try {
+    return body();
+  } catch (const Error& e) {
+    error.code = e.code();
+    error.message = e.what();
+  } catch (const std::bad_alloc&) {
+    code = Code::kMEM_ALLOC_FAILED;
+    error.message = "out of memory";
+  } catch (const std::exception& e) {
+    code = Code::kINTERNAL_ERROR;
+    error.message = e.what();
+  }
+  keep(error, code);
+  return false;
+}
 
 }  // namespace tenon::nvinfer

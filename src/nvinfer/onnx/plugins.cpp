@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 
+#include "nvinfer/convert.h"
 #include "onnx/model.h"
 
 namespace tenon::nvinfer {

@@ -1,0 +1,109 @@
+#include "nvinfer/plugin_format.h"
+
+#include <cstring>
+
+#include "base/checked.h"
+
+namespace tenon::nvinfer {
+
+using nvinfer1::TensorFormat;
+
+namespace {
+
+struct Known {
+  TensorFormat format;
+  Packing packing;
+};
+// By number: level 7 has its own names for some.
+constexpr Known kKnown[] = {{TensorFormat(3), {2, 4, false}},    // kCHW4
+                            {TensorFormat(5), {2, 32, false}},   // kCHW32
+                            {TensorFormat(8), {2, 1, true}},     // kHWC
+                            {TensorFormat(2), {2, 8, true}},     // kHWC8
+                            {TensorFormat(1), {2, 2, false}},    // kCHW2
+                            {TensorFormat(4), {2, 16, false}},   // kCHW16
+                            {TensorFormat(11), {2, 16, true}},   // kHWC16
+                            {TensorFormat(12), {3, 1, true}},    // kDHWC
+                            {TensorFormat(6), {3, 8, true}},     // kDHWC8
+                            {TensorFormat(7), {3, 32, false}}};  // kCDHW32
+
+/// A tensor as [outer, channels, inner].
+struct View {
+  int64_t outer = 1, channels = 1, inner = 1, groups = 1;
+};
+
+View view_of(const Packing& p, const ir::Dims& dims) {
+  require(dims.size() > p.spatial, ErrorCode::kShapeMismatch, "dims ", dims, " have no channels before ", p.spatial,
+          " spatial dimensions");
+  const size_t axis = dims.size() - p.spatial - 1;
+  View v;
+  for (size_t i = 0; i < axis; ++i) v.outer = checked_mul(v.outer, dims[i]);
+  v.channels = dims[axis];
+  for (size_t i = axis + 1; i < dims.size(); ++i) v.inner = checked_mul(v.inner, dims[i]);
+  v.groups = (v.channels + p.vector - 1) / p.vector;
+  return v;
+}
+
+int64_t bytes_of(ir::DType type) { return ir::bits(type) / 8; }
+
+/// Calls `move(row-major element, packed element)` with every element's two places.
+template <class Move>
+void for_each_element(const Packing& p, const View& v, const Move& move) {
+  int64_t row = 0;
+  for (int64_t n = 0; n < v.outer; ++n)
+    for (int64_t c = 0; c < v.channels; ++c)
+      for (int64_t s = 0; s < v.inner; ++s, ++row)
+        move(row, p.channels_last ? (n * v.inner + s) * v.groups * p.vector + c
+                                  : ((n * v.groups + c / p.vector) * v.inner + s) * p.vector + c % p.vector);
+}
+
+}  // namespace
+
+std::span<const TensorFormat> plugin_formats() {
+  static const std::vector<TensorFormat> formats = [] {
+    std::vector<TensorFormat> all{TensorFormat::kLINEAR};
+    for (const Known& known : kKnown) all.push_back(known.format);
+    return all;
+  }();
+  return formats;
+}
+
+std::optional<Packing> packing_of(TensorFormat format) {
+  if (format == TensorFormat::kLINEAR) return std::nullopt;
+  for (const Known& known : kKnown)
+    if (known.format == format) return known.packing;
+  fail(ErrorCode::kUnsupported, "tensor format ", static_cast<int>(format), " is not for this device");
+}
+
+bool fits(TensorFormat format, size_t rank, ir::DType type) {
+  const auto packing = packing_of(format);
+  return !packing || (rank > packing->spatial && ir::bits(type) >= 8);
+}
+
+int64_t packed_bytes(TensorFormat format, const ir::Dims& dims, ir::DType type) {
+  const auto packing = packing_of(format);
+  if (!packing) return ir::storage_bytes(type, checked_product(dims));
+  const View v = view_of(*packing, dims);
+  const int64_t elements = checked_mul(checked_mul(v.outer, v.inner), checked_mul(v.groups, packing->vector));
+  return checked_mul(elements, bytes_of(type));
+}
+
+void pack(TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to) {
+  const Packing packing = packing_of(format).value();
+  const auto size = static_cast<size_t>(bytes_of(type));
+  std::memset(to, 0, static_cast<size_t>(packed_bytes(format, dims, type)));
+  for_each_element(packing, view_of(packing, dims), [&](int64_t row, int64_t packed) {
+    std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(packed) * size,
+                static_cast<const std::byte*>(from) + static_cast<size_t>(row) * size, size);
+  });
+}
+
+void unpack(TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to) {
+  const Packing packing = packing_of(format).value();
+  const auto size = static_cast<size_t>(bytes_of(type));
+  for_each_element(packing, view_of(packing, dims), [&](int64_t row, int64_t packed) {
+    std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(row) * size,
+                static_cast<const std::byte*>(from) + static_cast<size_t>(packed) * size, size);
+  });
+}
+
+}  // namespace tenon::nvinfer

@@ -1,0 +1,26 @@
+// Formats other than row-major that plugins ask for: [outer…, C, spatial…] with its channels last or in groups.
+#pragma once
+#include <optional>
+
+#include "nvinfer/convert.h"
+
+namespace tenon::nvinfer {
+
+struct Packing {
+  size_t spatial = 2;          ///< dimensions behind the channels
+  int64_t vector = 1;          ///< channels are filled up to a multiple of it
+  bool channels_last = false;  ///< else groups of `vector` channels follow each other
+};
+
+/// The formats that plugins are offered, row-major first.
+std::span<const nvinfer1::TensorFormat> plugin_formats();
+/// nullopt for kLINEAR. Throws kUnsupported for formats of a DLA.
+std::optional<Packing> packing_of(nvinfer1::TensorFormat format);
+/// Whether a tensor of this rank and type can have the format.
+bool fits(nvinfer1::TensorFormat format, size_t rank, ir::DType type);
+int64_t packed_bytes(nvinfer1::TensorFormat format, const ir::Dims& dims, ir::DType type);
+/// From row-major to the format; channels beyond the last are 0.
+void pack(nvinfer1::TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to);
+void unpack(nvinfer1::TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to);
+
+}  // namespace tenon::nvinfer
