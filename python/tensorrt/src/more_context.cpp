@@ -94,7 +94,8 @@ void add_shapes(nb::class_<IExecutionContext>& c) {
       "infer_shapes",
       [](IExecutionContext& self) {
         std::vector<const char*> names(static_cast<size_t>(std::max(self.getEngine().getNbIOTensors(), 1)));
-        const int32_t missing = self.inferShapes(static_cast<int32_t>(names.size()), names.data());
+        const int32_t missing =
+            unlocked([&] { return self.inferShapes(static_cast<int32_t>(names.size()), names.data()); });
         nb::list list;
         for (int32_t i = 0; i < missing; ++i) list.append(names[static_cast<size_t>(i)]);
         done(missing >= 0, "IExecutionContext.infer_shapes");
@@ -108,7 +109,10 @@ void add_shapes(nb::class_<IExecutionContext>& c) {
       },
       nb::arg("binding"), nb::arg("shape"), "Sets an input's dimensions; False outside of the profile's range.");
   c.def(
-      "get_binding_shape", [](IExecutionContext& self, int32_t binding) { return self.getBindingDimensions(binding); },
+      "get_binding_shape",
+      [](IExecutionContext& self, int32_t binding) {
+        return unlocked([&] { return self.getBindingDimensions(binding); });
+      },
       nb::arg("binding"), "Dimensions now, of an input or output.");
   c.def(
       "get_strides", [](IExecutionContext& self, int32_t binding) { return self.getStrides(binding); },
