@@ -11,6 +11,9 @@
 namespace tenon::builder {
 namespace {
 
+/// Convolutions of more channels run faster in libraries, after a product of its own.
+constexpr int64_t kScaledChannels = 256;
+
 // Name of a node that may take either type → time in microseconds, its casts included.
 using Times = std::map<std::string, float>;
 
@@ -126,6 +129,7 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
   if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
     pass_options.allow_bf16 = false;
   pass_options.images_in_place = backend.device() != nullptr;
+  pass_options.scaled_channels = backend.device() ? kScaledChannels : 0;
   const bool narrow = options.allow_bf16 || options.allow_fp16;
   if (narrow && options.level > 0 && !backend.device()) {  // on a device every kernel is faster in a narrow type
     passes::PassOptions wide = pass_options;

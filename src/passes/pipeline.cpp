@@ -33,6 +33,7 @@ std::span<const Pass> pipeline() {
       {"precision", precision},
       {"simplify", simplify},
       {"recognize_squeeze_excite", recognize_squeeze_excite},
+      {"scale_convolutions", scale_convolutions},
       {"read_images", read_images},
       {"fuse_pointwise", fuse_pointwise},
       {"dead_code", dead_code},

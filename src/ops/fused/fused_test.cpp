@@ -4,6 +4,7 @@
 
 #include "ops/fused/fused_attention.h"
 #include "ops/fused/pointwise.h"
+#include "ops/fused/scaled_conv.h"
 #include "ops/fused/squeeze_excite.h"
 #include "ops/testing.h"
 
@@ -60,4 +61,15 @@ TEST_CASE("SqueezeExcite: factors of channels") {
   CHECK_THROWS_AS(run_op("SqueezeExcite", a, {x, w2, b1, w2, b2}), Error);
   CHECK_THROWS_AS(run_op("SqueezeExcite", a, {x, w1, b2, w2, b2}), Error);
   CHECK_THROWS_AS(run_op("SqueezeExcite", SqueezeExciteAttrs{"add(i0, i1)", ""}, {x, w1, b1, w2, b2}), Error);
+}
+
+TEST_CASE("ScaledConv: factors before the product, operands after it") {
+  const Tensor x = f32({2, 1, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), w = f32({1, 2, 1, 1}, {1, -1}), b = f32({1}, {0.5}),
+               s = f32({2, 1, 1, 2}, {2, 1, 0, 3}), r = f32({2, 1, 2, 1}, {1, 2, 3, 4});
+  CHECK(run_op("ScaledConv", ScaledConvAttrs{}, {x, w, b, s})[0].to_doubles() ==
+        std::vector<double>{0.5, 2.5, -17.5, -23.5});
+  CHECK(run_op("ScaledConv", ScaledConvAttrs{"add(i0, i1)"}, {x, w, b, s, r})[0].to_doubles() ==
+        std::vector<double>{1.5, 4.5, -14.5, -19.5});
+  CHECK_THROWS_AS(run_op("ScaledConv", ScaledConvAttrs{}, {x, w, b, r}), Error);
+  CHECK_THROWS_AS(run_op("ScaledConv", ScaledConvAttrs{}, {x, f32({1, 3, 1, 1}, {1, 2, 3}), b, s}), Error);
 }

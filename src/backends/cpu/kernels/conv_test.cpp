@@ -225,14 +225,12 @@ TEST_CASE("conv: depthwise tiles in shared memory") {
   const Shape shapes[] = {{1, 17, 72, 72, 3, 1, 1, 1, 72},    {2, 33, 40, 40, 3, 2, 1, 1, 40},
                           {1, 15, 136, 136, 5, 1, 2, 1, 136}, {2, 29, 32, 32, 5, 2, 2, 1, 32},
                           {3, 7, 64, 64, 5, 1, 2, 1, 64},     {1, 14, 96, 96, 3, 1, 1, 1, 96},
-                          {1, 1, 16, 16, 3, 1, 1, 1, 16},     {3, 224, 8, 8, 3, 1, 1, 1, 8}};
+                          {1, 1, 16, 16, 3, 1, 1, 1, 16},     {2, 40, 8, 8, 3, 1, 1, 1, 8}};
   for (const Shape& s : shapes)
     for (const char* epilogue : {"", "relu(i0)", "silu(i0)", "hard_swish(i0)"}) {
-      if (s.side > 100 && *epilogue) continue;
       KernelCase c = conv_case(s, epilogue, DType::kF16);
       c.norm = 1e-3;
       check_kernel(c);
-      if (s.side > 100) continue;
       c = conv_case(s, epilogue, DType::kBF16);
       c.inputs[0] = pitched(c.inputs[0], s.c + 8);
       c.output_pitch = {s.n + 2};

@@ -41,7 +41,6 @@ struct DepthwiseTiling {
   int channels;       ///< of a block: 32, 48 or 64
   int rows, columns;  ///< results of a tile
   int strips;         ///< that a tile's rows are divided into
-  int blocks;         ///< that share the tiles of a block of channels, at most 65535
 };
 inline constexpr int kDepthwiseThreads = 256;
 /// Neighbouring results of a row that a thread does.
@@ -53,16 +52,27 @@ constexpr int depthwise_tile_blocks(int kernel) { return kernel == 3 ? 3 : 2; }
 constexpr int depthwise_tile_threads(const DepthwiseTiling& t) {
   return t.channels / 2 * ((t.columns + kDepthwiseWidth - 1) / kDepthwiseWidth) * t.strips;
 }
-/// Bytes of shared memory that one tile takes; twice as much where a block has several.
+/// Bytes of shared memory that a tile takes.
 constexpr int64_t depthwise_tile_bytes(int kernel, int stride, const DepthwiseTiling& t) {
   const int pitch = t.channels == 32 ? 40 : t.channels,
             across = (t.columns + kDepthwiseWidth - 1) / kDepthwiseWidth * kDepthwiseWidth;
-  const int64_t rows = (t.rows - 1) * stride + kernel, columns = (t.columns - 1) * stride + kernel;
-  // Threads read beyond the last pixel where columns are not a multiple of their width.
+  const int64_t strip = (t.rows + t.strips - 1) / t.strips, rows = (strip * t.strips - 1) * stride + kernel,
+                columns = (t.columns - 1) * stride + kernel;
+  // Threads read beyond the last pixel where columns are not a multiple of their width, nor rows of the strips.
   const int64_t pixels = rows * columns + (across - t.columns) * stride;
   return (pixels * pitch * 2 + 127) / 128 * 128;
 }
-/// Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4.
+/// Whether nothing follows the sums but, perhaps, limits.
+constexpr bool depthwise_clips(const Epilogue& e) {
+  return e.join == Join::kNone && (e.act == Act::kNone || e.act == Act::kRelu || e.act == Act::kClip);
+}
+/// Whether more follows the sums than the tiled kernels are made for: blocks then have kDepthwiseAnyChannels channels.
+constexpr bool depthwise_any(const Epilogue& e) {
+  return !depthwise_clips(e) && !(e.join == Join::kNone && e.act == Act::kSilu);
+}
+inline constexpr int kDepthwiseAnyChannels = 32;
+
+/// There are at most 65535 tiles. Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4.
 cudaError_t conv_depthwise_tiled_f16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,
                                      cudaStream_t stream);
 cudaError_t conv_depthwise_tiled_bf16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,

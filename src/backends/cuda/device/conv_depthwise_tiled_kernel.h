@@ -2,8 +2,6 @@
 // at once and while it works on the tile before, and each thread walks down a strip of the tile with two channels of a
 // few neighbouring results: a row of pixels is unpacked once and added to every row of results that it belongs to.
 #pragma once
-#include <algorithm>
-
 #include "backends/cuda/device/conv_depthwise.h"
 #include "backends/cuda/device/mma.h"
 #include "backends/cuda/launch.h"
@@ -18,10 +16,7 @@ struct TiledWalk {
   DepthwiseTiling tile;
   int in_rows, in_columns;  ///< pixels that a tile sees
   int strip_rows, threads;
-  int stage;                 ///< elements of one tile in shared memory
-  uint32_t tiles;            ///< of all images
   Divisor tiles_w, tiles_h;  ///< of a row, of a column
-  Divisor columns;           ///< in_columns
   Divisor groups;            ///< of columns that a thread does in a row of the tile
 };
 
@@ -29,18 +24,20 @@ struct TiledWalk {
 /// result.
 enum class DepthwiseForm { kClip, kSilu, kAny };
 
-/// x / (1 + exp(-x)), to within the rounding of 16 bits.
-__device__ __forceinline__ float silu_by_tanh(float x) {
-  const float half = 0.5f * x;
+/// 2 h / (1 + exp(-2 h)), to within the rounding of 16 bits.
+__device__ __forceinline__ float silu_of_half(float h) {
   float t;
-  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(half));
-  return fmaf(half, t, half);
+  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(h));
+  return fmaf(h, t, h);
 }
 
-/// Finishes and stores channels `channel` and the next of result `row`.
+/// Finishes channels `channel` and the next of result `row` and stores them if they exist. For kSilu v is half of the
+/// sums.
 template <class T, DepthwiseForm kForm>
-__device__ __forceinline__ void finish_pair(const DepthwiseArgs& a, float (&v)[2], T* to, uint32_t row, int channel) {
+__device__ __forceinline__ void finish_pair(const DepthwiseArgs& a, float (&v)[2], T* to, uint32_t row, int channel,
+                                            bool exists) {
   if constexpr (kForm == DepthwiseForm::kAny) {
+    if (!exists) return;
     if (a.sums) {
       store_floats(a.sums + int64_t(row) * a.channels + channel, v);
       return;
@@ -49,12 +46,12 @@ __device__ __forceinline__ void finish_pair(const DepthwiseArgs& a, float (&v)[2
     load_extra(a.epilogue, row, channel, true, 2, extra);
     apply_epilogue(a.epilogue, v, extra);
   } else if constexpr (kForm == DepthwiseForm::kSilu) {
-    v[0] = silu_by_tanh(v[0]), v[1] = silu_by_tanh(v[1]);
+    v[0] = silu_of_half(v[0]), v[1] = silu_of_half(v[1]);
   } else {
     using F = PointwiseFunctions<true>;
     v[0] = F::f_clip(v[0], a.epilogue.a, a.epilogue.b), v[1] = F::f_clip(v[1], a.epilogue.a, a.epilogue.b);
   }
-  store_floats(to, v);
+  if (exists) store_floats(to, v);
 }
 
 /// Pixels lie this many elements apart; half warps that read two pixels meet different banks.
@@ -71,15 +68,19 @@ __device__ __forceinline__ void copy_tile(const TiledWalk& walk, const TileAt& a
   constexpr int kEights = CB / 8, kPitch = pixel_pitch(CB);
   const DepthwiseArgs& a = walk.a;
   const T* const from = static_cast<const T*>(a.x) + int64_t(at.image) * a.in_h * a.in_w * a.x_pitch + first_channel;
-  const int first_h = at.top * S - a.pad_h, first_w = at.left * S - a.pad_w, x_pitch = int(a.x_pitch);
-  const int count = walk.in_rows * walk.in_columns * kEights;
-  for (int i = int(threadIdx.x); i < count; i += int(blockDim.x)) {
-    const int pixel = i / kEights, eight = i - pixel * kEights;
-    uint32_t column = uint32_t(pixel);
-    const int h = first_h + int(walk.columns.split(column)), w = first_w + int(column);
-    const bool inside =
-        unsigned(h) < unsigned(a.in_h) && unsigned(w) < unsigned(a.in_w) && first_channel + eight * 8 < a.channels;
-    copy_async(to + pixel * kPitch + eight * 8, from + (inside ? (h * a.in_w + w) * x_pitch + eight * 8 : 0), inside);
+  const int first_h = at.top * S - a.pad_h, first_w = at.left * S - a.pad_w, line = a.in_w * int(a.x_pitch);
+  for (int i = int(threadIdx.x); i < walk.in_columns * kEights; i += int(blockDim.x)) {
+    const int column = i / kEights, eight = i - column * kEights, w = first_w + column;
+    const bool exists = unsigned(w) < unsigned(a.in_w) && first_channel + eight * 8 < a.channels;
+    T* pixel = to + column * kPitch + eight * 8;
+    int offset = first_h * line + w * int(a.x_pitch) + eight * 8;
+#pragma unroll 4
+    for (int row = 0; row < walk.in_rows; ++row) {
+      const bool inside = exists && unsigned(first_h + row) < unsigned(a.in_h);
+      copy_async(pixel, from + (inside ? offset : 0), inside);
+      pixel += walk.in_columns * kPitch;
+      offset += line;
+    }
   }
 }
 
@@ -90,17 +91,18 @@ struct Strip {
   const TiledWalk& walk;
   int channel, pair, first_row, column;
   float w[K * K][2] = {}, bias[2] = {};
-  float sums[kOpen][W][2];
+  float sums[kOpen][W][2] = {};
 
   __device__ __forceinline__ void load_weights() {
 #pragma unroll
     for (int k = 0; k < K * K; ++k)
       load_floats(static_cast<const T*>(walk.a.w) + k * walk.a.weights_pitch + channel, w[k]);
     add_bias(walk.a.epilogue, bias, channel, 2);
-  }
-  __device__ __forceinline__ void clear(int open) {
+    if constexpr (kForm == DepthwiseForm::kSilu) {  // halves, which are exact
 #pragma unroll
-    for (int t = 0; t < W; ++t) sums[open][t][0] = bias[0], sums[open][t][1] = bias[1];
+      for (int k = 0; k < K * K; ++k) w[k][0] *= 0.5f, w[k][1] *= 0.5f;
+      bias[0] *= 0.5f, bias[1] *= 0.5f;
+    }
   }
   /// Adds a row of pixels, row `at` of the window of open row of results `open`.
   __device__ __forceinline__ void add(const T* in, int at, int open) {
@@ -117,8 +119,9 @@ struct Strip {
           const int k = i - t * S;
           if (k < 0 || k >= K) continue;
           float(&sum)[2] = sums[(j + open) % kOpen][t];
-          sum[0] = fmaf(w[row * K + k][0], x[0], sum[0]);
-          sum[1] = fmaf(w[row * K + k][1], x[1], sum[1]);
+          const bool first = row == 0 && k == 0;
+          sum[0] = fmaf(w[row * K + k][0], x[0], first ? bias[0] : sum[0]);
+          sum[1] = fmaf(w[row * K + k][1], x[1], first ? bias[1] : sum[1]);
         }
       }
     }
@@ -127,26 +130,23 @@ struct Strip {
     const DepthwiseArgs& a = walk.a;
     const int rows = min(min(first_row + walk.strip_rows, walk.tile.rows), a.out_h - at.top) - first_row;
     const int valid = min(walk.tile.columns - column, a.out_w - at.left - column);
-    if (rows <= 0 || valid <= 0) return;
     const T* in = shared + (first_row * S * walk.in_columns + column * S) * kPitch + pair * 2;
     const int line = walk.in_columns * kPitch;
-#pragma unroll
-    for (int j = 0; j < kOpen; ++j) clear(j);
 #pragma unroll
     for (int i = 0; i < K - S; ++i, in += line) add(in, i, 0);
     uint32_t y_row = (uint32_t(at.image) * a.out_h + at.top + first_row) * a.out_w + at.left + column;
     const int y_pitch = int(a.y_pitch);
     T* to = static_cast<T*>(a.y) + int64_t(y_row) * y_pitch + channel;
-    for (int row = 0; row < rows;) {
+    // All threads do all rows of their strips, whether they exist or not.
+    for (int row = 0; row < walk.strip_rows;) {
 #pragma unroll
       for (int open = 0; open < kOpen; ++open) {
-        if (row >= rows) break;
+        if (row >= walk.strip_rows) break;
 #pragma unroll
         for (int i = 0; i < S; ++i, in += line) add(in, K - S + i, open);
 #pragma unroll
         for (int t = 0; t < W; ++t)
-          if (t < valid) finish_pair<T, kForm>(a, sums[open][t], to + t * y_pitch, y_row + t, channel);
-        clear(open);
+          finish_pair<T, kForm>(a, sums[open][t], to + t * y_pitch, y_row + t, channel, row < rows && t < valid);
         to += a.out_w * y_pitch;
         y_row += a.out_w;
         ++row;
@@ -168,32 +168,27 @@ __global__ void __launch_bounds__(kDepthwiseThreads, depthwise_tile_blocks(K))
   if (works) mine.load_weights();
   begin();
   finish_early();
-  const auto place = [&](uint32_t tile) {
-    const uint32_t row = walk.tiles_w.split(tile), image = walk.tiles_h.divide(row);
-    return TileAt{int(image), int(row - image * walk.tiles_h.value) * walk.tile.rows, int(tile) * walk.tile.columns};
-  };
   uint32_t tile = blockIdx.y;
-  copy_tile<T, S, CB>(walk, place(tile), first_channel, shared);
+  uint32_t row = walk.tiles_w.split(tile);
+  const int image = int(walk.tiles_h.split(row));
+  const TileAt at{image, int(row) * walk.tile.rows, int(tile) * walk.tile.columns};
+  copy_tile<T, S, CB>(walk, at, first_channel, shared);
   commit_copies();
-  for (int stage = 0; tile < walk.tiles; stage ^= 1) {
-    const uint32_t next = tile + gridDim.y;
-    if (next < walk.tiles) copy_tile<T, S, CB>(walk, place(next), first_channel, shared + (stage ^ 1) * walk.stage);
-    commit_copies();
-    wait_copies<1>();
-    __syncthreads();
-    if (works) mine.run(place(tile), shared + stage * walk.stage);
-    tile = next;
-    if (tile < walk.tiles) __syncthreads();
-  }
+  wait_copies<0>();
+  __syncthreads();
+  if (works) mine.run(at, shared);
 }
 
 template <class T, int K, int S, int CB>
 cudaError_t launch_form(const TiledWalk& walk, dim3 grid, size_t shared, cudaStream_t stream) {
   const dim3 block(unsigned(walk.threads + 31) / 32 * 32);
   const Epilogue& e = walk.a.epilogue;
-  const bool clips = e.act == Act::kNone || e.act == Act::kRelu || e.act == Act::kClip;
-  if (e.join != Join::kNone || walk.a.sums || !(clips || e.act == Act::kSilu))
-    return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kAny>, grid, block, shared, stream, walk);
+  const bool clips = depthwise_clips(e);
+  if (depthwise_any(e) || walk.a.sums) {
+    if constexpr (CB == kDepthwiseAnyChannels)
+      return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kAny>, grid, block, shared, stream, walk);
+    return cudaErrorInvalidValue;
+  }
   if (!clips) return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kSilu>, grid, block, shared, stream, walk);
   TiledWalk w = walk;
   if (e.act != Act::kClip) {
@@ -229,15 +224,11 @@ cudaError_t launch_window(const DepthwiseArgs& a, int kernel, int stride, const 
   walk.in_columns = (tile.columns - 1) * stride + kernel;
   walk.strip_rows = (tile.rows + tile.strips - 1) / tile.strips;
   walk.threads = tile.channels / 2 * groups * tile.strips;
-  walk.stage = int(depthwise_tile_bytes(kernel, stride, tile) / int64_t(sizeof(T)));
-  walk.tiles = uint32_t(across) * uint32_t(down) * uint32_t(a.batch);
   walk.tiles_w = Divisor(across);
   walk.tiles_h = Divisor(down);
-  walk.columns = Divisor(walk.in_columns);
   walk.groups = Divisor(groups);
-  const uint32_t blocks = std::min(walk.tiles, uint32_t(tile.blocks));
-  const size_t shared = size_t(walk.stage) * sizeof(T) * (blocks < walk.tiles ? 2 : 1);
-  const dim3 grid(unsigned((a.channels + tile.channels - 1) / tile.channels), blocks);
+  const size_t shared = size_t(depthwise_tile_bytes(kernel, stride, tile));
+  const dim3 grid(unsigned((a.channels + tile.channels - 1) / tile.channels), unsigned(across * down * a.batch));
   if (kernel == 3)
     return stride == 1 ? launch_channels<T, 3, 1>(walk, grid, shared, stream)
                        : launch_channels<T, 3, 2>(walk, grid, shared, stream);

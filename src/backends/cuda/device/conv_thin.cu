@@ -39,12 +39,44 @@ struct Elements {
   }
 };
 
+__device__ __forceinline__ uint32_t multiply_pairs(uint32_t a, uint32_t b, __half) {
+  const __half2 y = __hmul2(*reinterpret_cast<const __half2*>(&a), *reinterpret_cast<const __half2*>(&b));
+  return *reinterpret_cast<const uint32_t*>(&y);
+}
+__device__ __forceinline__ uint32_t multiply_pairs(uint32_t a, uint32_t b, __nv_bfloat16) {
+  const __nv_bfloat162 y =
+      __hmul2(*reinterpret_cast<const __nv_bfloat162*>(&a), *reinterpret_cast<const __nv_bfloat162*>(&b));
+  return *reinterpret_cast<const uint32_t*>(&y);
+}
+
 template <class T, int kM, int kChunks, int kLane>
 struct Rows {
   Elements<kLane> e[kM][2][kChunks];
 
   __device__ __forceinline__ void read(const ThinArgs& a, uint32_t tile) {
     a.vectors ? read_all<true>(a, tile) : read_all<false>(a, tile);
+  }
+  /// Multiplies every row by the factors of its image.
+  __device__ __forceinline__ void scale(const ThinArgs& a, uint32_t tile) {
+    const int lane = threadIdx.x % 32, k = lane % 4 * kLane;
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const uint32_t row = min(tile * (16 * kM) + m * 16 + half * 8 + lane / 4, uint32_t(a.rows) - 1);
+        const T* const from = static_cast<const T*>(a.scale) + a.pixels.divide(row) * a.depth + k;
+        Elements<kLane> factors[kChunks];
+#pragma unroll
+        for (int c = 0; c < kChunks; ++c) {
+          factors[c].clear();
+          if (c * 4 * kLane + k < a.depth) factors[c].read(from + c * 4 * kLane);
+        }
+#pragma unroll
+        for (int c = 0; c < kChunks; ++c)
+#pragma unroll
+          for (int i = 0; i < kLane / 2; ++i)
+            e[m][half][c].w[i] = multiply_pairs(e[m][half][c].w[i], factors[c].w[i], T());
+      }
   }
 
  private:
@@ -125,7 +157,7 @@ __device__ __forceinline__ void tile_columns(const ThinArgs& a, uint32_t tile, i
     }
 }
 
-template <class T, int kM, int kChunks, int kLane>
+template <class T, int kM, int kChunks, int kLane, bool kScaled>
 __global__ void __launch_bounds__(kMaxWarps * 32, thin_blocks(kM, kChunks)) thin(const __grid_constant__ ThinArgs a) {
   constexpr int kGroup = kChunks * 4 * 32 * kLane * 2;
   unsigned char* const weights = dynamic_shared<unsigned char>();
@@ -148,9 +180,11 @@ __global__ void __launch_bounds__(kMaxWarps * 32, thin_blocks(kM, kChunks)) thin
     if constexpr (kChunks <= 2) {
       Rows<T, kM, kChunks, kLane> next;
       if (tile + step < tiles) next.read(a, tile + step);
+      if constexpr (kScaled) rows.scale(a, tile);
       for (int g = 0; g < count; ++g) tile_columns(a, tile, first + g, rows, weights + g * kGroup);
       rows = next;
     } else {
+      if constexpr (kScaled) rows.scale(a, tile);
       for (int g = 0; g < count; ++g) tile_columns(a, tile, first + g, rows, weights + g * kGroup);
       if (tile + step < tiles) rows.read(a, tile + step);
     }
@@ -166,7 +200,11 @@ cudaError_t launch_chunks(const ThinArgs& a, int multiprocessors, cudaStream_t s
   // Few rows: columns are shared out.
   const unsigned down = std::clamp(sms * 2 * kMaxWarps / (across * warps), 1u, groups);
   const size_t shared = size_t(kChunks) * 4 * 32 * kLane * 2 * ((groups + down - 1) / down);
-  return launch(thin<T, kM, kChunks, kLane>, dim3(across, down), dim3(warps * 32), shared, stream, a);
+  if constexpr (kM == 1) {
+    if (a.scale)
+      return launch(thin<T, kM, kChunks, kLane, true>, dim3(across, down), dim3(warps * 32), shared, stream, a);
+  }
+  return launch(thin<T, kM, kChunks, kLane, false>, dim3(across, down), dim3(warps * 32), shared, stream, a);
 }
 
 template <class T, int kM>
@@ -183,6 +221,11 @@ cudaError_t launch_tile(const ThinArgs& a, int multiprocessors, cudaStream_t str
       return launch_chunks<T, 1, 4, 8>(a, multiprocessors, stream);
     case 5:
       return launch_chunks<T, 1, 5, 8>(a, multiprocessors, stream);
+    case 6:
+      return launch_chunks<T, 1, 6, 8>(a, multiprocessors, stream);
+    case 7:
+    case 8:
+      return launch_chunks<T, 1, 8, 8>(a, multiprocessors, stream);
     default:
       return cudaErrorInvalidValue;
   }

@@ -87,34 +87,25 @@ class ConvDepthwise final : public Depthwise {
 };
 
 constexpr int kWidestTile = 16;
-constexpr int64_t kResidentBytes = 220 << 10;  ///< shared memory of a multiprocessor, without what blocks need besides
 
-/// Tiles of up to `rows` rows in `strips`. With `ring` few blocks take many tiles, and fetch one while they do another.
-DepthwiseTiling tiling_of(const Problem& p, const ConvShape& s, int rows, int strips, bool ring) {
-  DepthwiseTiling t{64, 0, 0, strips, 0};
+/// Tiles of up to `rows` rows in `strips`. `any` says that depthwise_any() is true.
+DepthwiseTiling tiling_of(const ConvShape& s, bool any, int rows, int strips) {
+  DepthwiseTiling t{64, 0, 0, strips};
   // The widest block of channels that leaves less than a twelfth of them unused, else the one that leaves least.
   const auto padded = [&](int width) { return (s.c + width - 1) / width * width; };
   for (int width : {48, 32})
     if (padded(t.channels) * 12 > s.c * 13 && padded(width) < padded(t.channels)) t.channels = width;
+  if (any) t.channels = kDepthwiseAnyChannels;
   const auto divided = [](int64_t n, int64_t most) {
     const int64_t parts = (n + most - 1) / most;
     return int((n + parts - 1) / parts);
   };
   t.columns = divided(s.out[2], kWidestTile);
   t.rows = divided(s.out[1], rows);
-  const int64_t tiles = s.batch * ((s.out[1] + t.rows - 1) / t.rows) * ((s.out[2] + t.columns - 1) / t.columns);
-  const int64_t across = (s.c + t.channels - 1) / t.channels,
-                bytes = depthwise_tile_bytes(int(s.kernel[1]), int(s.stride[1]), t);
-  int64_t blocks = tiles;
-  if (ring) {
-    const int64_t resident = std::max<int64_t>(
-        1, std::min<int64_t>(kResidentBytes / (2 * bytes),
-                             depthwise_tile_blocks(int(s.kernel[1])) * kDepthwiseThreads / depthwise_tile_threads(t)));
-    blocks = std::max<int64_t>(1, info_of(p).multiprocessors * resident / across);
-  }
-  t.blocks = int(std::min<int64_t>({blocks, tiles, 65535}));
   return t;
 }
+
+bool is_any(const ProductEpilogue& e) { return !e.in_kernel() || depthwise_any(e.form()); }
 
 class ConvDepthwiseTiled final : public Depthwise {
  public:
@@ -161,7 +152,7 @@ Support supports(const Problem& p) {
   return Support::yes(estimate_us(p, 0, 1) + (s.c % kVector ? 10 : 0));
 }
 
-template <int kRows, int kStrips, bool kRing>
+template <int kRows, int kStrips>
 Support supports_tiled(const Problem& p) {
   ConvShape s;
   std::string reason = read(p, s);
@@ -172,30 +163,31 @@ Support supports_tiled(const Problem& p) {
   if (info_of(p).sm < 80) return Support::no("compute capability below 8.0");
   if (s.c % 8 || s.x_pitch % 8 || s.y_pitch % 2)
     return Support::no(s.c, " channels, pitches ", s.x_pitch, " and ", s.y_pitch, ", accepted are eights");
-  const DepthwiseTiling t = tiling_of(p, s, kRows, kStrips, kRing);
+  const DepthwiseTiling t = tiling_of(s, is_any(epilogue), kRows, kStrips);
   const int64_t tiles = s.batch * ((s.out[1] + t.rows - 1) / t.rows) * ((s.out[2] + t.columns - 1) / t.columns);
-  const bool several = t.blocks < tiles;
-  if (kRing && !several) return Support::no("no block has several tiles");
-  if (t.rows * 2 <= kRows && kRows > 4) return Support::no("there are ", s.out[1], " rows, fewer than a tile has");
+  if (tiles > 65535) return Support::no(tiles, " tiles, accepted are 65535");
+  if (t.rows * 2 <= kRows) return Support::no("there are ", s.out[1], " rows, fewer than a tile has");
   if (t.rows < kStrips) return Support::no("tiles of ", t.rows, " rows, accepted are ", kStrips);
   const int threads = depthwise_tile_threads(t);
   if (threads > kDepthwiseThreads) return Support::no(threads, " threads, accepted are ", kDepthwiseThreads);
-  const int64_t bytes = depthwise_tile_bytes(int(s.kernel[1]), int(s.stride[1]), t) * (several ? 2 : 1);
+  const int64_t bytes = depthwise_tile_bytes(int(s.kernel[1]), int(s.stride[1]), t);
   if (bytes > info_of(p).shared_bytes)
     return Support::no(bytes, " bytes of shared memory, there are ", info_of(p).shared_bytes);
   return Support::yes(0.8 * estimate_us(p, 0, 1));
 }
 
-template <int kRows, int kStrips, bool kRing>
+template <int kRows, int kStrips>
 std::unique_ptr<Kernel> prepare_tiled(const Problem& p) {
   ConvShape s;
   const std::string reason = read(p, s);
   require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<ConvDepthwiseTiled>(p, s, tiling_of(p, s, kRows, kStrips, kRing));
+  ProductEpilogue epilogue;
+  epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+  return std::make_unique<ConvDepthwiseTiled>(p, s, tiling_of(s, is_any(epilogue), kRows, kStrips));
 }
-template <int kRows, int kStrips, bool kRing>
+template <int kRows, int kStrips>
 KernelDef tiled(std::string_view name) {
-  return {name, "Conv", supports_tiled<kRows, kStrips, kRing>, prepare_tiled<kRows, kStrips, kRing>, kConvPitched};
+  return {name, "Conv", supports_tiled<kRows, kStrips>, prepare_tiled<kRows, kStrips>, kConvPitched};
 }
 
 template <int kVector, int kColumns>
@@ -212,13 +204,12 @@ std::vector<KernelDef> conv_depthwise() {
   return {{"conv_depthwise", "Conv", supports<4, 2>, prepare<4, 2>, kConvPitched},
           {"conv_depthwise_wide", "Conv", supports<8, 1>, prepare<8, 1>, kConvPitched},
           {"conv_depthwise_long", "Conv", supports<4, 4>, prepare<4, 4>, kConvPitched},
-          tiled<16, 1, false>("conv_depthwise_tiled_16_1"),
-          tiled<16, 2, false>("conv_depthwise_tiled_16_2"),
-          tiled<8, 1, false>("conv_depthwise_tiled_8_1"),
-          tiled<8, 2, false>("conv_depthwise_tiled_8_2"),
-          tiled<2, 1, false>("conv_depthwise_tiled_2_1"),
-          tiled<16, 2, true>("conv_depthwise_ring_16_2"),
-          tiled<8, 1, true>("conv_depthwise_ring_8_1")};
+          tiled<16, 1>("conv_depthwise_tiled_16_1"),
+          tiled<16, 2>("conv_depthwise_tiled_16_2"),
+          tiled<8, 1>("conv_depthwise_tiled_8_1"),
+          tiled<8, 2>("conv_depthwise_tiled_8_2"),
+          tiled<4, 2>("conv_depthwise_tiled_4_2"),
+          tiled<2, 1>("conv_depthwise_tiled_2_1")};
 }
 
 }  // namespace tenon::cuda

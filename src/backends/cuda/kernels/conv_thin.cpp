@@ -1,14 +1,39 @@
 // Convolutions without a window, of few channels and many pixels, channels last.
 #include "backends/cuda/device/conv_thin.h"
 
+#include <algorithm>
+
 #include "backends/cuda/device/epilogue_columns.h"
+#include "backends/cuda/device/index.h"
 #include "backends/cuda/elem.h"
 #include "backends/cuda/kernels/conv_shape.h"
 #include "backends/cuda/kernels/product_epilogue.h"
+#include "ops/fused/scaled_conv.h"
 #include "ops/nn/conv.h"
 
 namespace tenon::cuda {
 namespace {
+
+constexpr size_t kScale = 3, kScaledExtras = 4;  ///< inputs of ScaledConv
+/// Operands of ScaledConv that may have a pitch: x, the epilogue's operands, y.
+constexpr uint32_t kScaledPitched = 0x1fff1;
+
+std::string check_sizes(const ThinArgs& a, int most) {
+  if (a.depth % 8 != 0 || a.columns % 8 != 0 || a.x_pitch % 8 != 0 || a.y_pitch % 8 != 0)
+    return cat(a.depth, " and ", a.columns, " channels, pitches ", a.x_pitch, " and ", a.y_pitch,
+               ", accepted are eights");
+  if (a.depth > most) return cat(a.depth, " channels, accepted are at most ", most);
+  const int64_t bytes = thin_weight_bytes(a.depth, a.columns);
+  if (bytes > kThinMaxShared) return cat(bytes, " bytes of weights, accepted are at most ", kThinMaxShared);
+  return {};
+}
+
+std::string read_epilogue(const Problem& p, const std::string& program, size_t extras, ProductEpilogue& epilogue) {
+  if (std::string reason = epilogue.read(p, program, kConvBias, extras); !reason.empty()) return reason;
+  if (!epilogue.in_kernel() || !has_columns_act(epilogue.form().act))
+    return cat("the epilogue '", program, "', accepted are relu, clip, silu and hard_swish, and one more operand");
+  return {};
+}
 
 /// Weights [n, c, 1…] as ThinArgs::w says.
 std::vector<std::byte> pack_weights(int depth, int columns, const ir::Tensor& w) {
@@ -28,7 +53,8 @@ std::vector<std::byte> pack_weights(int depth, int columns, const ir::Tensor& w)
 }
 
 template <int kTile>
-std::string read(const Problem& p, ConvShape& s, ProductEpilogue& epilogue) {
+std::string read(const Problem& p, ThinArgs& a, ProductEpilogue& epilogue) {
+  ConvShape s;
   if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
   if (info_of(p).sm < 80) return "compute capability below 8.0";
   if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
@@ -37,33 +63,47 @@ std::string read(const Problem& p, ConvShape& s, ProductEpilogue& epilogue) {
   bool plain = s.taps() == 1;
   for (int i = 0; i < 3; ++i) plain &= s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
   if (!plain) return "the window is larger than one element, strided or padded";
-  if (s.c % 8 != 0 || s.n % 8 != 0 || s.x_pitch % 8 != 0 || s.y_pitch % 8 != 0)
-    return cat(s.c, " and ", s.n, " channels, pitches ", s.x_pitch, " and ", s.y_pitch, ", accepted are eights");
-  const int64_t most = kTile == 16 ? kThinMaxDepth : kThinMaxDepth32;
-  if (s.c > most) return cat(s.c, " channels, accepted are at most ", most);
-  const int64_t bytes = thin_weight_bytes(int(s.c), int(s.n));
-  if (bytes > kThinMaxShared) return cat(bytes, " bytes of weights, accepted are at most ", kThinMaxShared);
-  const std::string& program = p.attrs<ops::ConvAttrs>().epilogue;
-  if (std::string reason = epilogue.read(p, program, kConvBias, kConvExtras); !reason.empty()) return reason;
-  if (!epilogue.in_kernel() || !has_columns_act(epilogue.form().act))
-    return cat("the epilogue '", program, "', accepted are relu, clip, silu and hard_swish, and one more operand");
-  return {};
+  a.rows = int(s.rows());
+  a.depth = int(s.c);
+  a.columns = int(s.n);
+  a.x_pitch = s.x_pitch;
+  a.y_pitch = s.y_pitch;
+  if (std::string reason = check_sizes(a, kTile == 16 ? kThinMaxDepth : kThinMaxDepth32); !reason.empty())
+    return reason;
+  return read_epilogue(p, p.attrs<ops::ConvAttrs>().epilogue, kConvExtras, epilogue);
 }
 
-template <int kTile>
+std::string read_scaled(const Problem& p, ThinArgs& a, ProductEpilogue& epilogue) {
+  const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
+  if (info_of(p).sm < 80) return "compute capability below 8.0";
+  if (!is_elem(x.dtype) || x.dtype == ir::DType::kF32)
+    return cat("elements are ", x.dtype, ", accepted are f16 and bf16");
+  for (const TensorDesc* t : {&w, &p.inputs[kScale], &y})
+    if (t->dtype != x.dtype) return cat("types ", x.dtype, " and ", t->dtype, ", accepted is one type");
+  if (!p.constants[1]) return "weights are not constant";
+  if (x.count() == 0 || y.count() == 0) return "an operand is empty";
+  const int64_t rows = y.count() / y.dims.back();
+  if (rows * std::max(x.pitch, y.pitch) > kMaxElements) return "an operand has 2^31 elements or more";
+  a.rows = int(rows);
+  a.depth = int(x.dims.back());
+  a.columns = int(y.dims.back());
+  a.x_pitch = x.pitch;
+  a.y_pitch = y.pitch;
+  a.pixels = Divisor(rows / x.dims[0]);
+  if (std::string reason = check_sizes(a, kThinMaxDepth); !reason.empty()) return reason;
+  return read_epilogue(p, p.attrs<ops::ScaledConvAttrs>().epilogue, kScaledExtras, epilogue);
+}
+
 class ConvThin final : public Kernel {
  public:
-  explicit ConvThin(const Problem& p)
-      : type_(elem_of(p.inputs[0].dtype)), multiprocessors_(info_of(p).multiprocessors) {
-    ConvShape s;
-    const std::string reason = read<kTile>(p, s, epilogue_);
-    require(reason.empty(), ErrorCode::kInternal, reason);
+  ConvThin(const Problem& p, int tile, const ThinArgs& args, ProductEpilogue epilogue)
+      : type_(elem_of(p.inputs[0].dtype)),
+        tile_(tile),
+        multiprocessors_(info_of(p).multiprocessors),
+        scaled_(p.node->op == "ScaledConv"),
+        args_(args),
+        epilogue_(std::move(epilogue)) {
     epilogue_.prepare(p);
-    args_.rows = int(s.rows());
-    args_.depth = int(s.c);
-    args_.columns = int(s.n);
-    args_.x_pitch = s.x_pitch;
-    args_.y_pitch = s.y_pitch;
     weights_ = packed_constant(p, 1, "thin",
                                [this](const ir::Tensor& w) { return pack_weights(args_.depth, args_.columns, w); });
     args_.w = weights_.get();
@@ -73,35 +113,50 @@ class ConvThin final : public Kernel {
     ThinArgs a = args_;
     a.x = args.inputs[0];
     a.y = args.outputs[0];
+    if (scaled_) a.scale = args.inputs[kScale];
     a.vectors = (reinterpret_cast<uintptr_t>(a.x) | reinterpret_cast<uintptr_t>(a.y)) % 16 == 0;
     a.epilogue = epilogue_.bind(args);
-    TENON_CUDA(conv_thin(a, type_, kTile, multiprocessors_, stream_of(args)));
+    TENON_CUDA(conv_thin(a, type_, tile_, multiprocessors_, stream_of(args)));
   }
 
  private:
   Elem type_;
-  int multiprocessors_;
+  int tile_, multiprocessors_;
+  bool scaled_;
   ThinArgs args_;
   ProductEpilogue epilogue_;
   std::shared_ptr<const void> weights_;
 };
 
-template <int kTile>
-KernelDef variant(std::string_view name) {
-  return {name, "Conv",
+using Read = std::string (*)(const Problem&, ThinArgs&, ProductEpilogue&);
+
+template <int kTile, Read read_problem>
+KernelDef variant(std::string_view name, std::string_view op, uint32_t pitched) {
+  return {name, op,
           [](const Problem& p) {
-            ConvShape s;
+            ThinArgs a;
             ProductEpilogue epilogue;
-            if (std::string reason = read<kTile>(p, s, epilogue); !reason.empty()) return Support::no(reason);
-            const double padded = double((s.n + 31) / 32 * 32) * double((s.c + 31) / 32 * 32) * double(s.rows());
+            if (std::string reason = read_problem(p, a, epilogue); !reason.empty()) return Support::no(reason);
+            const double padded =
+                double((a.columns + 31) / 32 * 32) * double((a.depth + 31) / 32 * 32) * double(a.rows);
             return Support::yes(estimate_us(p, 2 * padded, 0.3) * (kTile == 16 ? 1 : 1.01));
           },
-          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ConvThin<kTile>>(p); },
-          kConvPitched};
+          [](const Problem& p) -> std::unique_ptr<Kernel> {
+            ThinArgs a;
+            ProductEpilogue epilogue;
+            const std::string reason = read_problem(p, a, epilogue);
+            require(reason.empty(), ErrorCode::kInternal, reason);
+            return std::make_unique<ConvThin>(p, kTile, a, std::move(epilogue));
+          },
+          pitched};
 }
 
 }  // namespace
 
-std::vector<KernelDef> conv_thin() { return {variant<16>("conv_thin_16"), variant<32>("conv_thin_32")}; }
+std::vector<KernelDef> conv_thin() {
+  return {variant<16, read<16>>("conv_thin_16", "Conv", kConvPitched),
+          variant<32, read<32>>("conv_thin_32", "Conv", kConvPitched),
+          variant<16, read_scaled>("scaled_conv_thin", "ScaledConv", kScaledPitched)};
+}
 
 }  // namespace tenon::cuda
