@@ -198,7 +198,7 @@ cudaError_t launch_chunks(const ThinArgs& a, int multiprocessors, cudaStream_t s
   const unsigned warps = std::clamp(tiles / sms, 1u, unsigned(kMaxWarps));
   const unsigned across = std::min((tiles + warps - 1) / warps, sms * thin_blocks(kM, kChunks));
   // Few rows: columns are shared out.
-  const unsigned down = std::clamp(sms * 2 * kMaxWarps / (across * warps), 1u, groups);
+  const unsigned down = std::clamp(sms * thin_blocks(kM, kChunks) * kMaxWarps / (across * warps), 1u, groups);
   const size_t shared = size_t(kChunks) * 4 * 32 * kLane * 2 * ((groups + down - 1) / down);
   if constexpr (kM == 1) {
     if (a.scale)
