@@ -19,7 +19,6 @@ struct StemWgmmaArgs {
   int64_t x_image = 0, x_channel = 0, x_depth = 0;  ///< elements from one to the next
   int x_row = 0, x_column = 0;
   bool pairs = false;    ///< two neighbouring elements of a row may be read at once
-  bool x_f32 = false;    ///< x is f32 and is rounded to the weights' type
   bool vectors = false;  ///< 16-byte accesses to y are aligned
   int c = 0, in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, pad[3] = {0, 0, 0}, kernel[3] = {1, 1, 1};
   int stride = 1;        ///< of rows and columns: 1, 2 or 4
@@ -44,6 +43,8 @@ constexpr int stem_steps(const StemWgmmaArgs& a) { return a.kernel[0] * a.kernel
 /// Rows and columns of the 64 pixels that a product does.
 constexpr int stem_block_rows(int stride) { return stride == 1 ? 4 : 8; }
 constexpr int stem_block_columns(int stride) { return stride == 1 ? 16 : 8; }
+/// Pairs of pixels from one block to the next.
+constexpr int stem_block_units(int stride) { return stride == 4 ? 16 : 8; }
 /// Fills in the plan; false if it does not fit into `shared_bytes` of shared memory.
 bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes);
 cudaError_t conv_stem_wgmma(const StemWgmmaArgs& a, Elem type, int multiprocessors, cudaStream_t stream);

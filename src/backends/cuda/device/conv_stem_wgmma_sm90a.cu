@@ -7,13 +7,13 @@
 #include "backends/cuda/device/barrier.h"
 #include "backends/cuda/device/conv_stem_wgmma.h"
 #include "backends/cuda/device/epilogue_columns.h"
-#include "backends/cuda/device/wgmma.h"
+#include "backends/cuda/device/wgmma_plain.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr int kConsumers = 2, kThreads = 128 * (kConsumers + 1), kMaxStages = 4;
+constexpr int kConsumers = 2, kThreads = 128 * (kConsumers + 1), kMaxStages = 4, kMaxBlocks = 8, kMaxRowSteps = 4;
 
 struct Grid {
   StemWgmmaArgs a;
@@ -35,80 +35,89 @@ __device__ __forceinline__ Tile tile_of(const Grid& g, uint32_t w) {
   return t;
 }
 
-/// Describes 64 rows of 16 bytes, eights of rows `rows` bytes apart and the second eight of k `k` bytes further.
-__device__ __forceinline__ uint64_t describe_plain(uint32_t at, int rows, int k) {
-  return uint64_t(at >> 4 & 0x3fff) | uint64_t(k >> 4) << 16 | uint64_t(rows >> 4) << 32;
+/// A read without a branch; 0 where not `valid`.
+__device__ __forceinline__ uint32_t read_pair(const uint16_t* from, bool valid) {
+  uint32_t v;
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %2, 0;\nmov.b32 %0, 0;\n@p ld.global.nc.b32 %0, [%1];\n}"
+               : "=r"(v)
+               : "l"(from), "r"(int(valid)));
+  return v;
+}
+__device__ __forceinline__ uint32_t read_one(const uint16_t* from, bool valid) {
+  uint16_t v;
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %2, 0;\nmov.b16 %0, 0;\n@p ld.global.nc.b16 %0, [%1];\n}"
+               : "=h"(v)
+               : "l"(from), "r"(int(valid)));
+  return v;
 }
 
-/// Two pixels' values of one channel, the first in the low half.
-template <class T, bool kF32, bool kPairs>
-__device__ __forceinline__ uint32_t read_two(const StemWgmmaArgs& a, int64_t at, bool first, bool second) {
-  if constexpr (kF32) {
-    const float* const x = static_cast<const float*>(a.x) + at;
-    float2 v = make_float2(0, 0);
-    if constexpr (kPairs) {
-      if (first) v = __ldg(reinterpret_cast<const float2*>(x));
-    } else {
-      if (first) v.x = __ldg(x);
-      if (second) v.y = __ldg(x + a.x_column);
-    }
-    return pack_pair<T>(v.x, v.y);
+/// Writes two pixels to a row of the patch.
+template <int kStride>
+__device__ __forceinline__ void put(const StemWgmmaArgs& a, unsigned char* row, int unit, const uint32_t (&v)[4]) {
+  const uint4 pixels = make_uint4(__byte_perm(v[0], v[1], 0x5410), __byte_perm(v[2], v[3], 0x5410),
+                                  __byte_perm(v[0], v[1], 0x7632), __byte_perm(v[2], v[3], 0x7632));
+  if constexpr (kStride == 2) {
+    *reinterpret_cast<uint4*>(row + unit * 16) = pixels;
+  } else if constexpr (kStride == 4) {
+    *reinterpret_cast<uint4*>(row + (unit & 1) * (a.row_bytes / 2) + (unit >> 1) * 16) = pixels;
   } else {
-    const uint16_t* const x = static_cast<const uint16_t*>(a.x) + at;
-    if constexpr (kPairs) return first ? __ldg(reinterpret_cast<const uint32_t*>(x)) : 0;
-    uint32_t v = first ? __ldg(x) : 0;
-    if (second) v |= uint32_t(__ldg(x + a.x_column)) << 16;
-    return v;
+    unsigned char* const shifted = row + a.row_bytes / 2 + unit * 16;
+    if (unit + 1 < a.patch_units) {
+      *reinterpret_cast<uint4*>(row + unit * 16) = pixels;
+      *reinterpret_cast<uint2*>(shifted) = make_uint2(pixels.z, pixels.w);
+    }
+    if (unit > 0) *reinterpret_cast<uint2*>(shifted - 8) = make_uint2(pixels.x, pixels.y);
   }
 }
 
-/// Fills a patch: every unit is two pixels. Reads of a few units are under way together.
-template <class T, bool kF32, bool kPairs>
-__device__ __forceinline__ void fill(const Grid& g, const Tile& t, unsigned char* patch, int thread) {
-  constexpr int kTogether = 4;
+/// Fills the patch of `blocks` blocks. A warp takes rows, a lane units of two pixels; reads of a few rows are under way
+/// together. kPlanes: three channels, pixels of a row are neighbours and read in pairs.
+template <int kStride, bool kPlanes>
+__device__ __forceinline__ void fill(const Grid& g, const Tile& t, int blocks, unsigned char* patch, int warp) {
+  constexpr int kTogether = 6;
   const StemWgmmaArgs& a = g.a;
-  const int first = t.column * a.stride - a.pad[2] - a.shift, top = t.row * a.stride - a.pad[1];
-  const int front = t.depth * a.stride_depth - a.pad[0], count = a.kernel[0] * a.patch_rows * a.patch_units;
-  const int64_t image = int64_t(t.image) * a.x_image;
-  for (int base = thread; base < count; base += 128 * kTogether) {
-    uint32_t v[kTogether][4];
-    int at[kTogether], unit[kTogether];
+  const int first = t.column * kStride - a.pad[2] - a.shift, top = t.row * kStride - a.pad[1];
+  const int front = t.depth * a.stride_depth - a.pad[0], rows = a.kernel[0] * a.patch_rows;
+  const int units = a.patch_units - (a.blocks - blocks) * stem_block_units(kStride);
+  const uint16_t* planes[4];
+  planes[0] = static_cast<const uint16_t*>(a.x) + t.image * a.x_image;
 #pragma unroll
-    for (int u = 0; u < kTogether; ++u) {
-      uint32_t j = min(base + u * 128, count - 1);
-      uint32_t h = g.units.split(j);
-      at[u] = int(h) * a.row_bytes;
-      unit[u] = int(j);
-      const int d = front + int(g.rows.split(h)), row = top + int(h), column = first + 2 * int(j);
-      const bool inside = unsigned(d) < unsigned(a.in[0]) && unsigned(row) < unsigned(a.in[1]);
-      const bool one = inside && unsigned(column) < unsigned(a.in[2]);
-      const bool two = inside && unsigned(column + 1) < unsigned(a.in[2]);
-      const int64_t from = image + d * a.x_depth + int64_t(row) * a.x_row + int64_t(column) * a.x_column;
+  for (int c = 1; c < 4; ++c) planes[c] = planes[c - 1] + a.x_channel;
+  const int x_depth = int(a.x_depth);
+  for (int unit = threadIdx.x % 32; unit < units; unit += 32) {
+    const int column = first + 2 * unit;
+    const bool one = unsigned(column) < unsigned(a.in[2]), two = unsigned(column + 1) < unsigned(a.in[2]);
+    const int start = column * a.x_column;
+    for (int base = warp; base < rows; base += 4 * kTogether) {
+      uint32_t v[kTogether][4];
 #pragma unroll
-      for (int c = 0; c < 4; ++c)
-        v[u][c] = c < a.c ? read_two<T, kF32, kPairs>(a, from + c * a.x_channel, one, two) : 0;
-    }
+      for (int u = 0; u < kTogether; ++u) {
+        uint32_t h = base + 4 * u;
+        const int d = front + int(g.rows.split(h)), row = top + int(h);
+        const bool inside = base + 4 * u < rows && unsigned(d) < unsigned(a.in[0]) && unsigned(row) < unsigned(a.in[1]);
+        const int from = start + d * x_depth + row * a.x_row;
+        if constexpr (kPlanes) {
 #pragma unroll
-    for (int u = 0; u < kTogether; ++u) {
-      if (base + u * 128 >= count) break;
-      const uint4 pixels = make_uint4(__byte_perm(v[u][0], v[u][1], 0x5410), __byte_perm(v[u][2], v[u][3], 0x5410),
-                                      __byte_perm(v[u][0], v[u][1], 0x7632), __byte_perm(v[u][2], v[u][3], 0x7632));
-      unsigned char* const row = patch + at[u];
-      const int j = unit[u];
-      if (a.stride == 2) {
-        *reinterpret_cast<uint4*>(row + j * 16) = pixels;
-      } else if (a.stride == 4) {
-        *reinterpret_cast<uint4*>(row + (j & 1) * (a.row_bytes / 2) + (j >> 1) * 16) = pixels;
-      } else {
-        unsigned char* const shifted = row + a.row_bytes / 2 + j * 16;
-        if (j + 1 < a.patch_units) {
-          *reinterpret_cast<uint4*>(row + j * 16) = pixels;
-          *reinterpret_cast<uint2*>(shifted) = make_uint2(pixels.z, pixels.w);
+          for (int c = 0; c < 3; ++c) v[u][c] = read_pair(planes[c] + from, inside && one);
+          v[u][3] = 0;
+        } else {
+#pragma unroll
+          for (int c = 0; c < 4; ++c)
+            v[u][c] = read_one(planes[c] + from, inside && one && c < a.c) |
+                      read_one(planes[c] + from + a.x_column, inside && two && c < a.c) << 16;
         }
-        if (j > 0) *reinterpret_cast<uint2*>(shifted - 8) = make_uint2(pixels.x, pixels.y);
       }
+#pragma unroll
+      for (int u = 0; u < kTogether; ++u)
+        if (base + 4 * u < rows) put<kStride>(a, patch + (base + 4 * u) * a.row_bytes, unit, v[u]);
     }
   }
+}
+
+/// Blocks of a tile that have results.
+__device__ __forceinline__ int blocks_of(const StemWgmmaArgs& a, const Tile& t) {
+  const int across = stem_block_columns(a.stride);
+  return min(a.blocks, (a.out[2] - t.column + across - 1) / across);
 }
 
 /// Row and column of one of a block's 64 pixels.
@@ -116,14 +125,37 @@ __device__ __forceinline__ int2 pixel_of(int stride, int m) {
   return stride == 1 ? make_int2(m / 16, m % 8 * 2 + m / 8 % 2) : make_int2(m / 8, m % 8);
 }
 
-template <class T, int kN>
+/// Sums begin with the bias.
+template <int kN>
+__device__ __forceinline__ void start(const StemWgmmaArgs& a, int column0, float (&sums)[kN][4]) {
+#pragma unroll
+  for (int n = 0; n < kN; n += 4) {
+    const int column = column0 + n * 8 + threadIdx.x % 4 * 8;
+    float4 low = make_float4(0, 0, 0, 0), high = low;
+    if (a.epilogue.bias && column < a.columns) {
+      low = __ldg(reinterpret_cast<const float4*>(a.epilogue.bias + column));
+      high = __ldg(reinterpret_cast<const float4*>(a.epilogue.bias + column) + 1);
+    }
+    const float bias[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+    for (int i = 0; i < 16; ++i) sums[n + i / 4][i % 4] = bias[i / 4 * 2 + i % 2];
+  }
+}
+
+template <class T, int kStride, int kN>
 __device__ __forceinline__ void store(const StemWgmmaArgs& a, const Tile& t, int block, int column0,
                                       const float (&sums)[kN][4]) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+  float v[kN * 4];
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+#pragma unroll
+    for (int i = 0; i < kN * 2; ++i) v[half * kN * 2 + i] = sums[i / 2][half * 2 + i % 2];
+  activate_columns(a.epilogue, v);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int2 pixel = pixel_of(a.stride, warp * 16 + half * 8 + lane / 4);
-    const int h = t.row + pixel.x, w = t.column + block * stem_block_columns(a.stride) + pixel.y;
+    const int2 pixel = pixel_of(kStride, warp * 16 + half * 8 + lane / 4);
+    const int h = t.row + pixel.x, w = t.column + block * stem_block_columns(kStride) + pixel.y;
     if (h >= a.out[1] || w >= a.out[2]) continue;
     const int64_t row = ((int64_t(t.image) * a.out[0] + t.depth) * a.out[1] + h) * a.out[2] + w;
     T* const y = static_cast<T*>(a.y) + row * a.y_pitch;
@@ -131,50 +163,64 @@ __device__ __forceinline__ void store(const StemWgmmaArgs& a, const Tile& t, int
     for (int n = 0; n < kN; n += 4) {
       const int column = column0 + n * 8 + lane % 4 * 8;
       if (column >= a.columns) continue;
-      float v[8];
+      float eight[8];
 #pragma unroll
-      for (int i = 0; i < 8; ++i) v[i] = sums[n + i / 2][half * 2 + i % 2];
-      add_bias(a.epilogue, v, column, 8);
-      activate_columns(a.epilogue, v);
+      for (int i = 0; i < 8; ++i) eight[i] = v[half * kN * 2 + n * 2 + i];
       if (a.vectors) {
-        store_floats(y + column, v);
+        store_floats(y + column, eight);
       } else {
 #pragma unroll
-        for (int i = 0; i < 8; ++i) y[column + i] = from_float<T>(v[i]);
+        for (int i = 0; i < 8; ++i) y[column + i] = from_float<T>(eight[i]);
       }
     }
   }
 }
 
-template <class T, int kN>
+/// The products of a row of the window are issued together.
+template <class T, int kStride, int kN, int kRowSteps>
+__device__ __forceinline__ void multiply_rows_of(const StemWgmmaArgs& a, uint64_t from, uint64_t w,
+                                                 float (&sums)[kN][4]) {
+  constexpr int kStep = kStride == 4 ? 1 : 2;
+  const int row = a.row_bytes >> 4, jump = (a.patch_rows - a.kernel[1]) * row;
+  int in_depth = a.kernel[1];
+#pragma unroll 1
+  for (int i = a.kernel[0] * a.kernel[1]; i > 0; --i) {
+#pragma unroll
+    for (int s = 0; s < kRowSteps; ++s) multiply_rows<T>(sums, from + s * kStep, w + s * kN * 16);
+    w += kRowSteps * kN * 16;
+    const bool ends = --in_depth == 0;
+    from += ends ? row + jump : row;
+    in_depth = ends ? a.kernel[1] : in_depth;
+  }
+}
+
+template <class T, int kStride, int kN>
 __device__ __forceinline__ void multiply(const StemWgmmaArgs& a, uint32_t patch, uint32_t weights,
                                          float (&sums)[kN][4]) {
-  const int step = a.stride == 4 ? 1 : 2;
-  uint64_t from = describe_plain(patch, a.stride == 1 ? a.row_bytes / 2 : a.stride * a.row_bytes,
-                                 a.stride == 4 ? a.row_bytes / 2 : 16);
-  uint64_t w = describe_plain(weights, 128, kN * 128);
-  // From a row's last step to the next row's first, and from a depth's last row to the next depth's first.
-  const int row = (a.row_bytes >> 4) - (a.row_steps - 1) * step;
-  const int depth = row + (a.patch_rows - a.kernel[1]) * (a.row_bytes >> 4);
-  int in_row = a.row_steps, in_depth = a.kernel[1];
+  const uint64_t from = describe_plain(patch, kStride == 1 ? a.row_bytes / 2 : kStride * a.row_bytes,
+                                       kStride == 4 ? a.row_bytes / 2 : 16);
+  const uint64_t w = describe_plain(weights, 128, kN * 128);
   pin(sums);
   fence_products();
-#pragma unroll 1
-  for (int i = stem_steps(a); i > 0; --i) {
-    multiply_rows<T>(sums, from, w);
-    w += kN * 16;
-    const bool ends = --in_row == 0;
-    in_depth -= ends;
-    from += !ends ? step : in_depth == 0 ? depth : row;
-    in_row = ends ? a.row_steps : in_row;
-    in_depth = in_depth == 0 ? a.kernel[1] : in_depth;
+  switch (a.row_steps) {
+    case 1:
+      multiply_rows_of<T, kStride, kN, 1>(a, from, w, sums);
+      break;
+    case 2:
+      multiply_rows_of<T, kStride, kN, 2>(a, from, w, sums);
+      break;
+    case 3:
+      multiply_rows_of<T, kStride, kN, 3>(a, from, w, sums);
+      break;
+    default:
+      multiply_rows_of<T, kStride, kN, 4>(a, from, w, sums);
   }
   commit_products();
   wait_products();
   pin(sums);
 }
 
-template <class T, bool kF32, bool kPairs, int kN>
+template <class T, int kStride, bool kPlanes, int kN>
 __global__ void __launch_bounds__(kThreads, 2) stem_wgmma(const __grid_constant__ Grid g) {
   __shared__ uint64_t loaded, full[kMaxStages], empty[kMaxStages];
   unsigned char* const memory = dynamic_shared<unsigned char>();
@@ -192,13 +238,14 @@ __global__ void __launch_bounds__(kThreads, 2) stem_wgmma(const __grid_constant_
     copy_bulk(memory, static_cast<const unsigned char*>(a.w) + size_t(blockIdx.y) * bytes, bytes, &loaded);
   begin();
   finish_early();
-  const int group = __shfl_sync(0xffffffff, threadIdx.x / 128, 0);  // known to be the same in a warp
+  const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32, 0), group = warp / 4;  // known to be the same in a warp
   int stage = 0;
   uint32_t phase = 0;
   if (group == kConsumers) {
     for (uint32_t index = blockIdx.x; index < g.tiles; index += gridDim.x) {
       wait_barrier(empty + stage, phase ^ 1);
-      fill<T, kF32, kPairs>(g, tile_of(g, index), patches + stage * patch_bytes, threadIdx.x % 128);
+      const Tile t = tile_of(g, index);
+      fill<kStride, kPlanes>(g, t, blocks_of(a, t), patches + stage * patch_bytes, warp % 4);
       publish_to_products();
       __syncwarp();
       if (threadIdx.x % 32 == 0) arrive_barrier(full + stage);
@@ -208,43 +255,88 @@ __global__ void __launch_bounds__(kThreads, 2) stem_wgmma(const __grid_constant_
   }
   wait_barrier(&loaded, 0);
   const uint32_t weights = shared_address(memory), first = shared_address(patches);
+  const int column0 = int(blockIdx.y) * kN * 8;
   int turn = group;
   for (uint32_t index = blockIdx.x; index < g.tiles; index += gridDim.x) {
     const Tile t = tile_of(g, index);
-    wait_barrier(full + stage, phase);
-    const int across = stem_block_columns(a.stride);
-    const int valid = min(a.blocks, (a.out[2] - t.column + across - 1) / across);
+    const int valid = blocks_of(a, t);
     int block = turn;
     for (; block < valid; block += kConsumers) {
-      float sums[kN][4] = {};
-      multiply<T, kN>(a, first + stage * patch_bytes + block * 128, weights, sums);
+      float sums[kN][4];
+      start<kN>(a, column0, sums);
+      if (block == turn) wait_barrier(full + stage, phase);
+      multiply<T, kStride, kN>(a, first + stage * patch_bytes + block * 128, weights, sums);
       if (block + kConsumers >= valid) {
         __syncwarp();
         if (threadIdx.x % 32 == 0) arrive_barrier(empty + stage);
       }
-      store<T, kN>(a, t, block, int(blockIdx.y) * kN * 8, sums);
+      store<T, kStride, kN>(a, t, block, column0, sums);
     }
-    if (turn >= valid && threadIdx.x % 32 == 0) arrive_barrier(empty + stage);
+    if (turn >= valid) {
+      wait_barrier(full + stage, phase);
+      if (threadIdx.x % 32 == 0) arrive_barrier(empty + stage);
+    }
     turn = (turn + valid) % kConsumers;
     if (++stage == a.stages) stage = 0, phase ^= 1;
   }
 }
 
-template <class T, bool kF32, bool kPairs>
+template <class T, int kStride, bool kPlanes>
 cudaError_t launch_width(const Grid& g, dim3 grid, cudaStream_t stream) {
   const size_t shared = size_t(g.a.shared);
-  if (g.a.tile_columns == 32) return launch(stem_wgmma<T, kF32, kPairs, 4>, grid, dim3(kThreads), shared, stream, g);
-  return launch(stem_wgmma<T, kF32, kPairs, 8>, grid, dim3(kThreads), shared, stream, g);
+  if (g.a.tile_columns == 32)
+    return launch(stem_wgmma<T, kStride, kPlanes, 4>, grid, dim3(kThreads), shared, stream, g);
+  return launch(stem_wgmma<T, kStride, kPlanes, 8>, grid, dim3(kThreads), shared, stream, g);
+}
+
+template <class T, int kStride>
+cudaError_t launch_reads(const Grid& g, dim3 grid, cudaStream_t stream) {
+  return g.a.pairs && g.a.c == 3 ? launch_width<T, kStride, true>(g, grid, stream)
+                                 : launch_width<T, kStride, false>(g, grid, stream);
 }
 
 template <class T>
 cudaError_t launch_type(const Grid& g, dim3 grid, cudaStream_t stream) {
-  if (g.a.x_f32)
-    return g.a.pairs ? launch_width<T, true, true>(g, grid, stream) : launch_width<T, true, false>(g, grid, stream);
-  return g.a.pairs ? launch_width<T, false, true>(g, grid, stream) : launch_width<T, false, false>(g, grid, stream);
+  return g.a.stride == 1   ? launch_reads<T, 1>(g, grid, stream)
+         : g.a.stride == 2 ? launch_reads<T, 2>(g, grid, stream)
+         : g.a.stride == 4 ? launch_reads<T, 4>(g, grid, stream)
+                           : cudaErrorInvalidValue;
 }
 
 constexpr int divided(int a, int b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+namespace {
+
+/// Patches of `a.blocks` blocks; false if two of them do not fit.
+bool plan_patch(StemWgmmaArgs& a, int64_t shared_bytes) {
+  const int pixels = (a.blocks * stem_block_columns(a.stride) - 1) * a.stride + 4 * a.row_steps;
+  a.patch_units = a.stride == 1 ? (pixels + 1) / 2 + 1 : divided(pixels, a.stride) * (a.stride / 2);
+  a.row_bytes = a.stride == 1 ? (a.patch_units - 1) * 32 : a.patch_units * 16;
+  const int64_t patch = int64_t(a.kernel[0]) * a.patch_rows * a.row_bytes;
+  const int64_t weights = int64_t(stem_steps(a)) * a.tile_columns * 32;
+  for (a.blocks_per_sm = 2; a.blocks_per_sm > 0; --a.blocks_per_sm) {
+    const int64_t stages = (shared_bytes / a.blocks_per_sm - 2048 - weights) / patch;
+    if (stages < 2) continue;
+    a.stages = int(std::min<int64_t>(stages, kMaxStages));
+    a.shared = int(weights + a.stages * patch);
+    return true;
+  }
+  return false;
+}
+
+/// Clocks of a multiprocessor, as measured on an H200: copies run beside the rest.
+int64_t clocks(const StemWgmmaArgs& a, int multiprocessors) {
+  const int rows = a.kernel[0] * a.patch_rows, across = divided(a.out[2], stem_block_columns(a.stride));
+  const int64_t copies = divided(a.patch_units, 32) * divided(rows, 24) * 1500;
+  const int64_t products = int64_t(stem_steps(a)) * a.tile_columns / 2 * a.blocks_per_sm;
+  const int64_t tile = std::max(copies, 1300 + a.blocks * (1100 + products * 5 / 4));
+  const int64_t tiles = int64_t(a.images) * a.out[0] * divided(a.out[1], stem_block_rows(a.stride)) *
+                        divided(across, a.blocks) * divided(a.columns, a.tile_columns);
+  const int64_t rounds = (tiles - 1) / (int64_t(multiprocessors) * a.blocks_per_sm) + 1;
+  return rounds * tile + copies;
+}
 
 }  // namespace
 
@@ -252,31 +344,15 @@ bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes) {
   a.shift = a.pad[2] % 2;
   a.row_steps = divided(a.kernel[2] + a.shift, 4);
   a.patch_rows = (stem_block_rows(a.stride) - 1) * a.stride + a.kernel[1];
-  const int across = stem_block_columns(a.stride), most = divided(a.out[2], across);
-  const int64_t lines = int64_t(a.images) * a.out[0] * divided(a.out[1], stem_block_rows(a.stride));
-  const int64_t weights = int64_t(stem_steps(a)) * a.tile_columns * 32;
-  const int wanted = a.blocks;
-  for (int blocks : {8, 4, 2, 1}) {
-    if (wanted != 0 && blocks != wanted) continue;
-    if (wanted == 0 && blocks == 8) continue;
-    if (wanted == 0 && blocks > 1 && (blocks > most || lines * divided(most, blocks) < int64_t(multiprocessors) * 4))
-      continue;
-    a.blocks = blocks;
-    const int pixels = (blocks * across - 1) * a.stride + 4 * a.row_steps;
-    a.patch_units = a.stride == 1 ? (pixels + 1) / 2 + 1 : divided(pixels, a.stride) * (a.stride / 2);
-    a.row_bytes = a.stride == 1 ? (a.patch_units - 1) * 32 : a.patch_units * 16;
-    const int64_t patch = int64_t(a.kernel[0]) * a.patch_rows * a.row_bytes;
-    for (int per_sm : {2, 1}) {
-      const int64_t room = shared_bytes / per_sm - 2048 - weights;
-      const int64_t stages = std::min<int64_t>(room / patch, kMaxStages);
-      if (stages < 2) continue;
-      a.stages = int(stages);
-      a.blocks_per_sm = per_sm;
-      a.shared = int(weights + stages * patch);
-      return true;
-    }
-  }
-  return false;
+  const int most = std::min(divided(a.out[2], stem_block_columns(a.stride)), kMaxBlocks);
+  StemWgmmaArgs best;
+  if (a.row_steps > kMaxRowSteps) return false;
+  for (a.blocks = 1; a.blocks <= most; ++a.blocks)
+    if (plan_patch(a, shared_bytes) && (best.blocks == 0 || clocks(a, multiprocessors) < clocks(best, multiprocessors)))
+      best = a;
+  if (best.blocks == 0) return false;
+  a = best;
+  return true;
 }
 
 cudaError_t conv_stem_wgmma(const StemWgmmaArgs& a, Elem type, int multiprocessors, cudaStream_t stream) {

@@ -12,7 +12,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int64_t kMaxChannels = 4, kMaxTaps = 1024;
+constexpr int64_t kMaxChannels = 4, kMaxTaps = 64;
 
 StemWgmmaArgs arguments(const ConvShape& s) {
   StemWgmmaArgs a;
@@ -121,6 +121,7 @@ std::string read(const Problem& p, StemWgmmaArgs& a) {
   if (!s.channels_last) return "channels come first, accepted is channels last";
   if (s.c > kMaxChannels || s.group != 1)
     return cat(s.c, " channels in ", s.group, " groups, accepted are at most 4 in one group");
+  if (p.has_input(kConvBias) && !p.constants[kConvBias]) return "the bias is not constant";
   if (s.n % 8 != 0) return cat(s.n, " channels of the result, accepted are eights");
   for (int64_t d : s.dilation)
     if (d != 1) return "the window is dilated";
@@ -129,7 +130,7 @@ std::string read(const Problem& p, StemWgmmaArgs& a) {
   for (int64_t k : s.kernel)
     if (k > kMaxTaps) return cat("a window of ", k, " along an axis, accepted are at most ", kMaxTaps);
   a = arguments(s);
-  if (!plan(p, a)) return cat("a window of ", s.taps(), " taps is too large for shared memory");
+  if (!plan(p, a)) return cat("a window of ", s.taps(), " taps is too large");
   return refuse_epilogue(p);
 }
 
