@@ -7,6 +7,7 @@
 #include "backends/cuda/device/barrier.h"
 #include "backends/cuda/device/conv_stem_wgmma.h"
 #include "backends/cuda/device/epilogue_columns.h"
+#include "backends/cuda/device/mma.h"
 #include "backends/cuda/device/wgmma_plain.h"
 #include "backends/cuda/launch.h"
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cuda/device/epilogue_columns.h"
+#include "backends/cuda/device/mma.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {

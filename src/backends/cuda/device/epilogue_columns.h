@@ -2,9 +2,6 @@
 // otherwise wait for it.
 #pragma once
 #include "backends/cuda/device/epilogue.h"
-#ifdef __CUDACC__
-#include "backends/cuda/device/mma.h"
-#endif
 
 namespace tenon::cuda {
 
@@ -14,14 +11,12 @@ constexpr bool has_columns_act(Act act) {
 }
 
 #ifdef __CUDACC__
-/// x / (1 + e^-x) of two values with one reciprocal.
-__device__ __forceinline__ void silu_two(float& x, float& y) {
-  constexpr float kLog2e = 1.442695041f;
-  const float a = 1 + exp2_fast(fminf(-kLog2e * x, 60.f)), b = 1 + exp2_fast(fminf(-kLog2e * y, 60.f));
-  float r;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a * b));
-  x *= r * b;
-  y *= r * a;
+/// x / (1 + e^-x) = h + h tanh(h) of h = x / 2, to within the rounding of 16 bits.
+__device__ __forceinline__ float silu_by_tanh(float x) {
+  const float h = 0.5f * x;
+  float t;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(h));
+  return fmaf(h, t, h);
 }
 
 template <int N>
@@ -38,7 +33,7 @@ __device__ __forceinline__ void activate_columns(const Epilogue& e, float (&v)[N
       break;
     case Act::kSilu:
 #pragma unroll
-      for (int i = 0; i < N; i += 2) silu_two(v[i], v[i + 1]);
+      for (int i = 0; i < N; ++i) v[i] = silu_by_tanh(v[i]);
       break;
     case Act::kHardSwish:
 #pragma unroll
