@@ -2,12 +2,16 @@
 # link (libnvinfer.so) are those of level 10; the libraries of every level are in the one lib, and trt-<level>/{include,lib}
 # is the prefix to develop against a level. In a Python build (SKBUILD) lib and bin go inside the package, without links,
 # which a wheel can't hold.
+set(own tenon)
+if(TARGET tenon_cuda)
+  list(APPEND own tenon_cuda)
+endif()
 if(SKBUILD)
   get_target_property(soversion tenon SOVERSION)
-  set_target_properties(tenon PROPERTIES VERSION ${soversion})
-  install(TARGETS tenon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+  set_target_properties(${own} PROPERTIES VERSION ${soversion})
+  install(TARGETS ${own} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
 else()
-  install(TARGETS tenon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS ${own} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 install(TARGETS tenon_trt LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
 
