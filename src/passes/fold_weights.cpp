@@ -43,7 +43,8 @@ Match batch_norm(const ir::Graph& g, ir::NodeId n) {
   const ir::ValueId s = binary(p, "Div", scale, unary(p, "Sqrt", binary(p, "Add", variance, epsilon)));
   const ir::ValueId t = binary(p, "Sub", bias, binary(p, "Mul", mean, s));
   const std::vector<int64_t> dims = along(std::max<size_t>(rank, 2) - 1, 0, g.constant(scale)->count());
-  p.replace(node.outputs[0], binary(p, "Add", binary(p, "Mul", x, reshape_to(p, s, dims)), reshape_to(p, t, dims)));
+  const ir::ValueId shift = reshape_to(p, t, dims), scaled = binary(p, "Mul", x, reshape_to(p, s, dims));
+  p.replace(node.outputs[0], binary(p, "Add", scaled, shift));
   return p;
 }
 
