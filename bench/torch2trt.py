@@ -58,6 +58,7 @@ def settle(model, x):
 def build(name):
     import torch
 
+    vision = torchvision().models
     torch.manual_seed(0)
     if name == "bert_base":
         import transformers
@@ -71,7 +72,7 @@ def build(name):
                 return self.bert(ids).last_hidden_state
 
         return Bert().eval(), torch.randint(0, 30000, MODELS[name])
-    vision, x = torchvision().models, torch.randn(MODELS[name])
+    x = torch.randn(MODELS[name])
     if name == "r3d_18":
         model = vision.video.r3d_18(weights=None)
     elif name.startswith(("fcn", "deeplab")):
