@@ -116,7 +116,8 @@ void make_refittable(plan::Plan& plan, const ir::Graph& source, std::vector<Refi
   kept->compact();
   std::erase_if(entries, [&](const RefitEntry& e) { return kept->find(e.value) == ir::kNone; });
   kept->metadata[kWeightsKey] = entries_text(entries);
-  kept->metadata[kNarrowKey] = cat(options.allow_fp16 ? "fp16 " : "", options.allow_bf16 ? "bf16 " : "", options.allow_tf32 ? "tf32" : "");
+  kept->metadata[kNarrowKey] =
+      cat(options.allow_fp16 ? "fp16 " : "", options.allow_bf16 ? "bf16 " : "", options.allow_tf32 ? "tf32" : "");
   std::vector<Record> types, scales;
   for (const auto& [name, type] : options.passes.types) types.push_back({name, cat(static_cast<int>(type))});
   for (const auto& [name, scale] : options.passes.scales) {

@@ -1,5 +1,5 @@
-// Operands of wgmma that are not swizzled: eights of rows of 16 bytes, which may overlap and start at any multiple of 16
-// bytes, so that a window that moves over an image is read in place.
+// Operands of wgmma that are not swizzled: eights of rows of 16 bytes, which may overlap and start at any multiple of
+// 16 bytes, so that a window that moves over an image is read in place.
 #pragma once
 #include "backends/cuda/device/wgmma.h"
 

@@ -15,8 +15,8 @@ struct ConvShape {
   int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1};
   int64_t dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};  ///< pad before the first element
   int64_t x_pitch = 0, y_pitch = 0;                     ///< of the last axis
-  bool channels_last = false;    ///< of y
-  bool x_channels_last = false;  ///< the same unless read_conv_any() was asked
+  bool channels_last = false;                           ///< of y
+  bool x_channels_last = false;                         ///< the same unless read_conv_any() was asked
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   /// Rows of the result if its channels come last.
   int64_t rows() const { return batch * out[0] * out[1] * out[2]; }
