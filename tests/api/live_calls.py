@@ -58,7 +58,7 @@ SEEN_ELSEWHERE = {
 REFUSING = {"ICaffeParser", "IUffParser"}
 # What is called first, so that a call can change anything.
 FIRST = {
-    "IBuilder.reset": "LIVE_CHANGE_BUILDER(object);", "IBuilderConfig.reset": "object.setFlag(BuilderFlag::kFP16);",
+    "IBuilder.reset": "LIVE_CHANGE_BUILDER(object);", "IBuilderConfig.reset": "object.setFlag(BuilderFlag::kREFIT);",
     "INetworkDefinition.removeTensor": "w.x();",
     "IParserRefitter.clearErrors": "object.refitFromBytes(w.bytes, 7);",
     "IParser.clearErrors": "live<nvonnxparser::IParserError const>(w);",
