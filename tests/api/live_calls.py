@@ -50,6 +50,8 @@ NO_STATE = {"getTensorFormatDesc", "getUsedVCPluginLibraries", "isNetworkSupport
 # Calls whose effect no getter of the object tells; the program that observes it.
 SEEN_ELSEWHERE = {
     "IExecutionContext.setDeviceMemory": "tests/clients/context_10.cpp",
+    "IMoELayer.setGatedWeights": "tests/clients/transformer_11.cpp",
+    "IMoELayer.setGatedBiases": "tests/clients/transformer_11.cpp",
     "IExecutionContext.inferShapes": "tests/clients/context_10.cpp; 0 is its answer where nothing is missing",
     "IBuilderConfig.resetDeviceType": "there is nothing to reset: setDeviceType refuses all but the GPU",
     "IBuilder.resetDeviceType": "there is nothing to reset: setDeviceType refuses all but the GPU",
