@@ -6,9 +6,6 @@
 namespace tenon::isa::TENON_ISA {
 namespace {
 
-/// Products of a running sum: windows meet in deep networks, where errors of sums add up.
-constexpr int64_t kWindowChain = 256;
-
 struct Shape {
   int64_t size, taps, k, pitch;  ///< bytes an element, taps, inputs a tap, bytes between neighbours
   int64_t tiles;                 ///< a block
@@ -128,8 +125,7 @@ void conv_rows(const Conv& c, int64_t m0, int64_t m1, int64_t p0, int64_t p1, ch
   char* border = zero + aligned(s.k * s.size);
   if (s.pads) std::memset(zero, 0, size_t(s.k * s.size));
   const Plan plan = make_plan(c.post, c.ldy, c.y_type);
-  Product p{s.taps, s.k, c.n, static_cast<const char*>(c.b), make_sink(plan, c.y)};
-  p.chain = kWindowChain;
+  const Product p{s.taps, s.k, c.n, static_cast<const char*>(c.b), make_sink(plan, c.y)};
   Places places{};
   run_product<Mac>(p, m0, m1, p0, p1, s.tiles, pointers,
                    [&](int64_t block_row, int64_t m, int64_t rows, const void** out) {

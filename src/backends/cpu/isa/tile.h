@@ -94,7 +94,7 @@ constexpr int kUnroll = 4, kLine = 64;
 
 /// Products that a running sum takes before it goes into a total: the rounding error of a long sum grows with the root
 /// of its length. Long products are cut there, too.
-constexpr int64_t kChain = 512, kEndless = INT64_MAX;
+constexpr int64_t kChain = 128, kEndless = INT64_MAX;
 
 /// What a tile is summed from: row pointers of each tap, k in [from, k), the panel from there on.
 struct Feed {
