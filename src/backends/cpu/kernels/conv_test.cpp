@@ -116,6 +116,25 @@ TEST_CASE("conv: shares of k and ragged tiles") {
     }
 }
 
+TEST_CASE("conv: windows at the edges of tiles and images") {
+  const Shape shapes[] = {{3, 9, 72, 136, 3, 2, 1},          {2, 17, 64, 64, 3, 1, 2, 2},
+                          {1, 20, 40, 200, 7, 1, 3},         {2, 13, 96, 64, 1, 2},
+                          {5, 40, 64, 72, 3, 1, 1, 1, 1, 1}, {2, 7, 64, 72, 3, 1, 1, 1, 1, 3},
+                          {2, 6, 24, 64, 3, 2, 1, 1, 1, 3},  {1, 66, 8, 328, 3, 1, 1}};
+  for (const Shape& s : shapes)
+    for (DType type : {DType::kF16, DType::kBF16})
+      for (const char* program : {"relu(i0)", "t0 = add(i0, i1); relu(t0)"}) {
+        KernelCase c = conv_case(s, program, type);
+        if (std::string_view(program).find("i1") != std::string_view::npos)
+          c.inputs.push_back(pitched(of_type(type, y_dims(s)), s.n + 8));
+        c.inputs[0] = pitched(c.inputs[0], s.c + 16);
+        c.output_pitch = {s.n + 24};
+        c.must_accept = false;
+        c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+        check_kernel(c);
+      }
+}
+
 TEST_CASE("conv: channels first") {
   for (const char* program : {"relu(i0)", "t0 = add(i0, i1); relu(t0)"})
     for (DType type : {DType::kF32, DType::kF16}) {

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <iterator>
+
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/nn/matmul.h"
 
@@ -89,6 +91,46 @@ TEST_CASE("matmul: residuals, constant biases and functions of libraries' epilog
         c.inputs.push_back(constant(f32({s.b.back()})));
         c.inputs.push_back(of_type(type, s.residual));
         c.norm = type == DType::kF32 ? 2e-6 : type == DType::kBF16 ? 6e-3 : 1e-3;
+        check_kernel(c);
+      }
+}
+
+TEST_CASE("matmul: tiles, ragged and many") {
+  struct {
+    ir::Dims a, b;
+  } const shapes[] = {{{1, 64}, {64, 8}},      {{129, 72}, {72, 200}},          {{193, 65}, {65, 392}},
+                      {{64, 776}, {776, 256}}, {{3, 130, 40}, {3, 40, 136}},    {{3, 70, 64}, {64, 192}},
+                      {{4300, 24}, {24, 264}}, {{2, 3, 33, 64}, {2, 3, 64, 80}}};
+  const char* const programs[] = {"",
+                                  "relu(i0)",
+                                  "clip(i0, 0, 6)",
+                                  "silu(i0)",
+                                  "gelu_erf(i0)",
+                                  "gelu_tanh(i0)",
+                                  "add(i0, i1)",
+                                  "t0 = add(i0, i1); relu(t0)"};
+  size_t next = 0;  // two programs a shape, in turn
+  for (DType type : {DType::kF16, DType::kBF16})
+    for (const auto& s : shapes)
+      for (size_t turn = 0; turn < 2; ++turn) {
+        const char* const program = programs[(next++ * 3 + (type == DType::kF16)) % std::size(programs)];
+        ops::MatMulAttrs t;
+        t.epilogue = program;
+        t.alpha = 0.125f;
+        t.transpose_b = s.b.size() > 2;
+        ir::Dims b = s.b, y = s.a;
+        y.back() = s.b.back();
+        if (t.transpose_b) std::swap(b[b.size() - 1], b[b.size() - 2]);
+        KernelCase c = product(s.a, b, t, type);
+        c.batched = s.a.size() == 3;
+        c.inputs[0] = pitched(c.inputs[0], (s.a.back() + 7) / 8 * 8 + 8);
+        c.inputs[1].constant = s.b.size() == 2;
+        c.inputs.push_back(constant(f32({y.back()})));
+        if (std::string(program).find("i1") != std::string::npos)
+          c.inputs.push_back(pitched(of_type(type, y), y.back() + 8));
+        c.output_pitch = {y.back() + 16};
+        c.must_accept = false;
+        c.norm = type == DType::kBF16 ? 6e-3 : 1e-3;
         check_kernel(c);
       }
 }

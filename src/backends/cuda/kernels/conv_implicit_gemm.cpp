@@ -57,34 +57,48 @@ GemmWork work_of(const ConvShape& s) {
   return {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group, false, taps_inside(s) ? 0.3 : 1};
 }
 
+/// Whether the window is one element at every pixel: a plain matrix.
+bool is_plain(const ConvShape& s) {
+  bool plain = s.group == 1 && s.taps() == 1;
+  for (int i = 0; i < 3; ++i) plain &= s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
+  return plain;
+}
+
+/// All but addresses.
+GemmArgs gemm_args(const ConvShape& s) {
+  const int64_t depth = s.c / s.group * s.taps();
+  GemmArgs g;
+  g.a_pitch = s.x_pitch;
+  g.depth = int(depth);
+  g.chunks = int(s.c / s.group / 8);
+  g.taps_inside = taps_inside(s);
+  for (int i = 0; i < 3; ++i) {
+    g.in[i] = int(s.in[i]);
+    g.kernel[i] = int(s.kernel[i]);
+    g.stride[i] = int(s.stride[i]);
+    g.dilation[i] = int(s.dilation[i]);
+    g.pad[i] = int(s.pad[i]);
+    g.out[i] = Divisor(uint32_t(s.out[i]));
+  }
+  g.b_pitch = packed_pitch(depth);
+  g.b_constant = true;
+  g.y_pitch = s.y_pitch;
+  g.sums_pitch = s.n;
+  g.rows = int(s.rows());
+  g.columns = int(s.n / s.group);
+  g.groups = int(s.group);
+  return g;
+}
+
 class ConvTensorCore final : public ConvGemm {
  public:
   ConvTensorCore(const Problem& p, const Plan& plan, GemmVariant variant)
-      : ConvGemm(p, plan.shape, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, plan)), variant_(variant) {
-    const ConvShape& s = plan.shape;
-    args_.a_pitch = s.x_pitch;
-    args_.depth = int(depth());
-    args_.chunks = int(s.c / s.group / 8);
-    args_.taps_inside = taps_inside(s);
-    for (int i = 0; i < 3; ++i) {
-      args_.in[i] = int(s.in[i]);
-      args_.kernel[i] = int(s.kernel[i]);
-      args_.stride[i] = int(s.stride[i]);
-      args_.dilation[i] = int(s.dilation[i]);
-      args_.pad[i] = int(s.pad[i]);
-      args_.out[i] = Divisor(uint32_t(s.out[i]));
-    }
+      : ConvGemm(p, plan.shape, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, plan)),
+        variant_(variant),
+        args_(gemm_args(plan.shape)),
+        plain_(is_plain(plan.shape)),
+        device_(info_of(p)) {
     args_.b = weights_.get();
-    args_.b_pitch = packed_pitch(depth());
-    args_.b_constant = true;
-    args_.y_pitch = s.y_pitch;
-    args_.sums_pitch = s.n;
-    args_.rows = int(s.rows());
-    args_.columns = int(s.n / s.group);
-    args_.groups = int(s.group);
-    // A window of one element at every pixel: a plain matrix.
-    plain_ = s.group == 1 && s.taps() == 1;
-    for (int i = 0; i < 3; ++i) plain_ &= s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
   }
   void run(const RunArgs& args) const override {
     if (reinterpret_cast<uintptr_t>(args.inputs[0]) % 16 != 0) {
@@ -95,10 +109,8 @@ class ConvTensorCore final : public ConvGemm {
       g.y = args.outputs[0];
       if (!epilogue_.in_kernel()) g.sums = static_cast<float*>(args.workspace);
       g.epilogue = epilogue_.bind(args);
-      const auto gemm = variant_.wgmma ? plain_ ? gemm_wgmma_by_rows : gemm_wgmma_conv
-                        : plain_       ? gemm_tensor_core_by_rows
-                                       : gemm_tensor_core_conv;
-      TENON_CUDA(gemm(g, type_, variant_.number, variant_.splits, stream_of(args)));
+      TENON_CUDA(run_variant(variant_, g, type_, plain_ ? GemmOperands::kRows : GemmOperands::kConv, device_,
+                             stream_of(args)));
     }
     epilogue_.finish(args, args.workspace);
   }
@@ -107,6 +119,7 @@ class ConvTensorCore final : public ConvGemm {
   GemmVariant variant_;
   GemmArgs args_;
   bool plain_;
+  const DeviceInfo& device_;
 };
 
 class ConvSimt final : public ConvGemm {
@@ -146,6 +159,11 @@ KernelDef tensor_core_variant() {
               reason =
                   cat(s.c / s.group, " channels a group, pitch ", s.x_pitch, s.channels_last ? "" : ", channels first",
                       ", accepted are eights of channels that come last");
+            if (reason.empty() && gemm_variant(kNumber).kind == GemmKind::kTma) {
+              ProductEpilogue epilogue;
+              reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+              if (reason.empty()) reason = refuse_tma(gemm_args(s), !is_plain(s), epilogue);
+            }
             double cost = 0;
             if (reason.empty()) reason = rank_variant(p, work_of(s), kNumber, cost);
             return reason.empty() ? Support::yes(cost) : Support::no(reason);

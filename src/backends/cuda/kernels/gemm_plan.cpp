@@ -7,33 +7,54 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr double kRankCost = 0.03;  // a later variant is expected to be slower
+constexpr double kRankCost = 0.03;                          // a later variant is expected to be slower
+constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;  // of the nominal rate
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Expected microseconds with the copy engine: blocks go from tile to tile, limited by the multiply-adds or by what
+/// they copy; between two tiles they finish one, unless groups of warps take turns.
+double expected_tma_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
+  const TmaTile t = kTmaTiles[v.number];
+  const double area = double(t.rows) * t.columns;
+  const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
+  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * 0.68;
+  const double copied_a_us = 70e3, stored_a_us = 30e3;  // bytes, of a multiprocessor
+  const double step =
+      std::max(area * kGemmDepth / macs_a_us, double(t.rows + t.columns) * kGemmDepth * 2 / copied_a_us);
+  const double steps = double(divided(w.depth, kGemmDepth)) * step;
+  const double finish = area / (128 * 192) * (t.alternate ? 0.25 : 0.9), store = area * 2 / stored_a_us;
+  const double each = std::max(steps + finish, t.alternate ? store : steps + 0.3 * store);
+  const double total = 2.5 + double(divided(tiles, d.multiprocessors)) * each + 0.5 * store;
+  return v.cluster == 1 ? total : total * 1.06;
+}
 
 /// Expected microseconds: rounds of blocks, each filling its stages and then taking step after step, limited by the
 /// multiprocessor's multiply-adds or by its share of the second-level cache's bandwidth.
 double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
+  if (v.kind == GemmKind::kTma) return expected_tma_us(d, w, v);
   const GemmTile t = v.tile();
   const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
-  const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.splits);
-  const int64_t blocks = divided(tiles * v.splits, d.multiprocessors);
-  const int64_t large = v.wgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
+  const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.cluster);
+  const int64_t blocks = divided(tiles * v.cluster, d.multiprocessors);
+  const bool wgmma = v.kind == GemmKind::kWgmma;
+  const int64_t large = wgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
   const int64_t resident = area >= large ? 1 : area >= large / 4 ? 2 : 3;
   const int64_t together = std::min(blocks, resident), rounds = divided(blocks, resident);
-  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (v.wgmma ? 0.8 : 0.55);
+  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (wgmma ? 0.8 : 0.55);
   const double bytes_a_us = 45e3;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
                                (double(t.rows) * w.a_traffic + t.columns) * kGemmDepth * 2 / bytes_a_us);
   const double ready = std::max(0.15, step * double(together));
-  return double(rounds) * (1.0 + double(share) * ready) + (v.splits > 1 ? 0.6 + 0.1 * v.splits : 0);
+  return double(rounds) * (1.0 + double(share) * ready) + (v.cluster > 1 ? 0.6 + 0.1 * v.cluster : 0);
 }
 
 bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  if (v.splits > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.splits)) return false;
-  if (v.wgmma && (d.sm != 90 || w.by_columns)) return false;
-  return divided(w.rows, t.rows) <= 65535 && w.matrices * v.splits <= 65535;
+  if (v.kind == GemmKind::kTma) return d.sm == 90 && !w.by_columns;
+  if (v.cluster > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.cluster)) return false;
+  if (v.kind == GemmKind::kWgmma && (d.sm != 90 || w.by_columns)) return false;
+  return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
 }
 
 }  // namespace
@@ -43,22 +64,57 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
   if (d.sm < 80) return "compute capability below 8.0";
   const GemmVariant v = gemm_variant(number);
   if (!possible(d, work, v))
-    return cat(work.rows, "x", work.columns, "x", work.depth, " is not for this tile in ", v.splits, " parts");
+    return cat(work.rows, "x", work.columns, "x", work.depth, " is not for this tile in clusters of ", v.cluster);
   const double mine = expected_us(d, work, v);
+  // Kinds are ranked apart, so that some of each are timed.
+  const bool tma = v.kind == GemmKind::kTma;
   int rank = 0;
   for (int i = 0; i < kGemmVariantCount; ++i) {
-    if (!possible(d, work, gemm_variant(i))) continue;
-    const double other = expected_us(d, work, gemm_variant(i));
-    rank += other < mine || (other == mine && i < number);
+    const GemmVariant other = gemm_variant(i);
+    if ((other.kind == GemmKind::kTma) != tma || !possible(d, work, other)) continue;
+    const double us = expected_us(d, work, other);
+    rank += us < mine || (us == mine && i < number);
   }
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
-  cost_us = estimate_us(p, flops, 0.5) * (1 + kRankCost * rank);
+  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) * (1 + kRankCost * rank);
   return {};
+}
+
+GemmTile GemmVariant::tile() const {
+  if (kind == GemmKind::kTma) return {kTmaTiles[number].rows, kTmaTiles[number].columns};
+  return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
+}
+
+std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue) {
+  if (!epilogue.in_kernel() || !gemm_tma_does(epilogue.form())) return "the epilogue is not one of this kernel's";
+  GemmArgs all = g;
+  all.epilogue = epilogue.form();
+  if (!gemm_tma_takes(all, conv)) return "the copy engine does not take these rows or windows";
+  return {};
+}
+
+cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
+                        cudaStream_t stream) {
+  const bool conv = operands == GemmOperands::kConv;
+  if (v.kind == GemmKind::kTma && gemm_tma_takes(g, conv))
+    return gemm_tma(g, type, conv, v.number, v.cluster, d.multiprocessors, stream);
+  if (v.kind == GemmKind::kMma) {
+    const auto run = conv                              ? gemm_tensor_core_conv
+                     : operands == GemmOperands::kRows ? gemm_tensor_core_by_rows
+                                                       : gemm_tensor_core_by_columns;
+    return run(g, type, v.number, v.cluster, stream);
+  }
+  // Operands at addresses that the copy engine does not take go another way.
+  const bool other = v.kind == GemmKind::kTma;
+  const auto run = conv ? gemm_wgmma_conv : gemm_wgmma_by_rows;
+  return run(g, type, other ? kWgmma128x128 : v.number, other ? 1 : v.cluster, stream);
 }
 
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  return variant_name(cat(stem, v.wgmma ? "_wgmma_" : "_", t.rows, "x", t.columns, "_"), size_t(v.splits));
+  const char* const kind = v.kind == GemmKind::kTma ? "_tma" : v.kind == GemmKind::kWgmma ? "_wgmma_" : "_";
+  const std::string tile = v.kind == GemmKind::kTma ? cat(v.number, "_") : std::string();
+  return variant_name(cat(stem, kind, tile, t.rows, "x", t.columns, "_"), size_t(v.cluster));
 }
 
 }  // namespace tenon::cuda

@@ -6,21 +6,29 @@
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/device/gemm_tensor_core.h"
+#include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/gemm_wgmma.h"
+#include "backends/cuda/kernels/product_epilogue.h"
 
 namespace tenon::cuda {
 
+/// Which instructions multiply: those of every GPU since compute capability 8.0, or Hopper's, without and with its copy
+/// engine.
+enum class GemmKind : uint8_t { kMma, kWgmma, kTma };
 struct GemmVariant {
-  bool wgmma;  ///< Hopper's instructions, else those of every GPU since compute capability 8.0
-  int number;  ///< of kWgmmaTiles or kGemmTiles
-  int splits;
-  GemmTile tile() const { return wgmma ? kWgmmaTiles[number] : kGemmTiles[number]; }
+  GemmKind kind;
+  int number;   ///< of kGemmTiles, kWgmmaTiles or kTmaTiles
+  int cluster;  ///< blocks that share k; with the copy engine, that share what they read
+  GemmTile tile() const;
 };
-/// Every tile with 1, 2, 4 and 8 splits.
-inline constexpr int kGemmVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
+/// Every tile with clusters of 1, 2, 4 and 8 blocks, or of 1 and 2 with the copy engine.
+inline constexpr int kSplitVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
+inline constexpr int kGemmVariantCount = kSplitVariantCount + kTmaTileCount * 2;
 constexpr GemmVariant gemm_variant(int number) {
-  const int tile = number / 4, splits = 1 << number % 4;
-  return tile < kGemmTileCount ? GemmVariant{false, tile, splits} : GemmVariant{true, tile - kGemmTileCount, splits};
+  const int tma = number - kSplitVariantCount, tile = number / 4, cluster = 1 << number % 4;
+  if (tma >= 0) return {GemmKind::kTma, tma / 2, 1 << tma % 2};
+  if (tile >= kGemmTileCount) return {GemmKind::kWgmma, tile - kGemmTileCount, cluster};
+  return {GemmKind::kMma, tile, cluster};
 }
 
 /// What a product does, for estimates.
@@ -35,7 +43,18 @@ struct GemmWork {
 /// that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
 std::string rank_variant(const Problem& p, const GemmWork& work, int number, double& cost_us);
 
-/// "<stem>_<rows>x<columns>_<splits>", with "_wgmma" after the stem for those; lives as long as the process.
+/// Why the kernel with the copy engine does not do `g`, whose addresses need not be set, with this epilogue; or an
+/// empty string.
+std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue);
+
+/// How k is found in a GemmArgs' operands: gemm_tensor_core_conv, gemm_tensor_core_by_rows,
+/// gemm_tensor_core_by_columns.
+enum class GemmOperands : uint8_t { kConv, kRows, kColumns };
+cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
+                        cudaStream_t stream);
+
+/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma" or "_tma" after the stem for those, and the number of the tile
+/// with the copy engine; lives as long as the process.
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number

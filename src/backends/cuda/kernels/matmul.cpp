@@ -129,28 +129,35 @@ class MatMulBase : public Kernel {
   std::shared_ptr<const void> weights_;  ///< b by columns, k fastest, if it is one constant matrix
 };
 
+/// All but addresses.
+GemmArgs gemm_args(const Shape& s, bool packed) {
+  GemmArgs g;
+  g.a_pitch = s.lda;
+  g.depth = int(s.k);
+  g.b_pitch = packed ? packed_pitch(s.k) : s.ldb;
+  g.b_constant = packed;
+  g.y_pitch = s.ldy;
+  g.sums_pitch = s.n;
+  g.rows = int(s.m);
+  g.columns = int(s.n);
+  g.batch = int(s.batch);
+  g.batch_inner[0] = Divisor(uint32_t(s.axes[1]));
+  g.batch_inner[1] = Divisor(uint32_t(s.axes[2]));
+  std::copy(s.a_step, s.a_step + 3, g.a_step);
+  std::copy(s.b_step, s.b_step + 3, g.b_step);
+  g.alpha = s.alpha;
+  return g;
+}
+
 class MatMulTensorCore final : public MatMulBase {
  public:
-  MatMulTensorCore(const Problem& p, const Shape& s, GemmVariant variant) : MatMulBase(p, s), variant_(variant) {
+  MatMulTensorCore(const Problem& p, const Shape& s, GemmVariant variant)
+      : MatMulBase(p, s), variant_(variant), args_(gemm_args(s, packs(p, s))), device_(info_of(p)) {
     if (packs(p, s)) {
       const int64_t column = s.transpose_b ? s.k : 1, step = s.transpose_b ? 1 : s.n;
       weights_ = packed_rows(p, 1, s.transpose_b ? "matrix of columns" : "matrix of rows", s.n, s.k,
                              [=](int64_t c, int64_t k) { return c * column + k * step; });
     }
-    args_.a_pitch = s.lda;
-    args_.depth = int(s.k);
-    args_.b_pitch = weights_ ? packed_pitch(s.k) : s.ldb;
-    args_.b_constant = weights_ != nullptr;
-    args_.y_pitch = s.ldy;
-    args_.sums_pitch = s.n;
-    args_.rows = int(s.m);
-    args_.columns = int(s.n);
-    args_.batch = int(s.batch);
-    args_.batch_inner[0] = Divisor(uint32_t(s.axes[1]));
-    args_.batch_inner[1] = Divisor(uint32_t(s.axes[2]));
-    std::copy(s.a_step, s.a_step + 3, args_.a_step);
-    std::copy(s.b_step, s.b_step + 3, args_.b_step);
-    args_.alpha = s.alpha;
   }
   void run(const RunArgs& args) const override {
     GemmArgs g = args_;
@@ -164,10 +171,8 @@ class MatMulTensorCore final : public MatMulBase {
       TENON_CUDA(gemm_simt(simt_args(args), type_, 1, stream_of(args)));
     } else {
       const bool by_rows = weights_ || shape_.transpose_b;
-      const auto gemm = variant_.wgmma ? gemm_wgmma_by_rows
-                        : by_rows      ? gemm_tensor_core_by_rows
-                                       : gemm_tensor_core_by_columns;
-      TENON_CUDA(gemm(g, type_, variant_.number, variant_.splits, stream_of(args)));
+      TENON_CUDA(run_variant(variant_, g, type_, by_rows ? GemmOperands::kRows : GemmOperands::kColumns, device_,
+                             stream_of(args)));
     }
     epilogue_.finish(args, args.workspace);
   }
@@ -175,6 +180,7 @@ class MatMulTensorCore final : public MatMulBase {
  private:
   GemmVariant variant_;
   GemmArgs args_;
+  const DeviceInfo& device_;
 };
 
 class MatMulSimt final : public MatMulBase {
@@ -198,6 +204,13 @@ std::string refuse_tensor_core(const Problem& p, const Shape& s) {
   return {};
 }
 
+std::string refuse_copy_engine(const Problem& p, const Shape& s) {
+  if (s.axes[0] != 1 || s.axes[1] != 1) return "more than one axis of batch";
+  ProductEpilogue epilogue;
+  const std::string reason = epilogue.read(p, p.attrs<ops::MatMulAttrs>().epilogue, kBias, kExtras);
+  return reason.empty() ? refuse_tma(gemm_args(s, packs(p, s)), false, epilogue) : reason;
+}
+
 template <int kNumber>
 KernelDef tensor_core_variant() {
   return {variant_name("matmul", gemm_variant(kNumber)), "MatMul",
@@ -205,6 +218,7 @@ KernelDef tensor_core_variant() {
             Shape s;
             std::string reason = read(p, s);
             if (reason.empty()) reason = refuse_tensor_core(p, s);
+            if (reason.empty() && gemm_variant(kNumber).kind == GemmKind::kTma) reason = refuse_copy_engine(p, s);
             double cost = 0;
             if (reason.empty())
               reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b}, kNumber, cost);

@@ -1,0 +1,400 @@
+// The kernel of gemm_tma.h. Stages of a ring hold 64 of k for a tile's rows of a and columns of b, swizzled by 128
+// bytes. One thread keeps the ring full, through the ends of tiles; groups of 128 threads multiply, and finish their
+// part of a tile in shared memory of their own, which the copy engine stores.
+#pragma once
+#include "backends/cuda/device/gemm_tma.h"
+#include "backends/cuda/device/mma.h"
+#include "backends/cuda/device/tensor_maps.h"
+#include "backends/cuda/device/tma.h"
+#include "backends/cuda/device/wgmma.h"
+#include "backends/cuda/launch.h"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr int kTmaDepth = kGemmDepth;  ///< k of a stage: rows of 128 bytes
+
+/// The Gelu of the error function with one special function: the error function of x / sqrt 2 is nearly the hyperbolic
+/// tangent of a polynomial of x. Off by 3e-5 beside what the instruction is off, 2^-11 of 1.
+__device__ __forceinline__ float quick_gelu(float x) {
+  const float square = fminf(x * x, 30.f),
+              u = x * fmaf(square, fmaf(square, -3.51531529e-4f, 3.70056834e-2f), 0.797507917f);
+  float t;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(u));
+  const float half = 0.5f * x;
+  return fmaf(half, t, half);
+}
+
+/// `kM` times 64 rows of a group of warps, `kColumns` columns, `kGroups` groups that multiply; a group finishes 64 rows
+/// and `kPanels` times 64 columns at a time.
+template <int kM_, int kColumns_, int kGroups_, bool kAlternate_, int kStages_, int kPanels_>
+struct TmaForm {
+  static constexpr int kM = kM_, kColumns = kColumns_, kGroups = kGroups_, kStages = kStages_, kPanels = kPanels_;
+  static constexpr bool kAlternate = kAlternate_;
+  static constexpr int kRows = 64 * kM * (kAlternate ? 1 : kGroups), kThreads = 128 * (kGroups + 1);
+  static constexpr int kBytesA = kRows * 128, kBytesB = kColumns * 128, kStageBytes = kBytesA + kBytesB;
+  static constexpr int kAcross = kColumns / (64 * kPanels), kParts = kM * kAcross;
+  static constexpr int kPanelBytes = 64 * 128, kKeepBytes = kPanels * kPanelBytes;  ///< of 64 columns, of a part
+  static constexpr size_t kShared = kStages * kStageBytes + kGroups * kKeepBytes + 1024;
+  static constexpr int kFewRegisters = kGroups == 2 ? 40 : 32, kManyRegisters = kGroups == 2 ? 232 : 160;
+  static_assert(kColumns % (64 * kPanels) == 0 && (!kAlternate || kGroups == 2) && kShared <= 227 * 1024 - 256);
+};
+
+template <class F>
+struct TmaBlock {
+  const TmaArgs& g;
+  unsigned char *stages, *kept;
+  uint64_t *full, *empty, *extra_there;
+  uint32_t rank;
+
+  struct Tile {
+    int row, column, z;
+  };
+  /// Tile `number` of the cluster; its blocks do neighbours.
+  __device__ __forceinline__ Tile tile(int number) const {
+    const int across = number % g.tiles_across, rest = number / g.tiles_across;
+    const int down = rest % g.tiles_down, z = rest / g.tiles_down;
+    if (g.shares_a) return {down * F::kRows, (across * g.cluster + int(rank)) * F::kColumns, z};
+    return {(down * g.cluster + int(rank)) * F::kRows, across * F::kColumns, z};
+  }
+  __device__ __forceinline__ int first_tile() const { return int(blockIdx.x); }
+  __device__ __forceinline__ int next_tile(int number) const { return number + int(gridDim.x); }
+
+  /// The first row of a's tile and column of b's that this block copies: all, or its half for the whole cluster.
+  __device__ __forceinline__ int first_a() const { return g.shares_a ? int(rank) * (F::kRows / 2) : 0; }
+  __device__ __forceinline__ int first_b() const {
+    return g.cluster > 1 && !g.shares_a ? int(rank) * (F::kColumns / 2) : 0;
+  }
+  /// Where the copies of a tile's k stand.
+  struct Walk {
+    Tile t;
+    int c, kw, kh, kd, tap;  ///< first channel, and the tap of the window
+    uint32_t w, h, d, n;     ///< the tile's first pixel
+  };
+  __device__ __forceinline__ Walk walk(const Tile& t) const {
+    Walk k{t, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    if (g.axes == 0) return k;
+    k.w = uint32_t(t.row + first_a());
+    k.h = g.out[2].split(k.w);
+    k.d = g.out[1].split(k.h);
+    k.n = g.out[0].split(k.d);
+    return k;
+  }
+  __device__ __forceinline__ void next(Walk& k) const {
+    if (g.axes == 0) {
+      k.c += kTmaDepth;
+      return;
+    }
+    ++k.tap;
+    if (++k.kw < g.kernel[2]) return;
+    k.kw = 0;
+    if (++k.kh < g.kernel[1]) return;
+    k.kh = 0;
+    if (++k.kd < g.kernel[0]) return;
+    k.kd = k.tap = 0;
+    k.c += kTmaDepth;
+  }
+  __device__ __forceinline__ void copy_a(const Walk& k, uint32_t stage) const {
+    void* const to = stages + stage * F::kStageBytes + first_a() * 128;
+    if (g.axes == 0) {
+      const int row = k.t.row + first_a(), z = g.a_batched ? k.t.z : 0;
+      if (g.shares_a)
+        copy_box_to(3, to, g.maps.a, full + stage, k.c, row, z);
+      else
+        copy_box(to, g.maps.a, full + stage, k.c, row, z);
+      return;
+    }
+    const Pixels p = {k.c,
+                      int(k.w) * g.stride[2] - g.pad[2],
+                      int(k.h) * g.stride[1] - g.pad[1],
+                      int(k.d) * g.stride[0] - g.pad[0],
+                      int(k.n),
+                      uint16_t(k.kw * g.dilation[2]),
+                      uint16_t(k.kh * g.dilation[1]),
+                      uint16_t(k.kd * g.dilation[0])};
+    if (g.axes == 2) {
+      if (g.shares_a)
+        copy_pixels_to(3, to, g.maps.a, full + stage, p);
+      else
+        copy_pixels(to, g.maps.a, full + stage, p);
+    } else if (g.shares_a) {
+      copy_voxels_to(3, to, g.maps.a, full + stage, p);
+    } else {
+      copy_voxels(to, g.maps.a, full + stage, p);
+    }
+  }
+  __device__ __forceinline__ void copy_b(const Walk& k, uint32_t stage) const {
+    void* const to = stages + stage * F::kStageBytes + F::kBytesA + first_b() * 128;
+    const int column = k.t.column + first_b();
+    const int y = g.axes > 0 ? k.tap : column, z = g.axes > 0 ? column : g.b_batched ? k.t.z : 0;
+    if (g.cluster == 1 || g.shares_a)
+      copy_box(to, g.maps.b, full + stage, k.c, y, z);
+    else
+      copy_box_to(3, to, g.maps.b, full + stage, k.c, y, z);
+  }
+
+  /// One thread.
+  __device__ __forceinline__ void produce() const {
+    prefetch_map(g.maps.a);
+    prefetch_map(g.maps.b);
+    int early = 0;  // stages whose part of b was asked for before begin()
+    if (g.b_constant && first_tile() < g.tiles) {
+      Walk k = walk(tile(first_tile()));
+      for (; early < F::kStages && early < g.steps; ++early) {
+        expect_bytes(full + early, F::kStageBytes);
+        copy_b(k, early);
+        next(k);
+      }
+    }
+    begin();
+    uint32_t stage = 0, parity = 1;
+    for (int number = first_tile(); number < g.tiles; number = next_tile(number)) {
+      Walk k = walk(tile(number));
+      for (int i = 0; i < g.steps; ++i) {
+        if (early > 0) {
+          --early;
+        } else {
+          wait_barrier(empty + stage, parity);
+          expect_bytes(full + stage, F::kStageBytes);
+          copy_b(k, stage);
+        }
+        copy_a(k, stage);
+        next(k);
+        if (++stage == F::kStages) {
+          stage = 0;
+          parity ^= 1;
+        }
+      }
+    }
+    finish_early();
+  }
+
+  __device__ __forceinline__ void release(uint32_t stage, int thread) const {
+    if (g.cluster == 1) {
+      if (thread == 0) arrive_barrier(empty + stage);
+    } else if (thread < 2) {
+      arrive_in_cluster(empty + stage, thread);
+    }
+  }
+
+  template <class T>
+  __device__ __forceinline__ void consume(int group) const {
+    const int thread = threadIdx.x % 128;
+    unsigned char* const mine = kept + group * F::kKeepBytes;
+    uint32_t stage = 0, parity = 0, turn = 0, extra_parity = 0;
+    begin();
+    if (F::kAlternate && group == 1) pass_turn(0);
+    for (int number = first_tile(); number < g.tiles; number = next_tile(number), ++turn) {
+      if (F::kAlternate && int(turn & 1) != group) {
+        stage += g.steps;
+        parity ^= stage / F::kStages & 1;
+        stage %= F::kStages;
+        continue;
+      }
+      Tile t = tile(number);
+      const int skipped = F::kAlternate ? 0 : group * F::kM * 64;  // rows of other groups
+      t.row += skipped;
+      float sums[F::kM][F::kColumns / 8][4];
+      const bool extra = g.epilogue.join != Join::kNone;
+      if (F::kAlternate) wait_turn(group);
+      if (g.epilogue.bias && thread * 32 < F::kColumns && t.column + thread * 32 < g.columns)
+        asm volatile("prefetch.global.L1 [%0];" ::"l"(g.epilogue.bias + t.column + thread * 32));
+      for (int i = 0; i < g.steps; ++i) {
+        if (extra && thread == 0 && i == min(2, g.steps - 1)) fetch_extra(mine, group, t, 0);
+        wait_barrier(full + stage, parity);
+        const unsigned char* const a = stages + stage * F::kStageBytes + skipped * 128;
+        const uint64_t at_a = describe_rows(a), at_b = describe_rows(stages + stage * F::kStageBytes + F::kBytesA);
+        fence_products();
+#pragma unroll
+        for (int k = 0; k < kTmaDepth / 16; ++k)
+#pragma unroll
+          for (int m = 0; m < F::kM; ++m)
+            multiply_rows<T>(sums[m], at_a + uint64_t(m * 64 * 128 / 16 + k * 2), at_b + uint64_t(k * 2), i + k > 0);
+        commit_products();
+        wait_products<1>();
+        if (i > 0) release(stage == 0 ? F::kStages - 1 : stage - 1, thread);
+        if (++stage == F::kStages) {
+          stage = 0;
+          parity ^= 1;
+        }
+      }
+      if (F::kAlternate) pass_turn(1 - group);
+      wait_products();
+      release(stage == 0 ? F::kStages - 1 : stage - 1, thread);
+#pragma unroll
+      for (int m = 0; m < F::kM; ++m) pin(sums[m]);
+      if (next_tile(number) >= g.tiles) finish_early();
+#pragma unroll
+      for (int part = 0; part < F::kParts; ++part) {
+        if (extra) {
+          wait_barrier(extra_there + group, extra_parity);
+          extra_parity ^= 1;
+        } else {
+          if (thread == 0) wait_stores_read();
+          sync_group(group);
+        }
+        finish<T>(sums[part / F::kAcross], t, part, mine);
+        publish_to_products();
+        sync_group(group);
+        if (thread == 0) {
+          store(mine, t, part);
+          if (extra && part + 1 < F::kParts) fetch_extra(mine, group, t, part + 1);
+        }
+      }
+    }
+    if (thread == 0) wait_stores();
+  }
+
+ private:
+  static __device__ __forceinline__ void sync_group(int group) {
+    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
+  }
+  // A group that waits for a phase must not do so two phases early: groups that alternate take turns at the ring.
+  static __device__ __forceinline__ void wait_turn(int group) {
+    asm volatile("bar.sync %0, 256;" ::"r"(group + 4) : "memory");
+  }
+  static __device__ __forceinline__ void pass_turn(int group) {
+    asm volatile("bar.arrive %0, 256;" ::"r"(group + 4) : "memory");
+  }
+  static __device__ __forceinline__ int part_row(const Tile& t, int part) { return t.row + part / F::kAcross * 64; }
+  static __device__ __forceinline__ int part_column(const Tile& t, int part) {
+    return t.column + part % F::kAcross * F::kPanels * 64;
+  }
+  __device__ __forceinline__ void fetch_extra(unsigned char* to, int group, const Tile& t, int part) const {
+    wait_stores_read();
+    expect_bytes(extra_there + group, F::kKeepBytes);
+    for (int p = 0; p < F::kPanels; ++p)
+      copy_box(to + p * F::kPanelBytes, g.maps.extra, extra_there + group, part_column(t, part) + p * 64,
+               part_row(t, part), t.z);
+  }
+  __device__ __forceinline__ void store(const unsigned char* from, const Tile& t, int part) const {
+    const int row = part_row(t, part), column = part_column(t, part);
+    for (int p = 0; p < F::kPanels; ++p)
+      if (row < g.rows && column + p * 64 < g.columns)
+        store_box(g.maps.y, from + p * F::kPanelBytes, column + p * 64, row, t.z);
+    commit_stores();
+  }
+
+  template <class T>
+  __device__ __forceinline__ void finish(const float (&sums)[F::kColumns / 8][4], const Tile& t, int part,
+                                         unsigned char* to) const {
+    const Epilogue& e = g.epilogue;
+    if (e.join != Join::kNone) {
+      if (e.act == Act::kRelu)
+        finish_as<T, Act::kRelu, true>(sums, t, part, to);
+      else
+        finish_as<T, Act::kNone, true>(sums, t, part, to);
+      return;
+    }
+    switch (e.act) {
+      case Act::kRelu:
+        return finish_as<T, Act::kRelu, false>(sums, t, part, to);
+      case Act::kClip:
+        return finish_as<T, Act::kClip, false>(sums, t, part, to);
+      case Act::kSilu:
+        return finish_as<T, Act::kSilu, false>(sums, t, part, to);
+      case Act::kGeluErf:
+        return finish_as<T, Act::kGeluErf, false>(sums, t, part, to);
+      case Act::kGeluTanh:
+        return finish_as<T, Act::kGeluTanh, false>(sums, t, part, to);
+      default:
+        return finish_as<T, Act::kNone, false>(sums, t, part, to);
+    }
+  }
+  /// Sixteen rows and columns of a warp at a time, where the other operand lies and the result will.
+  template <class T, Act kAct, bool kExtra>
+  __device__ __forceinline__ void finish_as(const float (&sums)[F::kColumns / 8][4], const Tile& t, int part,
+                                            unsigned char* to) const {
+    const int thread = threadIdx.x % 128, lane = thread % 32;
+    const int row = thread / 32 * 16 + lane % 16;  // whose address this thread gives
+    Epilogue e = g.epilogue;
+    e.act = kAct;
+    e.join = kExtra ? Join::kAddFirst : Join::kNone;
+    const int column = part_column(t, part) + lane % 4 * 2;
+    constexpr int kTogether = 4;  // eights of columns whose bias is read at a time
+    float2 bias[kTogether];
+#pragma unroll
+    for (int n = 0; n < F::kPanels * 8; n += 2) {
+      if (n % kTogether == 0) {
+#pragma unroll
+        for (int i = 0; i < kTogether; ++i) {
+          const int at = column + (n + i) * 8;
+          bias[i] = {};
+          if (e.bias && at < g.columns) bias[i] = *reinterpret_cast<const float2*>(e.bias + at);
+        }
+      }
+      float v[8];
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float sum = sums[part % F::kAcross * F::kPanels * 8 + n + i / 4][i % 4];
+        v[i] = fmaf(sum, g.alpha, i % 2 ? bias[n % kTogether + i / 4].y : bias[n % kTogether + i / 4].x);
+      }
+      unsigned char* const at = to + n / 8 * F::kPanelBytes + row * 128 + ((n % 8 + lane / 16) ^ (row & 7)) * 16;
+      Words<T, 8> extra;
+      extra.clear();
+      // Matrices are rows 0-7 and 8-15 of the first eight columns, then of the second: as v is laid out.
+      if constexpr (kExtra) load_matrices(extra.w, at);
+      if constexpr (kAct == Act::kGeluErf && !kExtra) {
+#pragma unroll
+        for (int i = 0; i < 8; ++i) v[i] = quick_gelu(v[i]);
+      } else {
+        apply_epilogue(e, v, extra);
+      }
+      uint32_t packed[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const Pack<T, 2> pair = {{from_float<T>(v[2 * i]), from_float<T>(v[2 * i + 1])}};
+        packed[i] = *reinterpret_cast<const uint32_t*>(&pair);
+      }
+      store_matrices(at, packed);
+    }
+  }
+};
+
+template <class F, class T>
+__global__ void __launch_bounds__(F::kThreads, 1) gemm_tma_kernel(const __grid_constant__ TmaArgs g) {
+  __shared__ uint64_t barriers[2 * F::kStages + F::kGroups];
+  unsigned char* const memory = dynamic_shared<unsigned char>();
+  unsigned char* const aligned = memory + (1024 - shared_address(memory) % 1024) % 1024;
+  const TmaBlock<F> block{g,
+                          aligned,
+                          aligned + F::kStages * F::kStageBytes,
+                          barriers,
+                          barriers + F::kStages,
+                          barriers + 2 * F::kStages,
+                          blockIdx.z};
+  if (threadIdx.x == 0) {
+    for (int s = 0; s < F::kStages; ++s) {
+      init_barrier(block.full + s, 1);
+      init_barrier(block.empty + s, (F::kAlternate ? 1 : F::kGroups) * g.cluster);
+    }
+    for (int i = 0; i < F::kGroups; ++i) init_barrier(block.extra_there + i, 1);
+    publish_barriers();
+  }
+  __syncthreads();
+  if (g.cluster > 1) meet_cluster();
+  if (threadIdx.x < 128) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(F::kFewRegisters));
+    if (threadIdx.x == 0)
+      block.produce();
+    else
+      begin();
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(F::kManyRegisters));
+    block.template consume<T>(int(threadIdx.x) / 128 - 1);
+  }
+  if (g.cluster > 1) meet_cluster();
+}
+
+template <class F, class T>
+cudaError_t launch_tma(const GemmArgs& a, Elem type, bool conv, int cluster, int blocks, cudaStream_t stream) {
+  TmaArgs g;
+  if (const cudaError_t code = make_tma_args(a, type, conv, F::kRows, F::kColumns, cluster, g); code != cudaSuccess)
+    return code;
+  const int clusters = g.tiles < blocks / cluster ? g.tiles : blocks / cluster;
+  return launch_cluster(gemm_tma_kernel<F, T>, unsigned(cluster), dim3(unsigned(clusters), 1, unsigned(cluster)),
+                        dim3(F::kThreads), F::kShared, stream, g);
+}
+
+}  // namespace
+}  // namespace tenon::cuda
