@@ -51,6 +51,16 @@ check() {  # check NAME COMMAND...
   rm -f "$log"
 }
 
+# The kernel tests, each case in a process of its own: most of their time goes into references and into libraries that
+# compile for the host's processors.
+kernels() {
+  local count
+  export TENON_TEST_BACKEND=cuda
+  count=$("$out/bin/backends_test" "$@" --list-test-cases | grep -vc '^\[\|^===')
+  check kernels xargs -P "$(nproc)" -a <(seq 1 "$count") -I{} timeout 600 "$out/bin/backends_test" "$@" -m -f={} -l={}
+  unset TENON_TEST_BACKEND
+}
+
 case "${1:-}" in
   package)
     compile
@@ -61,7 +71,7 @@ case "${1:-}" in
     ;;
   test)
     ready
-    check kernels env TENON_TEST_BACKEND=cuda "$out/bin/backends_test" "${@:2}"
+    kernels "${@:2}"
     models=$(mktemp -d)
     for name in mlp squeezenet1_1 shufflenet_v2 lstm_tagger gru_tagger; do
       check "making $name" python3 bench/models/make.py "$name" --out "$models/$name.onnx"

@@ -111,7 +111,7 @@ int32_t fastest(PluginObject& object, const PluginRanges& ranges, const std::vec
         const auto took = Clock::now() - start;
         if (run > 0 && took < least) least = took, best = tactic;
       }
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       failed = e.what();
     }
   }
