@@ -7,6 +7,7 @@ namespace tenon::cuda {
 namespace {
 
 constexpr int kBlock = 256, kLongBlock = 1024;
+constexpr int kFewRows = 1024;  // rows of one warp that do not fill a large GPU
 
 /// Scale and bias of elements [at, at + kChunk) of a row.
 template <class T>
@@ -78,6 +79,27 @@ __device__ __forceinline__ void load_parameters(const Parameters<T>& of, int at,
   }
 }
 
+/// Mean and sum of squares around it, of kLanes * kCount numbers that the lanes of a row hold. Chan, Golub and LeVeque,
+/// "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances" (1979): halves of one size are joined,
+/// in one round of exchanges where a sum of squares after the mean takes two.
+template <int kLanes, int kCount>
+__device__ __forceinline__ float2 moments(const float* v) {
+  float mean = 0, squares = 0;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) mean += v[i];
+  mean *= 1.f / kCount;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) squares += (v[i] - mean) * (v[i] - mean);
+#pragma unroll
+  for (int lanes = 1; lanes < kLanes; lanes *= 2) {
+    const float other = __shfl_xor_sync(0xffffffffu, mean, lanes), more = __shfl_xor_sync(0xffffffffu, squares, lanes);
+    const float difference = other - mean;
+    mean = 0.5f * (mean + other);
+    squares += more + difference * difference * (0.5f * kCount * float(lanes));
+  }
+  return make_float2(mean, squares);
+}
+
 /// Rows in registers: kLanes threads a row, kChunks chunks a thread. The squares are summed around the mean. While a
 /// row is computed the next one is on its way.
 template <class T, int kLanes, int kChunks>
@@ -109,8 +131,14 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     const bool more = base + step < p.rows;
     if (more) load_row(r + step, next);
     const int n = r < p.rows ? p.length : 0;
-    float sum = 0, mean = 0;
-    if (p.centered) {
+    float sum = 0, mean = 0, squares = 0;
+    // A warp with several chunks a lane has rows that fill them.
+    const bool joined = kLanes == 32 && kChunks > 1 && p.centered;
+    if (joined) {
+      const float2 both = moments < kLanes <= 32 ? kLanes : 32, kChunks * kChunk < T >> (&v[0][0]);
+      mean = both.x;
+      squares = both.y;
+    } else if (p.centered) {
 #pragma unroll
       for (int k = 0; k < kChunks; ++k)
 #pragma unroll
@@ -118,12 +146,15 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
       mean = fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length);
       sum = 0;
     }
+    if (!joined) {
 #pragma unroll
-    for (int k = 0; k < kChunks; ++k)
+      for (int k = 0; k < kChunks; ++k)
 #pragma unroll
-      for (int j = 0; j < kChunk<T>; ++j)
-        if ((k * kLanes + lane) * kChunk<T> + j < n) sum += (v[k][j] - mean) * (v[k][j] - mean);
-    const float inverse = rsqrtf(fold_row<kLanes>(sum, SumFold(), scratch) / float(p.length) + p.epsilon);
+        for (int j = 0; j < kChunk<T>; ++j)
+          if ((k * kLanes + lane) * kChunk<T> + j < n) sum += (v[k][j] - mean) * (v[k][j] - mean);
+      squares = fold_row<kLanes>(sum, SumFold(), scratch);
+    }
+    const float inverse = rsqrtf(squares / float(p.length) + p.epsilon);
 #pragma unroll
     for (int k = 0; k < kChunks; ++k) {
       scale_chunk<T>(mean, inverse, scale[k], bias[k], v[k]);
@@ -224,9 +255,8 @@ __global__ void __launch_bounds__(kBlock) lrn_kernel(const __grid_constant__ Lrn
 template <class T, int kLanes, int kChunks>
 cudaError_t launch_rows(const NormParams& p, bool wide, Divisor plane, cudaStream_t stream) {
   // Few rows are spread over all multiprocessors; of many, each block takes several in turn.
-  constexpr int kFew = 1024;
   constexpr int64_t kResident = 132 * (kChunks == 1 ? 1024 : 512);  // threads that run at once on a large GPU
-  const int threads = kLanes > 32 ? kLanes : p.rows * kLanes <= kFew * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
+  const int threads = kLanes > 32 ? kLanes : p.rows * kLanes <= kFewRows * 32 ? (kLanes < 32 ? 32 : kLanes) : 128;
   const int64_t rows = threads / kLanes, blocks = (p.rows + rows - 1) / rows, most = kResident / threads;
   return launch(rows_kernel<T, kLanes, kChunks>, dim3(unsigned(blocks < most ? blocks : most)), dim3(unsigned(threads)),
                 0, stream, p, wide, plane);
@@ -241,6 +271,12 @@ cudaError_t rows(const NormParams& p, cudaStream_t stream) {
   const int chunks = (p.length + kChunk<T> - 1) / kChunk<T>;
   if (chunks <= 8) return launch_rows<T, 8, 1>(p, wide, plane, stream);
   if (chunks <= 32) return launch_rows<T, 32, 1>(p, wide, plane, stream);
+  // Many rows that fill a warp's chunks need no shared memory.
+  if (p.rows > kFewRows && wide) {
+    if (p.length == 64 * kChunk<T>) return launch_rows<T, 32, 2>(p, wide, plane, stream);
+    if (p.length == 96 * kChunk<T>) return launch_rows<T, 32, 3>(p, wide, plane, stream);
+    if (p.length == 128 * kChunk<T>) return launch_rows<T, 32, 4>(p, wide, plane, stream);
+  }
   // A chunk a thread: with few rows it is instructions that take time.
   if (chunks <= 64) return launch_rows<T, 64, 1>(p, wide, plane, stream);
   if (chunks <= 96) return launch_rows<T, 96, 1>(p, wide, plane, stream);

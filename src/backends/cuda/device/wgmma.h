@@ -49,10 +49,10 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[N][4], uint64_t a, u
 #define TENON_MULTIPLY(T, type, shape, N, registers, a_name, b_name, add_name)                                       \
   template <>                                                                                                        \
   __device__ __forceinline__ void multiply_rows<T, N>(float(&sums)[N][4], uint64_t a, uint64_t b, int add) {         \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " add_name                                                    \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " add_name                                                        \
                  ", 0;\n"                                                                                            \
                  "wgmma.mma_async.sync.aligned." shape ".f32." type "." type " {" registers "}, " a_name ", " b_name \
-                 ", p, 1, 1, 0, 0;\n}"                                                                             \
+                 ", p, 1, 1, 0, 0;\n}"                                                                               \
                  : TENON_SUMS_##N(0)                                                                                 \
                  : "l"(a), "l"(b), "r"(add));                                                                        \
   }
