@@ -30,7 +30,7 @@ struct BuildOptions {
   int level = 3;  ///< 0 no timing … 5 exhaustive
   bool allow_bf16 = false, allow_fp16 = false;
   bool allow_tf32 = false;              ///< products of f32 operands may round them to TF32, on a GPU that has it
-  std::vector<plan::Profile> profiles;  ///< none: fixed sizes as they are, symbolic ones from 1 up, optimum 1
+  std::vector<plan::Profile> profiles;  ///< none: fixed sizes as they are, symbolic ones as default_profile()
   const Backend* backend = nullptr;     ///< null: the CPU
   int threads = 0;                      ///< to time with; 0 as the engine's default
   int max_candidates = 0;               ///< most kernels timed a node; 0: by level
@@ -56,7 +56,8 @@ struct BuildReport {
 /// Builds a plan. The network is not changed. Throws Error; kCancelled if the monitor stopped it.
 plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildReport* report = nullptr);
 
-/// The profile used when none is given. Symbolic dims range from `min(1, …)` to INT32_MAX with optimum 1.
+/// The profile used when none is given. Symbolic dims range from 0 to INT32_MAX; their optimum is 1, or the first of a
+/// few usual sizes that the network accepts.
 plan::Profile default_profile(const ir::Graph& network);
 /// Throws kShapeMismatch naming input and accepted form unless every range fits the network's inputs.
 void check_profile(const ir::Graph& network, const plan::Profile& profile, size_t index);

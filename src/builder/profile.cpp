@@ -1,20 +1,48 @@
+#include <algorithm>
+
 #include "builder/builder.h"
+#include "runtime/concretize.h"
 
 namespace tenon::builder {
+namespace {
 
-plan::Profile default_profile(const ir::Graph& network) {
+/// Every size but fixed ones may be anything, `usual` at best.
+plan::Profile open_profile(const ir::Graph& network, int64_t usual) {
   plan::Profile profile;
   for (ir::ValueId v : network.inputs) {
     plan::Range r;
     for (ir::Dim d : network.value(v).shape) {
       const bool fixed = d.is_const();
       r.min.push_back(fixed ? d.constant() : 0);
-      r.opt.push_back(fixed ? d.constant() : 1);
+      r.opt.push_back(fixed ? d.constant() : usual);
       r.max.push_back(fixed ? d.constant() : INT32_MAX);
     }
     profile.inputs.push_back(std::move(r));
   }
   return profile;
+}
+
+bool fits(const ir::Graph& network, const plan::Profile& profile) {
+  std::vector<ir::Dims> dims;
+  for (const plan::Range& r : profile.inputs) dims.push_back(r.opt);
+  try {
+    runtime::concretize(network, dims);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+plan::Profile default_profile(const ir::Graph& network) {
+  const plan::Profile smallest = open_profile(network, 1);
+  const bool fixed =
+      std::all_of(smallest.inputs.begin(), smallest.inputs.end(), [](const plan::Range& r) { return r.min == r.max; });
+  if (fixed || fits(network, smallest)) return smallest;
+  for (int64_t usual : {8, 16, 32, 64, 128, 224, 256, 384, 512, 640})
+    if (plan::Profile p = open_profile(network, usual); fits(network, p)) return p;
+  return smallest;
 }
 
 void check_profile(const ir::Graph& network, const plan::Profile& profile, size_t index) {

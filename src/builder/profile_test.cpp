@@ -1,0 +1,44 @@
+#include <doctest/doctest.h>
+
+#include "builder/builder.h"
+#include "ir/text.h"
+#include "ops/op.h"
+
+using namespace tenon;
+
+namespace {
+
+ir::Graph parse(std::string_view text) {
+  ir::ParseOptions options;
+  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
+    const auto* def = ops::find_op_or_null(op);
+    return def ? def->attrs : nullptr;
+  };
+  ir::Graph g = ir::parse(text, options);
+  ops::infer(g);
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("the default profile takes a size that the network accepts") {
+  const ir::Graph any = parse(R"(graph "any" {
+  %x: f32[n, 3] = input
+  %y = Relu(%x) "r"
+  return %y
+}
+)");
+  CHECK(builder::default_profile(any).inputs[0].opt == ir::Dims{1, 3});
+  const ir::Graph rows = parse(R"(graph "rows" {
+  %x: f32[n, 3] = input
+  %t: i64[2] = {-1, 48}
+  %y = Reshape(%x, %t) "r"
+  return %y
+}
+)");
+  const plan::Profile p = builder::default_profile(rows);
+  CHECK(p.inputs[0].min == ir::Dims{0, 3});
+  CHECK(p.inputs[0].opt == ir::Dims{16, 3});
+  CHECK(p.inputs[0].max == ir::Dims{INT32_MAX, 3});
+  CHECK_NOTHROW(builder::build(rows, {}));
+}
