@@ -4,25 +4,14 @@
 
 #include <cmath>
 
-#include "ir/text.h"
 #include "ops/op.h"
+#include "ops/parse.h"
 #include "runtime/engine.h"
 
 using namespace tenon;
 using builder::CalibrationMethod;
 
 namespace {
-
-ir::Graph parse(std::string_view text) {
-  ir::ParseOptions options;
-  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-    const auto* def = ops::find_op_or_null(op);
-    return def ? def->attrs : nullptr;
-  };
-  ir::Graph g = ir::parse(text, options);
-  ops::infer(g);
-  return g;
-}
 
 /// Normal numbers of standard deviation 1, by the Box-Muller transform of a fixed sequence.
 std::vector<float> normal(int64_t count) {
@@ -81,7 +70,7 @@ TEST_CASE("thresholds: the largest magnitude, a quantile, and the entropy method
 }
 
 TEST_CASE("calibration sees every batch, and the engine then computes on 8-bit values") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   const float batches[2][6] = {{1, 2, 3, -4, 5, -6}, {0.5f, -0.25f, 1, 2, 8, -3}};
   int given = 0;
   auto next = [&](std::vector<const void*>& inputs) {
@@ -114,7 +103,7 @@ TEST_CASE("calibration sees every batch, and the engine then computes on 8-bit v
 }
 
 TEST_CASE("a type that a layer cannot have is a warning, or an error where types are obeyed") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;
   options.level = 0;
   options.passes.types = {{"a", ir::DType::kF16}};

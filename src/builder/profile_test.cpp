@@ -1,35 +1,19 @@
 #include <doctest/doctest.h>
 
 #include "builder/builder.h"
-#include "ir/text.h"
-#include "ops/op.h"
+#include "ops/parse.h"
 
 using namespace tenon;
 
-namespace {
-
-ir::Graph parse(std::string_view text) {
-  ir::ParseOptions options;
-  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-    const auto* def = ops::find_op_or_null(op);
-    return def ? def->attrs : nullptr;
-  };
-  ir::Graph g = ir::parse(text, options);
-  ops::infer(g);
-  return g;
-}
-
-}  // namespace
-
 TEST_CASE("the default profile takes a size that the network accepts") {
-  const ir::Graph any = parse(R"(graph "any" {
+  const ir::Graph any = ops::parse_graph(R"(graph "any" {
   %x: f32[n, 3] = input
   %y = Relu(%x) "r"
   return %y
 }
 )");
   CHECK(builder::default_profile(any).inputs[0].opt == ir::Dims{1, 3});
-  const ir::Graph rows = parse(R"(graph "rows" {
+  const ir::Graph rows = ops::parse_graph(R"(graph "rows" {
   %x: f32[n, 3] = input
   %t: i64[2] = {-1, 48}
   %y = Reshape(%x, %t) "r"

@@ -4,24 +4,12 @@
 
 #include <stdexcept>
 
-#include "ir/text.h"
-#include "ops/op.h"
+#include "ops/parse.h"
 
 using namespace tenon;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-ir::Graph parse(std::string_view text) {
-  ir::ParseOptions options;
-  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-    const auto* def = ops::find_op_or_null(op);
-    return def ? def->attrs : nullptr;
-  };
-  ir::Graph g = ir::parse(text, options);
-  ops::infer(g);
-  return g;
-}
 
 /// One node whose kernels take a while each.
 constexpr std::string_view kHeavy = R"(graph "net" {
@@ -67,7 +55,7 @@ class Monitor final : public builder::ProgressMonitor {
 }  // namespace
 
 TEST_CASE("a monitor ends a build while one kernel is timed") {
-  const ir::Graph net = parse(kHeavy);
+  const ir::Graph net = ops::parse_graph(kHeavy);
   Monitor monitor;
   builder::BuildOptions options;
   options.level = 5;
@@ -86,7 +74,7 @@ TEST_CASE("a monitor ends a build while one kernel is timed") {
 }
 
 TEST_CASE("kernels over the workspace limit are refused, and a filter decides among the rest") {
-  const ir::Graph net = parse(kHeavy);
+  const ir::Graph net = ops::parse_graph(kHeavy);
   builder::BuildOptions options;
   options.level = 0;
   options.workspace_limit = 0;

@@ -6,8 +6,7 @@
 #include <chrono>
 
 #include "builder/builder.h"
-#include "ir/text.h"
-#include "ops/op.h"
+#include "ops/parse.h"
 #include "runtime/engine.h"
 
 using namespace tenon;
@@ -21,17 +20,6 @@ constexpr int kImage = 224, kSlower = 1;
 #endif
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-ir::Graph parse(const std::string& text) {
-  ir::ParseOptions options;
-  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-    const auto* def = ops::find_op_or_null(op);
-    return def ? def->attrs : nullptr;
-  };
-  ir::Graph g = ir::parse(text, options);
-  ops::infer(g);
-  return g;
-}
 
 /// The text of a network layer by layer.
 class Writer {
@@ -78,7 +66,7 @@ std::string resnet50() {
 }  // namespace
 
 TEST_CASE("building, loading and first running ResNet-50 take seconds and less") {
-  const ir::Graph network = parse(resnet50());
+  const ir::Graph network = ops::parse_graph(resnet50());
   const std::string path = cat("/tmp/tenon_times_test_", getpid(), ".plan");
   select::TimingCache cache;
   const auto build_seconds = [&](int level) {
@@ -106,8 +94,8 @@ TEST_CASE("building, loading and first running ResNet-50 take seconds and less")
 }
 
 TEST_CASE("running a network of one layer costs microseconds") {
-  auto engine = runtime::Engine::create(
-      builder::build(parse("graph \"one\" {\n  %x: f32[1, 16] = input\n  %y = Relu(%x) \"y\"\n  return %y\n}\n"), {}));
+  auto engine = runtime::Engine::create(builder::build(
+      ops::parse_graph("graph \"one\" {\n  %x: f32[1, 16] = input\n  %y = Relu(%x) \"y\"\n  return %y\n}\n"), {}));
   auto context = engine->create_context();
   ir::Tensor x(ir::DType::kF32, {1, 16}), y = x.cast(ir::DType::kF64).cast(ir::DType::kF32);
   context->set_input_dims(0, x.dims());

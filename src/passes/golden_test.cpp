@@ -19,6 +19,7 @@
 
 #include "ir/text.h"
 #include "ops/op.h"
+#include "ops/parse.h"
 #include "passes/passes.h"
 #include "passes/verify.h"
 
@@ -89,13 +90,7 @@ passes::PassOptions options_of(const Case& c) {
   return options;
 }
 
-ir::Graph parse(const std::string& text) {
-  return ir::parse(text, {[](std::string_view op) -> const ir::AttrSchema* {
-                            const ops::OpDef* def = ops::find_op_or_null(op);
-                            return def ? def->attrs : nullptr;
-                          },
-                          {}});
-}
+ir::Graph parse(const std::string& text) { return ir::parse(text, ops::parse_options()); }
 
 /// Every free symbol becomes a small number; elements lie in [-1, 1), integers in {0, 1}.
 std::vector<ir::Tensor> random_inputs(const ir::Graph& graph) {

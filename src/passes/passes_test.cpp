@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "ir/text.h"
 #include "ops/op.h"
+#include "ops/parse.h"
 #include "passes/fold.h"
 #include "passes/min_cut.h"
 #include "passes/rewrite.h"
@@ -13,16 +13,6 @@
 using namespace tenon;
 
 namespace {
-
-ir::Graph typed(const char* text) {
-  ir::Graph g = ir::parse(text, {[](std::string_view op) -> const ir::AttrSchema* {
-                                   const ops::OpDef* def = ops::find_op_or_null(op);
-                                   return def ? def->attrs : nullptr;
-                                 },
-                                 {}});
-  ops::infer(g);
-  return g;
-}
 
 const char* const kBlock = R"tn(graph "block" {
   %x: f32[n, 3, 8, 8] = input
@@ -61,7 +51,7 @@ std::string error_of(ir::Graph g, const passes::PassOptions& options) {
 }  // namespace
 
 TEST_CASE("passes: a residual block becomes two convolutions") {
-  const ir::Graph before = typed(kBlock);
+  const ir::Graph before = ops::parse_graph(kBlock);
   ir::Graph after = before.clone();
   std::vector<std::string> seen;
   passes::PassOptions options;
@@ -83,7 +73,7 @@ TEST_CASE("passes: a residual block becomes two convolutions") {
 }
 
 TEST_CASE("passes: options choose passes and name what is unknown") {
-  ir::Graph g = typed(kBlock);
+  ir::Graph g = ops::parse_graph(kBlock);
   passes::PassOptions options;
   options.stop_after = "fold_weights";
   options.disabled = {"recognize_activations"};
@@ -94,15 +84,15 @@ TEST_CASE("passes: options choose passes and name what is unknown") {
   options.only = {"dead_code"};
   CHECK(passes::run_passes(g, options).size() >= 1);
   options.only = {"no_such_pass"};
-  CHECK(error_of(typed(kBlock), options).find("there is no pass called 'no_such_pass', accepted are fold_constants") !=
-        std::string::npos);
+  CHECK(error_of(ops::parse_graph(kBlock), options)
+            .find("there is no pass called 'no_such_pass', accepted are fold_constants") != std::string::npos);
   options = {};
   options.cancelled = [] { return true; };
-  CHECK(error_of(typed(kBlock), options).find("cancelled before pass fold_constants") == 0);
+  CHECK(error_of(ops::parse_graph(kBlock), options).find("cancelled before pass fold_constants") == 0);
 }
 
 TEST_CASE("passes: a broken graph is reported with the pass and the node") {
-  ir::Graph g = typed("graph { %x: f32[2] = input\n %y = Relu(%x) \"first\"\n return %y }");
+  ir::Graph g = ops::parse_graph("graph { %x: f32[2] = input\n %y = Relu(%x) \"first\"\n return %y }");
   const passes::Pass broken{"breaks_types", [](ir::Graph& graph, passes::PassContext&) {
                               graph.value(graph.inputs[0]).ranked = false;
                               return 1;
@@ -112,7 +102,7 @@ TEST_CASE("passes: a broken graph is reported with the pass and the node") {
 }
 
 TEST_CASE("passes: recipes of folded weights lead back to the model's") {
-  ir::Graph g = typed(kBlock);
+  ir::Graph g = ops::parse_graph(kBlock);
   passes::run_passes(g, {});
   int weights = 0;
   for (ir::NodeId n : g.topological_order()) {
@@ -137,7 +127,7 @@ TEST_CASE("passes: recipes of folded weights lead back to the model's") {
 }
 
 TEST_CASE("rules: a list that never ends is stopped") {
-  ir::Graph g = typed("graph { %x: f32[2] = input\n %y = Relu(%x)\n return %y }");
+  ir::Graph g = ops::parse_graph("graph { %x: f32[2] = input\n %y = Relu(%x)\n return %y }");
   static constexpr passes::Rule kRules[] = {{"Relu", [](const ir::Graph& graph, ir::NodeId n) -> passes::Match {
                                                ir::Patch p(graph, "again");
                                                p.replace(graph.node(n).outputs[0],
@@ -164,7 +154,7 @@ TEST_CASE("min cut: the largest source side among the cheapest") {
 }
 
 TEST_CASE("fold: large tensors take the direct loops") {
-  const ir::Graph g = typed(R"tn(graph {
+  const ir::Graph g = ops::parse_graph(R"tn(graph {
     %x: f32[1] = input
     %w: f32[5, 3, 2, 2] = random(1)
     %s: f32[5, 1, 1, 1] = random(2)

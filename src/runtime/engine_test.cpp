@@ -7,23 +7,12 @@
 #include <thread>
 
 #include "builder/builder.h"
-#include "ir/text.h"
 #include "ops/op.h"
+#include "ops/parse.h"
 
 using namespace tenon;
 
 namespace {
-
-ir::Graph parse(std::string_view text) {
-  ir::ParseOptions options;
-  options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-    const auto* def = ops::find_op_or_null(op);
-    return def ? def->attrs : nullptr;
-  };
-  ir::Graph g = ir::parse(text, options);
-  ops::infer(g);
-  return g;
-}
 
 constexpr std::string_view kNet = R"(graph "net" {
   %x: f32[batch, 3, 9, 7] = input
@@ -55,7 +44,7 @@ void check_close(const ir::Tensor& got, const ir::Tensor& want) {
 }  // namespace
 
 TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;
   options.profiles = {{{{{1, 3, 9, 7}, {2, 3, 9, 7}, {4, 3, 9, 7}}}, {}}};
   const auto bytes = plan::serialize(builder::build(net, options));
@@ -74,7 +63,7 @@ TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded
 }
 
 TEST_CASE("rows do not depend on the batch, results not on the thread count") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;
   options.profiles = {{{{{1, 3, 9, 7}, {1, 3, 9, 7}, {8, 3, 9, 7}}}, {}}};
   const plan::Plan plan = builder::build(net, options);
@@ -89,7 +78,7 @@ TEST_CASE("rows do not depend on the batch, results not on the thread count") {
 }
 
 TEST_CASE("addresses: bound memory is used, missing memory is an error that names the tensor") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   auto engine = runtime::Engine::create(builder::build(net, {}));
   auto context = engine->create_context();
   auto x = random_tensor({2, 3, 9, 7}, 5);
@@ -110,7 +99,7 @@ TEST_CASE("addresses: bound memory is used, missing memory is an error that name
 }
 
 TEST_CASE("contexts of one engine run side by side") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   auto engine = runtime::Engine::create(builder::build(net, {}));
   const auto x = random_tensor({3, 3, 9, 7}, 5);
   const auto want = engine->create_context()->run({x});
@@ -126,7 +115,7 @@ TEST_CASE("contexts of one engine run side by side") {
 }
 
 TEST_CASE("an input returned as an output, and a constant, are copied out") {
-  const ir::Graph net = parse(R"(graph "pass" {
+  const ir::Graph net = ops::parse_graph(R"(graph "pass" {
   %x: f32[n, 2] = input
   %k: f32[2] = {1, 2}
   %y = Relu(%x) "r"
@@ -142,7 +131,7 @@ TEST_CASE("an input returned as an output, and a constant, are copied out") {
 }
 
 TEST_CASE("concatenations and splits are written and read in place") {
-  const ir::Graph net = parse(R"(graph "parts" {
+  const ir::Graph net = ops::parse_graph(R"(graph "parts" {
   %x: f32[n, 5, 12] = input
   %s0, %s1 = Split(%x) {axis = 2, even = true} "split"
   %a = Relu(%s0) "a"
@@ -171,7 +160,7 @@ TEST_CASE("concatenations and splits are written and read in place") {
 }
 
 TEST_CASE("along an axis that only ones precede, parts are contiguous") {
-  const ir::Graph net = parse(R"(graph "rows" {
+  const ir::Graph net = ops::parse_graph(R"(graph "rows" {
   %x: f32[1, 6, 4] = input
   %s0, %s1, %s2 = Split(%x) {axis = 1, even = true} "split"
   %a = Relu(%s0) "a"
@@ -191,10 +180,11 @@ TEST_CASE("along an axis that only ones precede, parts are contiguous") {
 TEST_CASE("outputs beyond memory or the range of sizes are errors that name the node") {
   auto message = [](const std::string& pads) -> std::string {
     try {
-      builder::build(parse("graph \"huge\" {\n  %x: f32[1, 3, 8, 8] = input\n  %w: f32[4, 3, 3, 3] = random(7)\n"
+      builder::build(
+          ops::parse_graph("graph \"huge\" {\n  %x: f32[1, 3, 8, 8] = input\n  %w: f32[4, 3, 3, 3] = random(7)\n"
                            "  %y = Conv(%x, %w) {strides = [1, 1], pads = [" +
                            pads + "], dilations = [1, 1]} \"wide\"\n  return %y\n}\n"),
-                     {});
+          {});
     } catch (const Error& e) {
       return e.what();
     }
@@ -208,7 +198,7 @@ TEST_CASE("outputs beyond memory or the range of sizes are errors that name the 
 }
 
 TEST_CASE("the reference refuses inputs of other types and dims than the graph's") {
-  const ir::Graph net = parse(kNet);
+  const ir::Graph net = ops::parse_graph(kNet);
   CHECK_THROWS_WITH(ops::eval_graph(net, {random_tensor({2, 3, 9, 8}, 1)}, true),
                     "input 'x' is f32[2, 3, 9, 8], accepted is f32[batch, 3, 9, 7]");
   CHECK_THROWS_WITH(ops::eval_graph(net, {ir::Tensor(ir::DType::kI64, {2, 3, 9, 7})}, true),

@@ -7,9 +7,8 @@
 
 #include "base/mmap.h"
 #include "import/onnx/import.h"
-#include "ir/text.h"
 #include "onnx/load.h"
-#include "ops/op.h"
+#include "ops/parse.h"
 #include "tenon/command.h"
 
 namespace tenon::cli {
@@ -86,14 +85,7 @@ bool is_plan(const std::string& path) {
 ir::Graph load_network(const std::string& path) {
   if (path.ends_with(".tn")) {
     auto file = MappedFile::open(path);
-    ir::ParseOptions options;
-    options.schema = [](std::string_view op) -> const ir::AttrSchema* {
-      const auto* def = ops::find_op_or_null(op);
-      return def ? def->attrs : nullptr;
-    };
-    ir::Graph g = ir::parse({reinterpret_cast<const char*>(file->bytes().data()), file->size()}, options);
-    ops::infer(g);
-    return g;
+    return ops::parse_graph({reinterpret_cast<const char*>(file->bytes().data()), file->size()});
   }
   return importer::import_onnx(onnx::load(path));
 }
