@@ -9,7 +9,7 @@ GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH
 
 .PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
 .PHONY: bench-gpu bench-gpu-peers bench-torch
-.PHONY: sanitize-gpu
+.PHONY: sanitize-gpu test-gpu-python
 .PHONY: gpu-package format install dist demo clean
 
 all: build
@@ -78,6 +78,10 @@ gpu-package: setup
 
 test-gpu:
 	@scripts/gpu.sh test
+
+# The Python packages beside torch on the GPU; ARGS go to pytest.
+test-gpu-python:
+	@scripts/gpu.sh test-python $(ARGS)
 
 sanitize-gpu:
 	@scripts/gpu.sh sanitize $(SANITIZE)

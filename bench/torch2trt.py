@@ -148,22 +148,76 @@ def architectures(count):
     return timm.list_models()[:count]
 
 
+def parameters(name, **settings):
+    """The count of an architecture's parameters, without their memory."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in timm.create_model(name, pretrained=False, **settings).parameters())
+
+
+def timm_settings(name, most=4e8):
+    """The smallest image that the definition allows, and fewer blocks where the weights would not fit in memory: the
+    arguments of create_model, the image's size and what was changed."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        size = timm.create_model(name, pretrained=False).default_cfg.get("input_size", (3, 224, 224))
+    settings = {}
+    for side in (56, 64, 96, 112, 128, 160):
+        if side >= size[-1]:
+            break
+        for more in ({"img_size": side}, {}):
+            if runs(name, side, more):
+                settings, size = more, (size[0], side, side)
+                break
+        if size[-1] == side:
+            break
+    notes = []
+    if parameters(name, **settings) > most:
+        for fewer in ({"depth": 4}, {"depths": (1, 1, 2, 1)}):
+            try:
+                count = parameters(name, **settings, **fewer)
+            except TypeError:
+                continue
+            settings.update(fewer)
+            notes.append(f"{next(iter(fewer))} {next(iter(fewer.values()))}, {count / 1e6:.0f} M parameters")
+            break
+    return settings, size, notes
+
+
+def runs(name, side, settings):
+    """Whether an architecture takes images of a side; nothing is computed."""
+    import timm
+    import torch
+
+    try:
+        with torch.device("meta"), torch.no_grad():
+            timm.create_model(name, pretrained=False, **settings).eval()(torch.empty(1, 3, side, side))
+        return True
+    except Exception:  # definitions refuse sizes in ways of their own
+        return False
+
+
 def try_timm(name):
     import torch
 
     torchvision()
     import timm
 
+    settings, size, reduced = timm_settings(name)
     torch.manual_seed(0)
-    model = timm.create_model(name, pretrained=False).eval()
-    size = model.default_cfg.get("input_size", (3, 224, 224))
+    model = timm.create_model(name, pretrained=False, **settings).eval()
     x = torch.randn(1, *size)
     settle(model, x)
     with torch.no_grad():
         expected = model(x)
         converted, way, notes = convert(model, x)
         error = difference(expected, converted(x))
-    return {"model": name, "way": way, "error": error, "notes": notes}
+    return {"model": name, "way": way, "error": error, "notes": notes, "input": "x".join(map(str, size)),
+            "reduced": reduced, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def in_process(arguments, kind, name):

@@ -3,6 +3,7 @@
 #   scripts/gpu.sh package   build here, without a GPU, what test and bench need, into dist/gpu
 #   scripts/gpu.sh build     the same on the GPU machine itself; headers come from dist/headers, which package fills
 #   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU
+#   scripts/gpu.sh test-python   the Python packages on the GPU, torch's suites with --device cuda; arguments go to pytest
 #   scripts/gpu.sh sanitize  the kernel tests under compute-sanitizer, memcheck and racecheck; -tc=… chooses some
 #   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
 set -euo pipefail
@@ -10,15 +11,36 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=dist/gpu
 targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test)
 
+# The release of Python that the GPU machine has, with nanobind; where there is none, its packages are left out.
+find_python() {
+  for python in "${TENON_GPU_PYTHON:-python3.12}" ~/.pyenv/versions/3.12*/bin/python; do
+    if "$python" -c '' 2>/dev/null; then break; fi
+  done
+  if ! "$python" -c 'import nanobind' 2>/dev/null; then
+    "$python" -m venv .venv-gpu && python=.venv-gpu/bin/python &&
+      "$python" -m pip install -q --disable-pip-version-check "$(grep '^nanobind' scripts/requirements.txt)"
+  fi && python=$("$python" -c 'import sys; print(sys.executable)')
+}
+
 compile() {
-  local extra=()
-  if [ -d dist/headers ]; then extra=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
-  cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF -DTENON_PYTHON=OFF "${extra[@]}" >/dev/null
+  local extra=(-DTENON_PYTHON=OFF)
+  if find_python 2>/dev/null; then
+    extra=(-DTENON_PYTHON=ON -DPython_EXECUTABLE="$python")
+    targets+=(tenon_python tensorrt_python cudart_13)
+  fi
+  if [ -d dist/headers ]; then extra+=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
+  cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF "${extra[@]}" >/dev/null
   cmake --build build-gpu --target "${targets[@]}"
   rm -rf "$out"
   mkdir -p "$out/bin" "$out/lib"
   cp build-gpu/bin/{tenon,backends_test} "$out/bin/"
   cp -L build-gpu/lib/libtenon.so.1 build-gpu/lib/libtenon_cuda.so.1 build-gpu/lib/libtenon_bench_engine.so "$out/lib/"
+  if [ "${extra[0]}" = -DTENON_PYTHON=ON ]; then
+    cp -L build-gpu/lib/libtenon_trt.so.1 "$out/lib/"
+    mkdir -p "$out/python"
+    cp -rL build-gpu/python/tenon "$out/python/"
+    find "$out/python" -name '*.so*' -exec strip {} +
+  fi
   strip "$out"/bin/* "$out"/lib/*
 }
 
@@ -86,6 +108,15 @@ case "${1:-}" in
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ]
     ;;
+  test-python)
+    ready
+    [ -d "$out/python" ] || { echo "dist/gpu has no Python packages: no Python with nanobind was found"; exit 1; }
+    export PYTHONPATH=$PWD/$out/python${PYTHONPATH:+:$PYTHONPATH}
+    jobs=(-n "${TENON_GPU_JOBS:-8}")
+    python3 -c 'import xdist' 2>/dev/null || jobs=()
+    python3 -m pytest -q --device cuda "${jobs[@]}" -p no:cacheprovider "${@:2}" \
+      python/tests/test_{cuda,articles,samples,stand_ins,tenon,torch2trt,torch_compile}.py
+    ;;
   sanitize)
     ready
     export TENON_TEST_BACKEND=cuda
@@ -100,7 +131,7 @@ case "${1:-}" in
     python3 bench/gpu/bench.py --library "$out/lib/libtenon_bench_engine.so" "${@:2}"
     ;;
   *)
-    sed -n '2,8p' "$0"
+    sed -n '2,9p' "$0"
     exit 2
     ;;
 esac

@@ -110,6 +110,7 @@ class Engine:
         self._core = core
         self.inputs = [IO(*io) for io in core.io(True)]
         self.outputs = [IO(*io) for io in core.io(False)]
+        self._types = None
 
     def run(self, inputs):
         """Runs on arrays in the order of `inputs` and returns a list of numpy arrays in the order of `outputs`.
@@ -133,16 +134,19 @@ class Engine:
 
         if len(inputs) != len(self.inputs):
             raise TypeError(f"the engine has {len(self.inputs)} inputs, {len(inputs)} were given")
+        if self._types is None:
+            self._types = [[_torch_dtype(io.dtype) for io in ios] for ios in (self.inputs, self.outputs)]
+        kind = self._core.device
+        device = inputs[0].device if inputs else torch.device(kind)
         given = []
-        for x, io in zip(inputs, self.inputs):
-            if x.device.type != self._core.device or x.dtype != _torch_dtype(io.dtype):
-                raise TypeError(f"input '{io.name}' is {x.dtype} on {x.device}, accepted is "
-                                f"{_torch_dtype(io.dtype)} on {self._core.device}")
+        for x, io, dtype in zip(inputs, self.inputs, self._types[0]):
+            if x.device.type != kind or x.device != device or x.dtype != dtype:
+                raise TypeError(f"input '{io.name}' is {x.dtype} on {x.device}, accepted is {dtype} on "
+                                f"{device if device.type == kind else kind}")
             given.append(x.detach().contiguous())
-        dims = [list(x.shape) for x in given]
-        device = given[0].device if given else torch.device(self._core.device)
-        outputs = [torch.empty(d, dtype=_torch_dtype(io.dtype), device=device)
-                   for d, io in zip(self._core.prepare(dims), self.outputs)]
+        dims = [x.shape for x in given]
+        outputs = [torch.empty(d, dtype=dtype, device=device)
+                   for d, dtype in zip(self._core.prepare(dims), self._types[1])]
         stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
         self._core.enqueue(dims, [t.data_ptr() for t in given + outputs], stream)
         return outputs

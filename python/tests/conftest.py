@@ -1,10 +1,28 @@
-"""`--sample N`: of every test that is parametrized over many cases of torch, each N-th case."""
+"""`--sample N`: of every test that is parametrized over many cases of torch, each N-th case. `--device cuda`: the torch
+suites, with their modules and tensors on the GPU."""
 
 import collections
+
+import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption("--sample", type=int, default=1, help="keep each N-th case of the torch suites")
+    parser.addoption("--device", default="cpu", help="where the torch suites make tensors")
+
+
+@pytest.fixture(autouse=True)
+def device(request):
+    """What torch's tensors are made on, in the suites that take it."""
+    name = request.config.getoption("--device")
+    if name == "cpu" or not request.path.name.startswith("test_torch"):
+        yield "cpu"
+        return
+    import torch
+
+    torch.set_default_device(name)
+    yield name
+    torch.set_default_device(None)
 
 
 def pytest_collection_modifyitems(config, items):

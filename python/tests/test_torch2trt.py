@@ -205,7 +205,7 @@ class Module(torch.nn.Module):
     def forward(self, x):
         return torch.special.expit(x)
 
-x = torch.rand(2, 3)
+x = torch.rand(2, 3, device="cuda" if torch.cuda.is_available() else "cpu")
 result = torch2trt(Module(), [x])
 assert isinstance(result, TRTModule) and torch.allclose(result(x), torch.sigmoid(x), atol=1e-6)
 """

@@ -369,14 +369,16 @@ def test_what_is_slower_runs_in_pytorch(monkeypatch):
     assert graph.engines == 0 and graph.parts[0].reason == "slower than PyTorch" and graph.reason
 
 
-def test_what_differs_runs_in_pytorch(monkeypatch):
-    from tenon.torch import engine, segment
+def test_what_differs_runs_in_pytorch(monkeypatch, device):
+    from tenon.torch import segment
 
-    class Wrong(engine.CpuEngine):
+    kind = "CpuEngine" if device == "cpu" else "CudaEngine"
+
+    class Wrong(getattr(segment, kind)):
         def __call__(self, inputs):
             return [t + 1 for t in super().__call__(inputs)]
 
-    monkeypatch.setattr(segment, "CpuEngine", Wrong)
+    monkeypatch.setattr(segment, kind, Wrong)
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
     check(module, compiled(module), torch.rand(2, 4))
     assert "differ" in tenon.torch.report().graphs[0].parts[0].reason
@@ -417,7 +419,7 @@ def test_inputs_are_not_copied():
     from tenon.torch.engine import CpuEngine
     from tenon.torch.aten import Writer
 
-    writer, x = Writer(), torch.rand(4, 5)
+    writer, x = Writer(), torch.rand(4, 5, device="cpu")
     value = writer.input(x)
     writer.output(type(value)(writer.op("Add", value, writer.scalar(1.0, torch.float32)), x))
     engine = CpuEngine(writer.model().SerializeToString(), Options(), None)

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass
 class Options:
-    """precision: "fp32", or "fp16"/"bf16", which layers may then use. exclude: functions that stay in PyTorch, as
+    """precision: "fp32", or "tf32", "fp16", "bf16", which layers may then use. exclude: functions that stay in PyTorch, as
     "cumsum" or "cumsum.default". min_nodes: parts with fewer computing nodes stay there too. measure: time engines
     against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted; False
     detaches. tolerance: of results against PyTorch's at the first run. level, threads: as in tenon.compile.
@@ -24,10 +24,10 @@ class Options:
     max_factor: int = 4
 
     def __post_init__(self):
-        if self.precision not in ("fp32", "fp16", "bf16"):
-            raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'fp16', 'bf16'")
+        if self.precision not in ("fp32", "tf32", "fp16", "bf16"):
+            raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'tf32', 'fp16', 'bf16'")
         self.exclude = tuple(str(name).removeprefix("aten.") for name in self.exclude)
-        self.tolerance = self.tolerance or (1e-3 if self.precision == "fp32" else 5e-2)
+        self.tolerance = self.tolerance or {"fp32": 1e-3, "tf32": 1e-2}.get(self.precision, 5e-2)
 
     @staticmethod
     def of(given):

@@ -94,8 +94,10 @@ class Segment(torch.nn.Module):
 
     def _build(self, inputs):
         model = self._model.SerializeToString()
-        if any(t.is_cuda for t in inputs):
-            return CudaEngine(model, self._options, _ranges(self._model, inputs, 1, self._options.max_factor))
+        on_gpu = next((t.device for t in inputs if t.is_cuda), None)
+        if on_gpu is not None:
+            ranges = _ranges(self._model, inputs, 1, self._options.max_factor)
+            return CudaEngine(model, self._options, ranges, on_gpu)
         return CpuEngine(model, self._options, _ranges(self._model, inputs, 0, None))
 
 

@@ -1,0 +1,195 @@
+"""Engines on a GPU beside torch: memory of torch, its streams, DLPack, its compiler and packages of CUDA."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+if not torch.cuda.is_available():
+    pytest.skip("there is no GPU", allow_module_level=True)
+from onnx import TensorProto as T, helper as h  # noqa: E402
+
+import tenon  # noqa: E402
+import tenon.tensorrt  # noqa: E402
+import tenon.torch  # noqa: E402
+
+tenon.tensorrt.install()
+import tensorrt as trt  # noqa: E402
+from torch2trt import TRTModule, torch2trt  # noqa: E402
+
+nn = torch.nn
+
+
+def network():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1),
+                         nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)).cuda().eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Bytes of x (n, 16) -> y = relu(x @ w), with w."""
+    w = np.random.default_rng(2).normal(size=(16, 24)).astype(np.float32)
+    graph = h.make_graph([h.make_node("MatMul", ["x", "w"], ["p"]), h.make_node("Relu", ["p"], ["y"])], "g",
+                         [h.make_tensor_value_info("x", T.FLOAT, ("n", 16))],
+                         [h.make_tensor_value_info("y", T.FLOAT, ("n", 24))], [onnx.numpy_helper.from_array(w, "w")])
+    made = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8)
+    return made.SerializeToString(), torch.from_numpy(w).cuda()
+
+
+@pytest.fixture(scope="module")
+def engine(model):
+    return tenon.compile(model[0], device="cuda", shapes={"x": ((1, 16), (8, 16), (64, 16))})
+
+
+def test_arrays_of_the_host(model, engine):
+    x = np.random.default_rng(3).normal(size=(5, 16)).astype(np.float32)
+    y, = engine.run([x])
+    np.testing.assert_allclose(y, np.maximum(x @ model[1].cpu().numpy(), 0), rtol=1e-4, atol=1e-4)
+    assert engine._core.device == "cuda"
+
+
+def test_tensors_in_place_at_every_batch(model, engine):
+    for rows in (1, 7, 64, 7):
+        x = torch.randn(rows, 16, device="cuda")
+        y, = engine.run_torch([x])
+        assert y.is_cuda and y.shape == (rows, 24)
+        torch.testing.assert_close(y, (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+    with pytest.raises(tenon.TenonError, match="65"):
+        engine.run_torch([torch.zeros(65, 16, device="cuda")])
+
+
+def test_a_tensor_of_the_host_is_refused(engine):
+    with pytest.raises(TypeError, match="'x' is torch.float32 on cpu, accepted is torch.float32 on cuda"):
+        engine.run_torch([torch.zeros(2, 16)])
+
+
+def test_views_are_made_contiguous(model, engine):
+    x = torch.randn(16, 9, device="cuda").T
+    torch.testing.assert_close(engine.run_torch([x])[0], (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_order_of_a_side_stream(model, engine):
+    """What a stream was given before the engine, it has done when the engine reads; and the other way round."""
+    stream, big = torch.cuda.Stream(), torch.randn(4096, 4096, device="cuda")
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
+        for i in range(4):
+            slow = big @ big
+            x = torch.full((8, 16), float(i), device="cuda") + 0 * slow[:8, :16].nan_to_num(0, 0, 0)
+            y, = engine.run_torch([x])
+            z = y * 2
+            torch.testing.assert_close(z, 2 * (x @ model[1]).relu(), rtol=1e-4, atol=1e-3)
+
+
+def test_two_streams_with_an_engine_each(model):
+    engines = [tenon.compile(model[0], device="cuda", shapes={"x": (8, 16)}) for _ in range(2)]
+    streams, given = [torch.cuda.Stream() for _ in range(2)], [torch.randn(8, 16, device="cuda") for _ in range(2)]
+    torch.cuda.synchronize()
+    found = [None, None]
+    for _ in range(20):
+        for i, stream in enumerate(streams):
+            with torch.cuda.stream(stream):
+                found[i], = engines[i].run_torch([given[i]])
+    torch.cuda.synchronize()
+    for x, y in zip(given, found):
+        torch.testing.assert_close(y, (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+
+
+def test_inside_a_graph_of_torch(model, engine):
+    """Work of the engine can be recorded into a CUDA graph of torch's, and replayed on other values."""
+    x = torch.randn(8, 16, device="cuda")
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        engine.run_torch([x])
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y, = engine.run_torch([x])
+    x.copy_(torch.randn(8, 16, device="cuda"))
+    graph.replay()
+    torch.cuda.synchronize()
+    torch.testing.assert_close(y, (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+
+
+def test_dlpack_goes_both_ways(model, engine):
+    x = torch.randn(3, 16, device="cuda")
+    y, = engine.run_torch([torch.from_dlpack(x)])
+    torch.testing.assert_close(torch.from_dlpack(y), (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+    on_host, = engine.run([x.cpu()])
+    np.testing.assert_allclose(on_host, y.cpu().numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision, bound", [("tf32", 2e-3), ("fp16", 5e-3), ("bf16", 3e-2)])
+def test_precisions(model, precision, bound):
+    engine = tenon.compile(model[0], device="cuda", precision=precision, shapes={"x": (64, 16)})
+    x = torch.randn(64, 16, device="cuda")
+    expected = (x.double() @ model[1].double()).relu()
+    assert float((engine.run_torch([x])[0] - expected).norm() / expected.norm()) < bound
+
+
+def test_a_plan_of_the_gpu_is_saved_and_loaded(model, engine, tmp_path):
+    engine.save(tmp_path / "plan")
+    again, x = tenon.load(tmp_path / "plan", device="cuda"), torch.randn(8, 16, device="cuda")
+    assert torch.equal(again.run_torch([x])[0], engine.run_torch([x])[0])
+    cpu = tenon.load(tmp_path / "plan", device="cpu")
+    torch.testing.assert_close(cpu.run_torch([x.cpu()])[0], (x @ model[1]).relu().cpu(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision, bound", [("fp32", 1e-3), ("fp16", 2e-2), ("bf16", 5e-2)])
+def test_torch_compile(precision, bound):
+    module, x = network(), torch.randn(4, 3, 32, 32, device="cuda")
+    torch._dynamo.reset()
+    tenon.torch.report(clear=True)
+    ours = torch.compile(module, backend="tenon", options={"precision": precision, "measure": False})
+    with torch.no_grad():
+        for _ in range(3):
+            y, expected = ours(x), module(x)
+            assert float((y - expected).norm() / expected.norm()) < bound
+        with torch.cuda.stream(torch.cuda.Stream()):
+            y = ours(x * 2)
+            expected = module(x * 2)
+            assert float((y - expected).norm() / expected.norm()) < bound
+    assert tenon.torch.report().graphs[0].engines == 1, str(tenon.torch.report())
+
+
+def test_torch_compile_with_dynamic_batches():
+    module = network()
+    torch._dynamo.reset()
+    ours = torch.compile(module, backend="tenon", dynamic=True, options={"measure": False})
+    with torch.no_grad():
+        for rows in (2, 3, 8):
+            x = torch.randn(rows, 3, 32, 32, device="cuda")
+            torch.testing.assert_close(ours(x), module(x), rtol=1e-2, atol=1e-3)
+
+
+def test_torch2trt_runs_in_the_current_stream():
+    module, x = network(), torch.randn(2, 3, 32, 32, device="cuda")
+    converted = torch2trt(module, [x], max_batch_size=4)
+    assert isinstance(converted, TRTModule)
+    for rows in (1, 4):
+        with torch.cuda.stream(torch.cuda.Stream()), torch.no_grad():
+            x = torch.randn(rows, 3, 32, 32, device="cuda")
+            y, expected = converted(x), module(x)
+            assert y.is_cuda and float((y - expected).norm() / expected.norm()) < 1e-3
+
+
+def test_tensorrt_by_addresses_of_torch(model):
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse(model[0])
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape("x", (1, 16), (4, 16), (8, 16))
+    config.add_optimization_profile(profile)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(builder.build_serialized_network(network, config))
+    context = engine.create_execution_context()
+    x, y = torch.randn(6, 16, device="cuda"), torch.empty(6, 24, device="cuda")
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    assert context.set_input_shape("x", (6, 16))
+    assert context.set_tensor_address("x", x.data_ptr()) and context.set_tensor_address("y", y.data_ptr())
+    assert context.execute_async_v3(stream.cuda_stream)
+    stream.synchronize()
+    torch.testing.assert_close(y, (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
