@@ -49,7 +49,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     watched.passes.cancelled = [&] {
       return phases.cancelled() || (options.passes.cancelled && options.passes.cancelled());
     };
-    out.passes = optimize(plan.graph, watched, optimum(plan.profiles[0]), backend, pool);
+    optimize(plan.graph, watched, optimum(plan.profiles[0]), backend, pool, out);
     if (options.output_unfused) output_unfused(plan.graph, network);
     plan.graph.compact();
     phase.step(int(passes::pipeline().size()) - 1);

@@ -26,6 +26,12 @@ class ProgressMonitor {
   virtual void phase_finish(const std::string& phase) = 0;
 };
 
+/// A layer that keeps f32 where f16 is allowed, and the largest magnitude that it reads or writes.
+struct WideLayer {
+  std::string name;
+  double magnitude;
+};
+
 struct BuildOptions {
   int level = 3;  ///< 0 no timing … 5 exhaustive
   bool allow_bf16 = false, allow_fp16 = false;
@@ -43,13 +49,16 @@ struct BuildOptions {
   ProgressMonitor* progress = nullptr;
   Logger* log = nullptr;
   passes::PassOptions passes;  ///< allow_bf16 and allow_fp16 are set from the above
-  bool obey_types = false;     ///< a type in passes.types that a node cannot have is an error, else a warning
+  /// One batch of the network's inputs, in order: with allow_fp16 it shows which layers need more range. Empty: random.
+  std::vector<ir::Tensor> sample;
+  bool obey_types = false;  ///< a type in passes.types that a node cannot have is an error, else a warning
   std::map<std::string, std::string> info;  ///< kept in the plan
 };
 
 struct BuildReport {
   std::vector<passes::PassReport> passes;
   std::vector<std::vector<select::NodeReport>> nodes;  ///< [profile]
+  std::vector<WideLayer> wide;                         ///< layers whose range f16 does not hold
   double seconds = 0, pass_seconds = 0, select_seconds = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/thread_pool.h"
+#include "builder/range.h"
 #include "passes/min_cut.h"
 #include "runtime/concretize.h"
 
@@ -118,10 +119,50 @@ void check_types(const ir::Graph& graph, const BuildOptions& options) {
   }
 }
 
+/// Layers that keep f32 because their range needs it: those that f16 would spoil, and then those that would read what
+/// they write.
+std::vector<WideLayer> too_large(const ir::Graph& graph, const BuildOptions& options, passes::PassOptions pass_options,
+                                 const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool) {
+  constexpr int kRounds = 8;
+  std::vector<WideLayer> layers;
+  ir::Graph narrow = graph.clone(), in_f32 = graph.clone();
+  run_passes(narrow, pass_options);
+  const std::set<std::string> names = half_values(narrow);
+  if (names.empty()) return layers;
+  passes::PassOptions wide = pass_options;
+  wide.allow_bf16 = wide.allow_fp16 = false;
+  run_passes(in_f32, wide);
+  std::map<std::string, double> reached;
+  try {
+    reached = magnitudes(in_f32, names, dims, options, backend, pool);
+  } catch (const Error& e) {
+    require(options.sample.empty(), e.code(), "the sample for the range of f16: ", e.what());
+    if (options.log) options.log->info("ranges were not measured, f16 may overflow: ", e.what());
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    const auto found = find_overflows(narrow, reached, pass_options);
+    if (found.empty()) break;
+    for (const WideLayer& l : found) pass_options.types[l.name] = ir::DType::kF32;
+    layers.insert(layers.end(), found.begin(), found.end());
+    narrow = graph.clone();
+    run_passes(narrow, pass_options);
+  }
+  if (options.log)
+    for (const WideLayer& l : layers)
+      options.log->warning("layer '", l.name, "' meets ", l.magnitude, ", too near to f16's largest number, 65504: it ",
+                           "keeps f32");
+  return layers;
+}
+
+void name_nodes(ir::Graph& graph) {
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n)
+    if (ir::Node& node = graph.node(n); node.name.empty()) node.name = cat(node.op, "_", n);
+}
+
 }  // namespace
 
-std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options,
-                                         const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool) {
+void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims, const Backend& backend,
+              ThreadPool& pool, BuildReport& report) {
   passes::PassOptions pass_options = options.passes;
   pass_options.allow_bf16 = options.allow_bf16;
   pass_options.allow_fp16 = options.allow_fp16;
@@ -130,8 +171,14 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
     pass_options.allow_bf16 = false;
   pass_options.images_in_place = backend.device() != nullptr;
   pass_options.scaled_channels = backend.device() ? kScaledChannels : 0;
-  const bool narrow = options.allow_bf16 || options.allow_fp16;
-  if (narrow && options.level > 0 && !backend.device()) {  // on a device every kernel is faster in a narrow type
+  const bool by_time = options.level > 0 && !backend.device();  // on a device every kernel is faster in a narrow type
+  const bool by_range = options.allow_fp16;
+  if (by_range) {
+    name_nodes(graph);
+    report.wide = too_large(graph, options, pass_options, dims, backend, pool);
+    for (const WideLayer& l : report.wide) pass_options.types[l.name] = ir::DType::kF32;
+  }
+  if (by_time && (options.allow_bf16 || options.allow_fp16)) {
     passes::PassOptions wide = pass_options;
     wide.allow_bf16 = wide.allow_fp16 = false;
     ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
@@ -143,9 +190,8 @@ std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& o
     for (const std::string& name : better_wide(concrete, f32, fast, pool.size()))
       pass_options.types[name] = ir::DType::kF32;
   }
-  auto reports = run_passes(graph, pass_options);
+  report.passes = run_passes(graph, pass_options);
   check_types(graph, options);
-  return reports;
 }
 
 }  // namespace tenon::builder

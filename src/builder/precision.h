@@ -9,8 +9,9 @@ class ThreadPool;
 namespace tenon::builder {
 
 /// Optimises `graph` in place. Where bf16 or f16 is allowed and level > 0, each compute-heavy node is timed at `dims`
-/// in both types, and those that gain nothing keep f32.
-std::vector<passes::PassReport> optimize(ir::Graph& graph, const BuildOptions& options,
-                                         const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool);
+/// in both types, and those that gain nothing keep f32. Where f16 is allowed, so do layers whose range it does not
+/// hold. Fills in the report's passes and wide layers.
+void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<ir::Dims>& dims, const Backend& backend,
+              ThreadPool& pool, BuildReport& report);
 
 }  // namespace tenon::builder

@@ -23,6 +23,8 @@ std::string line(const select::Candidate& c) {
 
 std::string print(const BuildReport& report, bool candidates) {
   std::string out = passes::print(report.passes, candidates);
+  for (const WideLayer& l : report.wide)
+    out += cat("f16 is too narrow for ", l.name, ", which meets ", fixed(l.magnitude, 0), "\n");
   for (size_t p = 0; p < report.nodes.size(); ++p) {
     out += cat("profile ", p, ":\n");
     for (const select::NodeReport& node : report.nodes[p]) {
