@@ -1,13 +1,17 @@
 """Models of PyTorch beside torch2trt and torch.compile(backend="tenon"): errors and times, with seeded weights.
 
     python bench/torch2trt.py [--models resnet18,...] [--threads N] [--append docs/benchmarks.md]
+    python bench/torch2trt.py --device cuda --precision fp16 [...]     on a GPU; --together: in one process
+    python bench/torch2trt.py --rows FILE [--append FILE]             the table of rows that were printed before
     python bench/torch2trt.py --timm 100 [--append FILE]      how many of timm's architectures convert, and why not
 
-Needs torch, torchvision, and for some models transformers or timm. Each model runs in a process of its own.
+Needs torch, torchvision, and for some models transformers or timm. Each model runs in a process of its own, unless
+they run together.
 """
 
 import argparse
 import collections
+import copy
 import datetime
 import json
 import os
@@ -95,50 +99,68 @@ def difference(expected, found):
     return float((expected.double() - found.double()).norm() / expected.double().norm().clamp_min(1e-30))
 
 
-def best(functions, seconds):
-    """The best milliseconds of each, run in turns."""
+def best(functions, seconds, device):
+    """The best milliseconds of each, run in turns; on a GPU of ten calls in a row."""
+    import torch
+
+    calls, wait = (10, torch.cuda.synchronize) if device == "cuda" else (1, lambda: None)
     times, begin = [[] for _ in functions], time.perf_counter()
     while len(times[0]) < 3 or time.perf_counter() - begin < seconds and len(times[0]) < 100:
         for samples, function in zip(times, functions):
+            wait()
             start = time.perf_counter()
-            function()
-            samples.append(1e3 * (time.perf_counter() - start))
+            for _ in range(calls):
+                function()
+            wait()
+            samples.append(1e3 * (time.perf_counter() - start) / calls)
     return [min(samples) for samples in times]
 
 
-def convert(model, x):
+def convert(model, x, **settings):
     """What torch2trt makes of a model, and the way it went."""
     from torch2trt import torch2trt
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        converted = torch2trt(model, [x])
+        converted = torch2trt(model, [x], **settings)
     notes = [str(w.message) for w in caught if "torch2trt:" in str(w.message)]
     way = "hooks" if not notes else "PyTorch" if hasattr(converted, "reason") else "ONNX"
     return converted, way, notes
 
 
-def measure(name, seconds):
+def measure(name, arguments):
     import tenon.torch
     import torch
 
+    device, precision = arguments.device, arguments.precision
+    torch.backends.cudnn.allow_tf32 = False
+    torch._dynamo.reset()
+    tenon.torch.report(clear=True)
     model, x = build(name)
-    row = {"model": name, "input": "x".join(map(str, x.shape))}
+    model, x = model.to(device), x.to(device)
+    row = {"model": name, "input": "x".join(map(str, x.shape)), "torch": torch.__version__, "precision": precision,
+           "device": torch.cuda.get_device_name() if device == "cuda" else f"{arguments.threads} thread(s)"}
     with torch.no_grad():
         expected = model(x)
-        converted, row["way"], row["notes"] = convert(model, x)
+        begin = time.perf_counter()
+        converted, row["way"], row["notes"] = convert(model, x, fp16_mode=precision == "fp16")
+        row["build"] = time.perf_counter() - begin
         row["error"] = difference(expected, converted(x))
         row["max_error"] = float((expected - converted(x)).abs().max())
         begin = time.perf_counter()
-        compiled = torch.compile(model, backend="tenon")
+        compiled = torch.compile(model, backend="tenon", options={"precision": precision})
         compiled(x)
         row["first"] = time.perf_counter() - begin
         row["compile_error"] = difference(expected, compiled(x))
         graphs = tenon.torch.report().graphs
         row["engines"], row["graphs"] = sum(g.engines for g in graphs), len(graphs)
         row["in_pytorch"] = sum(sum(g.in_pytorch.values()) for g in graphs)
+        plain, given = model, x
+        if precision == "fp16":
+            plain = copy.deepcopy(model).half()
+            given = x.half() if x.is_floating_point() else x
         row["eager_ms"], row["ms"], row["compile_ms"] = best(
-            [lambda: model(x), lambda: converted(x), lambda: compiled(x)], seconds)
+            [lambda: plain(given), lambda: converted(x), lambda: compiled(x)], arguments.seconds, device)
     return row
 
 
@@ -157,7 +179,7 @@ def parameters(name, **settings):
         return sum(p.numel() for p in timm.create_model(name, pretrained=False, **settings).parameters())
 
 
-def timm_settings(name, most=4e8):
+def timm_settings(name, most=8e7):
     """The smallest image that the definition allows, and fewer blocks where the weights would not fit in memory: the
     arguments of create_model, the image's size and what was changed."""
     import timm
@@ -214,7 +236,7 @@ def try_timm(name):
     settle(model, x)
     with torch.no_grad():
         expected = model(x)
-        converted, way, notes = convert(model, x)
+        converted, way, notes = convert(model, x, builder_optimization_level=0)
         error = difference(expected, converted(x))
     return {"model": name, "way": way, "error": error, "notes": notes, "input": "x".join(map(str, size)),
             "reduced": reduced, "parameters": sum(p.numel() for p in model.parameters())}
@@ -222,8 +244,9 @@ def try_timm(name):
 
 def in_process(arguments, kind, name):
     """The row of one model, or why there is none."""
-    command = [sys.executable, __file__, "--one", f"{kind}:{name}", "--threads", str(arguments.threads), "--seconds",
-               str(arguments.seconds)]
+    command = [sys.executable, __file__, "--one", f"{kind}:{name}"]
+    for setting in ("threads", "seconds", "device", "precision"):
+        command += [f"--{setting}", str(getattr(arguments, setting))]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=arguments.timeout)
     except subprocess.TimeoutExpired:
@@ -234,12 +257,12 @@ def in_process(arguments, kind, name):
     return {"model": name, "failed": (run.stderr.strip().splitlines() or [f"status {run.returncode}"])[-1][:200]}
 
 
-def zoo_table(rows, command, threads):
-    import torch
-
-    text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {threads} thread(s)\n",
-            f"torch {torch.__version__}, fp32, batch 1, `{command}`. Best times in ms of runs in turns; speed-ups are "
-            "over PyTorch's own execution. Errors are ‖y − y_torch‖/‖y_torch‖, with seeded weights. `way`: how "
+def zoo_table(rows, command):
+    known = next((r for r in rows if "torch" in r), {"torch": "", "precision": "", "device": ""})
+    beside = "" if known["precision"] != "fp16" else " in half precision"
+    text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {known['device']}\n",
+            f"torch {known['torch']}, {known['precision']}, batch 1, `{command}`. Best times in ms of runs in turns; "
+            f"speed-ups are over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, with seeded weights. `way`: how "
             "torch2trt converted; `engines + n`: engines of torch.compile, and functions left in PyTorch.\n",
             "| model | input | PyTorch | torch2trt | speed-up | error | largest error | way | torch.compile | "
             "speed-up | error | engines |",
@@ -273,6 +296,16 @@ def timm_table(rows, command):
     return text
 
 
+def prepare(threads):
+    """Of this process, for models to run in it."""
+    os.environ["TENON_THREADS"] = str(threads)
+    import tenon.tensorrt
+    import torch
+
+    tenon.tensorrt.install()
+    torch.set_num_threads(threads)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=",".join(MODELS))
@@ -281,29 +314,33 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--together", action="store_true")
+    parser.add_argument("--rows", metavar="FILE")
     parser.add_argument("--append", metavar="FILE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.one or arguments.together:
+        prepare(arguments.threads)
     if arguments.one:
-        os.environ["TENON_THREADS"] = str(arguments.threads)
-        import tenon.tensorrt
-        import torch
-
-        tenon.tensorrt.install()
-        torch.set_num_threads(arguments.threads)
         kind, _, name = arguments.one.partition(":")
-        print(json.dumps(try_timm(name) if kind == "timm" else measure(name, arguments.seconds)))
+        print(json.dumps(try_timm(name) if kind == "timm" else measure(name, arguments)))
         return
     names = arguments.models.split(",")
     if arguments.timm:
         torchvision()
         names = architectures(arguments.timm)[arguments.skip:]
     rows = []
+    if arguments.rows:
+        with open(arguments.rows) as file:
+            rows, names = [json.loads(line) for line in file if line.startswith("{")], []
     for name in names:
-        rows.append(in_process(arguments, "timm" if arguments.timm else "zoo", name))
+        rows.append(measure(name, arguments) if arguments.together else
+                    in_process(arguments, "timm" if arguments.timm else "zoo", name))
         print(json.dumps(rows[-1]), flush=True)
     command = " ".join(["python", "bench/torch2trt.py", *sys.argv[1:]])
-    text = timm_table(rows, command) if arguments.timm else zoo_table(rows, command, arguments.threads)
+    text = timm_table(rows, command) if arguments.timm else zoo_table(rows, command)
     print("\n".join(text))
     if arguments.append:
         with open(arguments.append, "a") as file:

@@ -1,5 +1,6 @@
 """tensorrt.plugin: plugins made of functions."""
 
+import time
 from typing import List, Tuple
 
 import numpy as np
@@ -91,6 +92,30 @@ def half_only_impl(x, outputs, stream, tactic):
     np.asarray(outputs[0])[...] = np.asarray(x) * np.float16(3)
 
 
+ran = []
+
+
+@trtp.register("tests::paced")
+def paced(x: trtp.TensorDesc) -> trtp.TensorDesc:
+    return x.like()
+
+
+@trtp.autotune("tests::paced")
+def paced_autotune(x: trtp.TensorDesc, outputs: Tuple[trtp.TensorDesc]) -> List[trtp.AutoTuneCombination]:
+    return [trtp.AutoTuneCombination("FP16, FP16", "LINEAR", [5]),
+            trtp.AutoTuneCombination("FP32, FP32", "LINEAR", [3, 4, 8]),
+            trtp.AutoTuneCombination("FP32, FP32", "LINEAR", [8, 2])]
+
+
+@trtp.impl("tests::paced")
+def paced_impl(x, outputs, tactic):
+    ran.append(tactic)
+    if tactic == 4:
+        raise ValueError("this tactic does not run here")
+    time.sleep({8: 0, 3: 0.02, 2: 0.01}[tactic])
+    np.asarray(outputs[0])[...] = np.asarray(x) + tactic
+
+
 @trtp.register("tests::ahead_of_time")
 def ahead(x: trtp.TensorDesc, block: int) -> trtp.TensorDesc:
     return x.like()
@@ -171,6 +196,17 @@ def test_autotune_restricts_types_and_gives_tactics(logger):
     data = numbers(5, 4)
     y, = run(logger, trt.Runtime(logger).deserialize_cuda_engine(plan), data, y=None)
     np.testing.assert_array_equal(y, (data.astype(np.float16) * np.float16(3)).astype(np.float32))
+
+
+def test_autotune_times_every_tactic_and_keeps_the_fastest(logger):
+    ran.clear()
+    builder, network, x = network_with(logger, (2, 4))
+    outputs_of(network, network.add_plugin(trtp.op.tests.paced(x)), "y")
+    engine = built(logger, builder, network)
+    assert set(ran) == {2, 3, 4, 8}
+    ran.clear()
+    np.testing.assert_array_equal(run(logger, engine, numbers(2, 4), y=None)[0], numbers(2, 4) + 8)
+    assert set(ran) == {8}
 
 
 def test_the_onnx_parser_finds_the_plugin_by_its_namespace(logger):

@@ -78,6 +78,8 @@ def _config(settings, builder, network):
         config.set_flag(trt.BuilderFlag.STRICT_TYPES)
     if settings.avg_timing_iterations is not None:
         config.avg_timing_iterations = settings.avg_timing_iterations
+    if settings.more.get("builder_optimization_level") is not None:
+        config.builder_optimization_level = settings.more["builder_optimization_level"]
     profile = builder.create_optimization_profile()
     for name, low, middle, high in zip(settings.input_names, settings.min_shapes, settings.opt_shapes,
                                        settings.max_shapes):

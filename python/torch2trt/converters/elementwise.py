@@ -57,6 +57,30 @@ _register(Op.OR, ["torch.logical_or", "torch.Tensor.__or__"])
 _register(Op.XOR, ["torch.logical_xor", "torch.Tensor.__xor__"])
 
 
+for _name in ("torch.square", "torch.square_", "torch.Tensor.square", "torch.Tensor.square_"):
+    @tensorrt_converter(_name)
+    def convert_square(ctx):
+        ctx.method_return._trt = combine(ctx, ctx.method_args[0], ctx.method_args[0], Op.PROD)
+
+
+def _register_added(name, operation):
+    """input + value * a (operation) b."""
+    def convert(ctx):
+        tensors = get_arg(ctx, "tensor1", 1, None), get_arg(ctx, "tensor2", 2, None)
+        base, a, b, factor = trt_(ctx.network, ctx.method_args[0], *tensors, float(ctx.method_kwargs.get("value", 1)))
+        term = ctx.network.add_elementwise(a, b, operation).get_output(0)
+        term = ctx.network.add_elementwise(term, factor, Op.PROD).get_output(0)
+        ctx.method_return._trt = ctx.network.add_elementwise(base, term, Op.SUM).get_output(0)
+
+    for owner in ("torch", "torch.Tensor"):
+        for end in ("", "_"):
+            tensorrt_converter(f"{owner}.{name}{end}", enabled=owner != "torch" or not end)(convert)
+
+
+_register_added("addcmul", Op.PROD)
+_register_added("addcdiv", Op.DIV)
+
+
 def _as_float(value):
     """True division of integers is in the default type."""
     return value.to(torch.get_default_dtype()) if isinstance(value, torch.Tensor) and not hasattr(value, "_trt") and \

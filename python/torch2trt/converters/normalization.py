@@ -47,7 +47,8 @@ def _normalize(ctx, value, scale, shift, axes, eps, groups=1):
 
 
 def _or(tensor, fill, shape, like):
-    return tensor.detach().reshape(shape) if tensor is not None else torch.full(shape, fill, dtype=like.dtype)
+    return tensor.detach().reshape(shape) if tensor is not None else torch.full(
+        shape, fill, dtype=like.dtype, device=like.device)
 
 
 @tensorrt_converter(F + "layer_norm")

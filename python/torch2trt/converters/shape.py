@@ -149,6 +149,16 @@ for _name in ("split", "chunk"):
         tensorrt_converter(f"{_owner}.{_name}")(_pieces)
 
 
+for _name in ("torch.unbind", "torch.Tensor.unbind"):
+    @tensorrt_converter(_name)
+    def convert_unbind(ctx):
+        value = ctx.method_args[0]
+        dim = torch_dim_resolve_negative(get_arg(ctx, "dim", 1, 0), value.dim())[0]
+        for i, piece in enumerate(ctx.method_return):
+            part = torch.empty_like(value.narrow(dim, i, 1))
+            piece._trt = reshaped(ctx.network, _narrow(ctx, value, dim, i, 1), piece.shape, part)
+
+
 for _name in ("torch.narrow", "torch.Tensor.narrow"):
     @tensorrt_converter(_name)
     def convert_narrow(ctx):

@@ -23,5 +23,18 @@ def _register(operation, *names):
 for _name, _operation in OPERATIONS.items():
     _register(getattr(trt.UnaryOperation, _operation),
               *(f"{owner}.{_name}{end}" for owner in ("torch", "torch.Tensor") for end in ("", "_")))
+
+
+def _register_two(name, first, second):
+    def convert(ctx):
+        inner = ctx.network.add_unary(trt_(ctx.network, ctx.method_args[0]), first).get_output(0)
+        ctx.method_return._trt = ctx.network.add_unary(inner, second).get_output(0)
+
+    for owner in ("torch", "torch.Tensor"):
+        for end in ("", "_"):
+            tensorrt_converter(f"{owner}.{name}{end}")(convert)
+
+
+_register_two("rsqrt", trt.UnaryOperation.SQRT, trt.UnaryOperation.RECIP)
 _register(trt.UnaryOperation.NEG, "torch.Tensor.__neg__", "torch.negative")
 _register(trt.UnaryOperation.ABS, "torch.Tensor.__abs__", "torch.absolute")

@@ -139,3 +139,17 @@ for _name in ("sum", "mean", "prod", "amax", "amin", "max", "min"):
 case("max_indices", lambda x: torch.max(x, 1)[1])
 case("min_both", lambda x: x.min(2, keepdim=True))
 case("sum_comparison", lambda x: (x > 0.5).sum(1))
+cases("more", {
+    "square": torch.square, "rsqrt": torch.rsqrt, "tensor_rsqrt": lambda x: x.rsqrt(), "addcmul": lambda x: torch.addcmul(
+        x, x, x + 1, value=0.5), "addcdiv": lambda x: x.addcdiv(x, x + 1), "addcmul_row": lambda x: torch.addcmul(
+        ROW.to(x.device), x, ROW.to(x.device))})
+cases("variance", {
+    "dim": lambda x: x.var(1), "keep": lambda x: torch.var(x, dim=(2, 3), keepdim=True), "all": torch.var,
+    "biased": lambda x: torch.var(x, 1, unbiased=False), "positional": lambda x: x.var(-1, False, True),
+    "correction": lambda x: torch.var(x, dim=-1, correction=0, keepdim=True), "std": lambda x: x.std(1),
+    "std_all": lambda x: torch.std(x, False), "var_mean": lambda x: torch.var_mean(x, dim=1, keepdim=True),
+    "std_mean": lambda x: torch.std_mean(x, dim=(1, 2))})
+cases("norm", {
+    "all": lambda x: x.norm(), "dims": lambda x: x.norm(p=2, dim=(2, 3), keepdim=True), "one": lambda x: torch.norm(
+        x, 1, -1), "three": lambda x: torch.norm(x, p=3, dim=1), "greatest": lambda x: torch.linalg.vector_norm(
+        x, float("inf"), dim=1), "vector": lambda x: torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)})

@@ -68,3 +68,18 @@ layer("QuantConv", lambda: IQuantConv2d(3, 4, 3, padding=1))
 layer("QuantConv_stride", lambda: IQuantConv2d(3, 6, 3, stride=2, groups=3, bias=False))
 layer("QuantConvBN", lambda: IQuantConvBN2d(3, 4, 3))
 layer("QuantRelu", lambda: IQuantReLU())
+layer("RMSNorm", lambda: nn.RMSNorm(8))
+layer("RMSNorm_image", lambda: nn.RMSNorm((8, 8), eps=0.1))
+case("rms_norm_plain", lambda x: F.rms_norm(x, (8,)))
+HEADS, KEYS = (2, 3, 5, 8), (2, 3, 7, 8)
+ALLOWED = torch.arange(35).reshape(5, 7) % 3 != 1
+for _name, _arguments in {
+        "plain": lambda x: {}, "scale": lambda x: {"scale": 0.3}, "mask": lambda x: {"attn_mask": ALLOWED.to(x.device)},
+        "added": lambda x: {"attn_mask": torch.linspace(-1, 1, 35, device=x.device).reshape(5, 7)},
+        "causal": lambda x: {"is_causal": True}}.items():
+    case(f"attention_{_name}", lambda q, k, v, a=_arguments: F.scaled_dot_product_attention(q, k, v, **a(q)), HEADS,
+         KEYS, KEYS)
+case("attention_computed_mask", lambda q, k, m: F.scaled_dot_product_attention(q, k, k, m > 0.3), HEADS, KEYS,
+     (2, 1, 5, 7))
+case("attention_computed_addend", lambda q, k, m: F.scaled_dot_product_attention(q, k, k, attn_mask=m), HEADS, KEYS,
+     (2, 3, 5, 7))
