@@ -9,6 +9,7 @@
 #include "onnx/load.h"
 #include "ops/op.h"
 #include "runtime/engine.h"
+#include "select/select.h"
 
 using namespace tenon;
 
@@ -69,4 +70,46 @@ TEST_CASE("plans for GPUs that are not there") {
     }
   }
   CHECK(cuda_description(61, nullptr) == nullptr);
+}
+
+TEST_CASE("times that were measured on a GPU choose kernels where it is not there") {
+  std::string why;
+  const Backend* gpu = cuda_description(90, &why);
+  if (!gpu) {
+    MESSAGE("CUDA: not built (", why, ")");
+    return;
+  }
+  select::TimingCache measured, cache;
+  measured.load(TENON_SOURCE_DIR "/tests/timings/digits_h200.txt");
+  REQUIRE(measured.size() > 20);
+  for (auto [key, time] : measured.entries()) {
+    key.device = select::device_key(*gpu, 0);  // the driver's version is part of the GPU's own key
+    cache.put(key, time);
+  }
+  const size_t known = cache.size();
+  for (bool half : {false, true}) {
+    CAPTURE(half);
+    builder::BuildOptions options;
+    options.backend = gpu;
+    options.allow_fp16 = half;
+    options.timing_cache = &cache;
+    builder::BuildReport report;
+    builder::build(digits(), options, &report);
+    int by_time = 0;
+    for (const auto& node : report.nodes.at(0)) {
+      CAPTURE(node.name);
+      const select::Candidate* chosen = nullptr;
+      float least = INFINITY;
+      for (const auto& c : node.candidates) {
+        if (c.chosen) chosen = &c;
+        if (c.from_cache) least = std::min(least, c.time_us);
+      }
+      REQUIRE(chosen);
+      if (std::isinf(least)) continue;
+      CHECK(chosen->time_us == least);
+      ++by_time;
+    }
+    CHECK(by_time >= 5);
+  }
+  CHECK(cache.size() == known);
 }

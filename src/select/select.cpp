@@ -22,12 +22,7 @@ size_t candidates_at(int level, bool device) {
 class Selector {
  public:
   Selector(const runtime::PrepareOptions& prepare, ThreadPool& pool, const SelectOptions& options)
-      : prepare_(prepare), pool_(pool), options_(options) {
-    Hasher h;
-    h.add_text(prepare.backend->fingerprint());
-    h.add(uint64_t(prepare.threads));
-    device_ = h.value();
-  }
+      : prepare_(prepare), pool_(pool), options_(options), device_(device_key(*prepare.backend, prepare.threads)) {}
 
   plan::Choice choose(const Problem& p, NodeReport& report) {
     const uint64_t sig = signature(p);
@@ -216,6 +211,13 @@ class Selector {
 };
 
 }  // namespace
+
+uint64_t device_key(const Backend& backend, int threads) {
+  Hasher h;
+  h.add_text(backend.fingerprint());
+  if (!backend.device()) h.add(uint64_t(threads));
+  return h.value();
+}
 
 uint64_t signature(const Problem& p) {
   Hasher h;

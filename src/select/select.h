@@ -48,6 +48,9 @@ struct SelectOptions {
 /// Hash of what decides a kernel's time: operator, attributes, operand types and dims, which inputs are constant.
 uint64_t signature(const Problem& problem);
 
+/// The device part of a timing's key: the backend's fingerprint and, on the host, the number of threads.
+uint64_t device_key(const Backend& backend, int threads);
+
 /// Microseconds of prepared kernels of one problem on random operands, each given about `budget_ms`, and on the host at
 /// least `least_runs` runs unless it is much slower than the others. On the host the kernels take turns and the least
 /// time of each counts, so that a busy moment misleads nobody; on a device it is the median of replays. `between`, if
