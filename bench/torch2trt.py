@@ -262,8 +262,9 @@ def zoo_table(rows, command):
     beside = "" if known["precision"] != "fp16" else " in half precision"
     text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {known['device']}\n",
             f"torch {known['torch']}, {known['precision']}, batch 1, `{command}`. Best times in ms of runs in turns; "
-            f"speed-ups are over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, with seeded weights. `way`: how "
-            "torch2trt converted; `engines + n`: engines of torch.compile, and functions left in PyTorch.\n",
+            f"speed-ups are over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, "
+            "with seeded weights. `way`: how torch2trt converted; `engines + n`: engines of torch.compile, and "
+            "functions left in PyTorch.\n",
             "| model | input | PyTorch | torch2trt | speed-up | error | largest error | way | torch.compile | "
             "speed-up | error | engines |",
             "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |"]

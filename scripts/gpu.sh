@@ -114,7 +114,7 @@ case "${1:-}" in
     export PYTHONPATH=$PWD/$out/python${PYTHONPATH:+:$PYTHONPATH}
     jobs=(-n "${TENON_GPU_JOBS:-8}")
     python3 -c 'import xdist' 2>/dev/null || jobs=()
-    python3 -m pytest -q --device cuda "${jobs[@]}" -p no:cacheprovider "${@:2}" \
+    python3 -m pytest -q --device cuda "${jobs[@]}" -p no:cacheprovider -p no:benchmark "${@:2}" \
       python/tests/test_{cuda,articles,samples,stand_ins,tenon,torch2trt,torch_compile}.py
     ;;
   sanitize)

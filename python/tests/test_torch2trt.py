@@ -44,9 +44,9 @@ def converted(module, inputs, **settings):
 
 
 @pytest.mark.parametrize("test", MODULE_TESTS, ids=lambda test: test.module_fn.__name__)
-def test_converter(test):
+def test_converter(test, device):
     torch.manual_seed(1)
-    module, inputs = test.module_fn().eval(), inputs_of(test)
+    module, inputs = test.module_fn().eval(), [x.to(device) for x in inputs_of(test)]
     with torch.no_grad():
         expected = module(*[x.clone() for x in inputs])
         found = converted(module, [x.clone() for x in inputs], **test.torch2trt_kwargs)(*inputs)

@@ -88,8 +88,8 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
     max_batch_size: batches from 1 to it run through the engine. min_shapes, opt_shapes, max_shapes: lists of shapes,
     one an input; `inputs` may be a Dataset, which tells them. int8_calib_dataset: a sequence of lists of inputs;
     without it `inputs` calibrate. use_onnx: through torch.onnx instead of hooks. builder_optimization_level, 0 to 5:
-    how much is timed; not an argument of the original. What hooks can't convert goes through ONNX, and what that can't runs in PyTorch; both
-    with a warning that says why.
+    how much is timed; not an argument of the original. What hooks can't convert goes through ONNX, and what that can't
+    runs in PyTorch; both with a warning that says why.
     """
     if isinstance(inputs, Dataset):
         min_shapes, max_shapes = min_shapes or inputs.min_shapes(flat=True), max_shapes or inputs.max_shapes(flat=True)

@@ -5,10 +5,10 @@ import dataclasses
 
 @dataclasses.dataclass
 class Options:
-    """precision: "fp32", or "tf32", "fp16", "bf16", which layers may then use. exclude: functions that stay in PyTorch, as
-    "cumsum" or "cumsum.default". min_nodes: parts with fewer computing nodes stay there too. measure: time engines
-    against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted; False
-    detaches. tolerance: of results against PyTorch's at the first run. level, threads: as in tenon.compile.
+    """precision: "fp32", or "tf32", "fp16", "bf16", which layers may then use. exclude: functions that stay in
+    PyTorch, as "cumsum" or "cumsum.default". min_nodes: parts with fewer computing nodes stay there too. measure: time
+    engines against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted;
+    False detaches. tolerance: of results against PyTorch's at the first run. level, threads: as in tenon.compile.
     max_weights: sets of weights that one graph keeps engines for. max_factor: on a GPU, how far dynamic sizes may grow.
     """
 

@@ -25,7 +25,7 @@ def _masked(ctx, scores, mask, dtype):
     rank = len(scores.shape)
     if not traced(mask):
         if mask.dtype == torch.bool:
-            mask = torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask.cpu(), lowest)
+            mask = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, lowest)
         addend = trt_(network, mask.detach().to(dtype).reshape((1,) * (rank - mask.dim()) + tuple(mask.shape)))
         return network.add_elementwise(scores, addend, Op.SUM).get_output(0)
     if mask.dim() != rank:

@@ -88,9 +88,10 @@ def convert_interpolate(ctx):
     kinds = {"nearest": "NEAREST", "linear": "LINEAR", "bilinear": "LINEAR", "trilinear": "LINEAR", "bicubic": "CUBIC"}
     if mode not in kinds:
         raise ConversionError(f"interpolate: mode '{mode}'")
-    layer = ctx.network.add_resize(trt_(ctx.network, value))
+    tensor = trt_(ctx.network, value)
+    dynamic, layer = tensor.shape[0] == -1, ctx.network.add_resize(tensor)
     layer.resize_mode = getattr(trt.InterpolationMode, kinds[mode])
-    if value._trt.shape[0] == -1:
+    if dynamic:
         layer.scales = [1.0, 1.0] + [float(b) / float(a) for a, b in zip(value.shape[2:], result.shape[2:])]
     else:
         layer.shape = tuple(result.shape)

@@ -140,9 +140,9 @@ case("max_indices", lambda x: torch.max(x, 1)[1])
 case("min_both", lambda x: x.min(2, keepdim=True))
 case("sum_comparison", lambda x: (x > 0.5).sum(1))
 cases("more", {
-    "square": torch.square, "rsqrt": torch.rsqrt, "tensor_rsqrt": lambda x: x.rsqrt(), "addcmul": lambda x: torch.addcmul(
-        x, x, x + 1, value=0.5), "addcdiv": lambda x: x.addcdiv(x, x + 1), "addcmul_row": lambda x: torch.addcmul(
-        ROW.to(x.device), x, ROW.to(x.device))})
+    "square": torch.square, "rsqrt": torch.rsqrt, "tensor_rsqrt": lambda x: x.rsqrt(),
+    "addcmul": lambda x: torch.addcmul(x, x, x + 1, value=0.5), "addcdiv": lambda x: x.addcdiv(x, x + 1),
+    "addcmul_row": lambda x: torch.addcmul(ROW.to(x.device), x, ROW.to(x.device))})
 cases("variance", {
     "dim": lambda x: x.var(1), "keep": lambda x: torch.var(x, dim=(2, 3), keepdim=True), "all": torch.var,
     "biased": lambda x: torch.var(x, 1, unbiased=False), "positional": lambda x: x.var(-1, False, True),

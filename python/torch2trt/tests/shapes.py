@@ -106,5 +106,6 @@ cases("creation", {
     "constant_output": lambda x: (x * 2, torch.ones(3, device=x.device))})
 cases("assign", {"slices": assign, "to_computed": assign_to_input, "dwt": dwt, "both": lambda x: iwt(dwt(x))})
 case("iwt", iwt, (1, 8, 4, 6))
-cases("unbind", {"first": lambda x: x.unbind(0), "torch": lambda x: torch.unbind(x, 1), "last": lambda x: x.unbind(-1)[3],
-                 "unpacked": lambda x: (lambda a, b: a * b)(*x), "keyword": lambda x: torch.unbind(x, dim=2)[1] + 1})
+cases("unbind", {"first": lambda x: x.unbind(0), "torch": lambda x: torch.unbind(x, 1), "last":
+                 lambda x: x.unbind(-1)[3], "unpacked": lambda x: (lambda a, b: a * b)(*x),
+                 "keyword": lambda x: torch.unbind(x, dim=2)[1] + 1})
