@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/thread_pool.h"
+#include "runtime/expand.h"
 
 namespace tenon::runtime {
 namespace {
@@ -51,6 +52,14 @@ IoInfo describe(const ir::Graph& g, ir::ValueId v, bool is_input) {
   return info;
 }
 
+/// A plan for a GPU may hold operators that a processor has no kernels for, and chose none for those in their place.
+plan::Plan fit(plan::Plan plan, const Backend& backend) {
+  if (backend.device() || expand_for_host(plan.graph) == 0) return plan;
+  plan.graph.compact();
+  for (auto& choices : plan.choices) choices.assign(plan.graph.node_count(), {});
+  return plan;
+}
+
 }  // namespace
 
 std::shared_ptr<Engine> Engine::create(plan::Plan plan, const EngineOptions& options) {
@@ -58,7 +67,7 @@ std::shared_ptr<Engine> Engine::create(plan::Plan plan, const EngineOptions& opt
 }
 
 Engine::Engine(plan::Plan plan, const EngineOptions& options)
-    : plan_(std::move(plan)),
+    : plan_(fit(std::move(plan), options.backend ? *options.backend : cpu_backend())),
       backend_(options.backend ? options.backend : &cpu_backend()),
       own_pool_(options.threads > 0 ? std::make_unique<ThreadPool>(options.threads) : nullptr),
       pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()),
@@ -95,7 +104,7 @@ void Engine::replace_plan(plan::Plan plan) {
               plan.profiles.size() == plan_.profiles.size(),
           ErrorCode::kInvalidArgument, "the plan has other inputs, outputs or profiles than the engine");
   std::lock_guard lock(mutex_);
-  plan_ = std::move(plan);
+  plan_ = fit(std::move(plan), *backend_);
   cache_.clear();
   weights_ = std::make_unique<PackedWeights>();
   ++generation_;

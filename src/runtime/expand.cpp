@@ -1,0 +1,88 @@
+#include "runtime/expand.h"
+
+#include <optional>
+
+#include "ir/patch.h"
+#include "ops/fused/pointwise.h"
+#include "ops/fused/scaled_conv.h"
+#include "ops/fused/squeeze_excite.h"
+#include "ops/nn/conv.h"
+#include "ops/nn/pool.h"
+#include "ops/op.h"
+#include "ops/shape/transpose.h"
+
+namespace tenon::runtime {
+namespace {
+
+/// A convolution of channels-last tensors without a window, over `spatial` axes.
+ops::ConvAttrs product(size_t spatial, const std::string& epilogue) {
+  ops::ConvAttrs a;
+  a.strides = a.dilations = std::vector<int64_t>(spatial, 1);
+  a.pads.assign(2 * spatial, 0);
+  a.channels_last = true;
+  a.epilogue = epilogue;
+  return a;
+}
+
+ir::Patch squeeze_excite(const ir::Graph& g, const ir::Node& node) {
+  const auto& a = node.attrs.as<ops::SqueezeExciteAttrs>();
+  const size_t spatial = g.value(node.inputs[0]).shape.size() - 2;
+  ir::Patch p(g, "");
+  ops::PoolAttrs mean;
+  mean.kind = ops::PoolKind::kAverage;
+  mean.channels_last = true;
+  const ir::ValueId means = p.node("Pool", {node.inputs[0]}, mean);
+  const ir::ValueId hidden = p.node("Conv", {means, node.inputs[1], node.inputs[2]}, product(spatial, a.inner));
+  p.replace(node.outputs[0], p.node("Conv", {hidden, node.inputs[3], node.inputs[4]}, product(spatial, a.outer)));
+  return p;
+}
+
+ir::Patch scaled_conv(const ir::Graph& g, const ir::Node& node) {
+  const size_t spatial = g.value(node.inputs[0]).shape.size() - 2;
+  ir::Patch p(g, "");
+  ops::PointwiseAttrs scale;
+  scale.program = "mul(i0, i1)";
+  std::vector<ir::ValueId> inputs{p.node("Pointwise", {node.inputs[0], node.inputs[3]}, scale), node.inputs[1],
+                                  node.inputs[2]};
+  inputs.insert(inputs.end(), node.inputs.begin() + 4, node.inputs.end());
+  p.replace(node.outputs[0], p.node("Conv", inputs, product(spatial, node.attrs.as<ops::ScaledConvAttrs>().epilogue)));
+  return p;
+}
+
+ir::Patch image_conv(const ir::Graph& g, const ir::Node& node) {
+  ir::Patch p(g, "");
+  const size_t rank = g.value(node.inputs[0]).shape.size();
+  ops::TransposeAttrs move;
+  move.perm = {0};
+  for (size_t i = 2; i < rank; ++i) move.perm.push_back(int64_t(i));
+  move.perm.push_back(1);
+  std::vector<ir::ValueId> inputs = node.inputs;
+  inputs[0] = p.node("Transpose", {inputs[0]}, move);
+  ops::ConvAttrs a = node.attrs.as<ops::ConvAttrs>();
+  a.x_channels_first = false;
+  p.replace(node.outputs[0], p.node("Conv", inputs, a));
+  return p;
+}
+
+std::optional<ir::Patch> parts_of(const ir::Graph& g, const ir::Node& node) {
+  if (node.op == "SqueezeExcite") return squeeze_excite(g, node);
+  if (node.op == "ScaledConv") return scaled_conv(g, node);
+  if (node.op == "Conv" && node.attrs.as<ops::ConvAttrs>().x_channels_first) return image_conv(g, node);
+  return std::nullopt;
+}
+
+}  // namespace
+
+int expand_for_host(ir::Graph& graph) {
+  int count = 0;
+  for (ir::NodeId n : graph.topological_order()) {
+    const ir::Node node = graph.node(n);
+    std::optional<ir::Patch> parts = parts_of(graph, node);
+    if (!parts) continue;
+    for (ir::NodeId added : std::move(*parts).apply(graph)) ops::infer_node(graph, added);
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace tenon::runtime

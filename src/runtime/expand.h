@@ -1,0 +1,12 @@
+// Fused operators that processors have no kernels for, taken apart again.
+#pragma once
+#include "ir/graph.h"
+
+namespace tenon::runtime {
+
+/// Replaces SqueezeExcite, ScaledConv and convolutions that read channels first but write them last, which the passes
+/// make for GPUs, by the operators that they stand for. Types and shapes are inferred again. Returns the number of
+/// nodes replaced.
+int expand_for_host(ir::Graph& graph);
+
+}  // namespace tenon::runtime
