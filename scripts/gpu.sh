@@ -95,7 +95,7 @@ case "${1:-}" in
     ready
     kernels "${@:2}"
     models=$(mktemp -d)
-    for name in mlp squeezenet1_1 shufflenet_v2 lstm_tagger gru_tagger; do
+    for name in mlp squeezenet1_1 resnet18 lstm_tagger gru_tagger; do
       check "making $name" python3 bench/models/make.py "$name" --out "$models/$name.onnx"
     done
     for model in samples/digits/digits.onnx "$models"/*.onnx; do

@@ -1,8 +1,8 @@
 """Times Tenon beside torch on a GPU, in one process, interleaved, and checks errors against double precision.
 
-    python bench/gpu/bench.py [--models a,b] [--batches 1,32] [--peers] [--append docs/benchmarks.md]
+    python bench/gpu/bench.py [--models a,b] [--batches 1,32] [--precision fp16] [--peers] [--append docs/benchmarks.md]
 
-Every cell: the model in half precision, random data on the device, rotating inputs at batch 32, medians over graph
+Every cell: the model in one precision (fp16; fp32, tf32 and bf16 without the peers on record), random data on the device, rotating inputs at batch 32, medians over graph
 replays. The library is `tenon_bench_engine`, built by `make bench-gpu`. Without --peers the ratio is to the best peer
 that is on record in models.py.
 """
@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
 
 warnings.filterwarnings("ignore")
+PRECISIONS = {"fp16": torch.half, "bf16": torch.bfloat16, "fp32": torch.float, "tf32": torch.float}
 PEERS = ("eager", "reduce-overhead", "max-autotune")
 ERROR = ctypes.create_string_buffer(4096)
 
@@ -128,19 +129,20 @@ def interleave(runs, count, replays):
 
 def cell(name, batch, args, folder):
     path = os.path.join(folder, f"{name}_{batch}.onnx")
+    dtype = PRECISIONS[args.precision]
     reference = models.make(name)
     count = 3 if batch >= 32 else 1
     inputs = [models.make_input(name, batch, 10 + i) for i in range(count)]
     floating = inputs[0].is_floating_point()
     with torch.no_grad():
-        x64 = inputs[0].half().double() if floating else inputs[0]
+        x64 = inputs[0].to(dtype).double() if floating else inputs[0]
         want = torch.cat([reference(x64[i : i + 1]) for i in range(min(batch, 2))])
-    models.export(reference, name, batch, path)
-    half = reference
+    models.export(reference, name, batch, path, dtype)
+    narrow = reference
     if floating:
-        inputs = [x.half() for x in inputs]
+        inputs = [x.to(dtype) for x in inputs]
     start = time.time()
-    engine = Engine(args.library, path, "fp16", args.level, args.timing_cache)
+    engine = Engine(args.library, path, args.precision, args.level, args.timing_cache)
     ours = [x.contiguous() for x in inputs]
     y = engine(ours[0]).double()
     torch.cuda.synchronize()
@@ -148,7 +150,7 @@ def cell(name, batch, args, folder):
     got = y[: want.shape[0]]
     row["error"] = ((got - want).norm() / want.norm()).item()
     with torch.no_grad():
-        z = half(inputs[0]).double()[: want.shape[0]]
+        z = narrow(inputs[0]).double()[: want.shape[0]]
     row["torch_error"] = ((z - want).norm() / want.norm()).item()
     runs = {"tenon": lambda i: engine(ours[i])}
     for x in ours * 2:
@@ -157,11 +159,11 @@ def cell(name, batch, args, folder):
         peers = inputs
         if floating:
             layout = torch.channels_last_3d if name == "r3d_18" else torch.channels_last
-            half = half.to(memory_format=layout)
+            narrow = narrow.to(memory_format=layout)
             peers = [x.to(memory_format=layout) for x in inputs]
         for peer in args.peers.split(","):
             try:
-                runs[peer] = eager_graph(half, peers) if peer == "eager" else compiled(half, peers, peer)
+                runs[peer] = eager_graph(narrow, peers) if peer == "eager" else compiled(narrow, peers, peer)
             except Exception as e:  # a peer that cannot run the model is not a peer
                 print(f"  {peer}: {str(e).splitlines()[0][:150]}", flush=True)
     row.update(interleave(runs, count, args.replays))
@@ -170,7 +172,8 @@ def cell(name, batch, args, folder):
         with open(os.path.join(args.profile, f"{name}_{batch}.txt"), "w") as f:
             f.write(engine.profile() + "\n" + engine.report())
     engine.close()
-    row["best"] = min([row[p] for p in runs if p != "tenon"] + on_record(name, batch))
+    record = on_record(name, batch) if args.precision == "fp16" else []
+    row["best"] = min([row[p] for p in runs if p != "tenon"] + record, default=math.nan)
     row["ratio"] = row["tenon"] / row["best"]
     row["floors"] = row["tenon"] / models.FLOOR[name][0 if batch == 1 else 1]
     return row
@@ -225,6 +228,7 @@ def main():
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--peers", default="", help="of: eager, reduce-overhead, max-autotune")
     parser.add_argument("--library", default="build/lib/libtenon_bench_engine.so")
+    parser.add_argument("--precision", default="fp16", choices=PRECISIONS)
     parser.add_argument("--level", type=int, default=3)
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--timing-cache", default="")
@@ -234,6 +238,7 @@ def main():
     parser.add_argument("--append", default="", help="Markdown file that the table is added to")
     args = parser.parse_args()
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
     rows, failures = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for name in args.models.split(","):

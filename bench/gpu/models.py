@@ -89,13 +89,15 @@ FLOOR = {
 }
 
 
-class HalfEnds(torch.nn.Module):
-    def __init__(self, net):
+class Ends(torch.nn.Module):
+    """A network in single precision between inputs and outputs of another type."""
+
+    def __init__(self, net, dtype):
         super().__init__()
-        self.net = net
+        self.net, self.dtype = net, dtype
 
     def forward(self, x):
-        return self.net(x.float() if x.is_floating_point() else x).half()
+        return self.net(x.float() if x.is_floating_point() else x).to(self.dtype)
 
 
 def make_input(name, batch, seed):
@@ -107,7 +109,8 @@ def make_input(name, batch, seed):
 
 
 def _residual_end(module):
-    """The normalisation that ends a residual branch, or None. At full strength random weights amplify rounding."""
+    """The normalisation that ends a residual branch, or None. At full strength random weights amplify rounding, the
+    more the deeper the network."""
     kind = type(module).__name__
     if kind == "Bottleneck" and hasattr(module, "bn3"):
         return module.bn3
@@ -128,9 +131,9 @@ def make(name):
         if isinstance(module, torch.nn.Linear) and not module.weight.any():
             torch.nn.init.xavier_uniform_(module.weight)  # a head that starts at zero
     model = model.cuda().float()
-    for module in model.modules():
-        if (end := _residual_end(module)) is not None:
-            torch.nn.init.constant_(end.weight, 0.25)
+    ends = [end for module in model.modules() if (end := _residual_end(module)) is not None]
+    for end in ends:
+        torch.nn.init.constant_(end.weight, min(0.25, 4 / len(ends)))
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if norms:  # statistics of a random batch
         model.eval()
@@ -145,19 +148,19 @@ def make(name):
     return model.double()
 
 
-def export(model, name, batch, path):
-    """Writes the model, fixed to a batch size, with inputs and outputs in half precision and weights in single.
+def export(model, name, batch, path, dtype=torch.half):
+    """Writes the model, fixed to a batch size, with inputs and outputs of a type and weights in single precision.
 
-    Afterwards the model is in half precision.
+    Afterwards the model is of that type.
     """
     example = make_input(name, batch, 1)
     if example.is_floating_point():
-        example = example.half()
+        example = example.to(dtype)
     torch.backends.mha.set_fastpath_enabled(False)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         torch.onnx.export(
-            HalfEnds(model.float()).eval(), (example,), path, opset_version=17, dynamo=False, input_names=["x"],
+            Ends(model.float(), dtype).eval(), (example,), path, opset_version=17, dynamo=False, input_names=["x"],
             output_names=["y"]
         )
     torch.backends.mha.set_fastpath_enabled(True)
-    model.half()
+    model.to(dtype)
