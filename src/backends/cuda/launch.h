@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "backends/cuda/memory_split.h"
+
 namespace tenon::cuda {
 
 __device__ __forceinline__ void begin() {
@@ -37,6 +39,9 @@ cudaError_t launch_cluster(void (*kernel)(Params...), unsigned cluster, dim3 gri
                                                   cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
     if (code != cudaSuccess) return code;
   }
+  const int64_t threads = int64_t(grid.x) * grid.y * grid.z * block.x * block.y * block.z;
+  const cudaError_t split = prefer_memory_split(reinterpret_cast<const void*>(kernel), threads);
+  if (split != cudaSuccess) return split;
   cudaLaunchAttribute attributes[2]{};
   attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attributes[0].val.programmaticStreamSerializationAllowed = 1;

@@ -9,6 +9,7 @@
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel_cache.h"
 #include "backends/cuda/libraries/library.h"
+#include "backends/cuda/memory_split.h"
 
 namespace tenon::cuda {
 namespace {
@@ -169,6 +170,9 @@ CompiledKernel::CompiledKernel(int sm, const std::string& source, const char* en
 CompiledKernel::~CompiledKernel() { cudaLibraryUnload(library_); }
 
 cudaError_t CompiledKernel::launch(unsigned blocks, unsigned threads, cudaStream_t stream, void* parameters) const {
+  const cudaError_t split =
+      prefer_memory_split(reinterpret_cast<const void*>(kernel_), int64_t(blocks) * int64_t(threads));
+  if (split != cudaSuccess) return split;
   cudaLaunchAttribute overlap{};
   overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   overlap.val.programmaticStreamSerializationAllowed = 1;
