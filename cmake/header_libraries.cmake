@@ -1,0 +1,11 @@
+# Libraries of headers alone: in the system's folders, or in one that CMAKE_INCLUDE_PATH names.
+find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp REQUIRED)
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+find_path(NLOHMANN_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
+set(folders ${PROTOZERO_INCLUDE_DIR} ${CLI11_INCLUDE_DIR} ${NLOHMANN_INCLUDE_DIR})
+if(TENON_TESTS)
+  find_path(DOCTEST_INCLUDE_DIR doctest/doctest.h REQUIRED)
+  list(APPEND folders ${DOCTEST_INCLUDE_DIR})
+endif()
+list(REMOVE_DUPLICATES folders)
+include_directories(SYSTEM ${folders})
