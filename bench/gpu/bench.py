@@ -3,7 +3,7 @@
     python bench/gpu/bench.py [--models a,b] [--batches 1,32] [--precision fp16] [--peers] [--append docs/benchmarks.md]
 
 Every cell: the model in one precision (peers on record are those of fp16), random data on the device, rotating inputs
-at batch 32, medians over graph graph
+at batch 32, medians over graph
 replays. The library is `tenon_bench_engine`, built by `make bench-gpu`. Without --peers the ratio is to the best peer
 that is on record in models.py.
 """
