@@ -213,7 +213,7 @@ class Generator:
         bases = f", {base}" if base in self.names.classes or base == "IVersionedInterface" else ""
         slots = f", nb::type_slots(slots_of_{name}())" if "slots" in entry["options"] else ""
         lines = [f"void bind_{name}(nb::module_& m) {{",
-                 f'  nb::class_<{name}{bases}> c(m, "{entry["python"]}"{slots});']
+                 f'  nb::class_<{name}{bases}> c(m, "{entry["python"]}"{slots}{self.text(name)});']
         self.unused = set(entry["methods"]) | set(entry["properties"])
         for text in self.members(item, entry):
             lines.append("  " + text)
@@ -266,7 +266,10 @@ class Generator:
 
     def doc(self, entry, python):
         """A docstring as one more argument of a definition."""
-        text = self.docs.get(f"{entry['name']}.{python}")
+        return self.text(f"{entry['name']}.{python}")
+
+    def text(self, name):
+        text = self.docs.get(name)
         return "" if text is None else ', "' + text.replace('"', '\\"') + '"'
 
     def property(self, entry, name, getter, setter):

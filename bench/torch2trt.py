@@ -197,16 +197,18 @@ def timm_settings(name, most=8e7):
                 break
         if size[-1] == side:
             break
-    notes = []
+    notes, chosen = [], {}
     if parameters(name, **settings) > most:
-        for fewer in ({"depth": 4}, {"depths": (1, 1, 2, 1)}):
+        for fewer in ({"depth": 4}, {"depth": 2}, {"depth": 1}, {"depths": (1, 1, 2, 1)}, {"depths": (1, 1, 1, 1)}):
             try:
                 count = parameters(name, **settings, **fewer)
             except TypeError:
                 continue
-            settings.update(fewer)
-            notes.append(f"{next(iter(fewer))} {next(iter(fewer.values()))}, {count / 1e6:.0f} M parameters")
-            break
+            notes = [f"{next(iter(fewer))} {next(iter(fewer.values()))}, {count / 1e6:.0f} M parameters"]
+            chosen = fewer
+            if count <= most:
+                break
+        settings.update(chosen)
     return settings, size, notes
 
 

@@ -20,9 +20,11 @@ def device(request):
         return
     import torch
 
+    rounds, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     torch.set_default_device(name)
     yield name
     torch.set_default_device(None)
+    torch.backends.cudnn.allow_tf32 = rounds
 
 
 def pytest_collection_modifyitems(config, items):

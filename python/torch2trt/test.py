@@ -13,7 +13,12 @@ from .module_test import MODULE_TESTS
 def inputs_of(test):
     torch.manual_seed(0)
     made = [torch.rand(shape) * 0.8 + 0.1 for shape in test.input_shapes]
-    return [t.to(device=test.device, dtype=test.dtype) for t in made]
+    return [t.to(device=place_of(test), dtype=test.dtype) for t in made]
+
+
+def place_of(test):
+    """The test's device, and the GPU where there is one: engines run there."""
+    return torch.device("cuda") if torch.cuda.is_available() else test.device
 
 
 def flat(outputs):
@@ -27,7 +32,7 @@ def run(test):
     from .torch2trt import torch2trt
 
     torch.manual_seed(0)
-    module = test.module_fn().to(device=test.device, dtype=test.dtype).eval()
+    module = test.module_fn().to(device=place_of(test), dtype=test.dtype).eval()
     inputs = inputs_of(test)
     converted = torch2trt(module, [t.clone() for t in inputs], **test.torch2trt_kwargs)
     with torch.no_grad():

@@ -53,6 +53,10 @@ IActivationLayer* Network::addActivation(ITensor& input, ActivationType type) no
   return guard(reports_, "INetworkDefinition::addActivation", [&] {
     auto* layer = add<ActivationLayerFields>("trt.Activation", LayerType::kACTIVATION, {&input});
     layer->setActivationType(type);
+    if (type == ActivationType::kSOFTPLUS) {  // clients that set neither expect log(exp(x) + 1)
+      layer->setAlpha(1);
+      layer->setBeta(1);
+    }
     return layer;
   });
 }

@@ -2,14 +2,24 @@
 
 import dataclasses
 
+import torch
+
+
+def _rounds():
+    try:
+        return torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    except RuntimeError:  # set by the newer names of these settings
+        return True
+
 
 @dataclasses.dataclass
 class Options:
     """precision: "fp32", or "tf32", "fp16", "bf16", which layers may then use. exclude: functions that stay in
     PyTorch, as "cumsum" or "cumsum.default". min_nodes: parts with fewer computing nodes stay there too. measure: time
     engines against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted;
-    False detaches. tolerance: of results against PyTorch's at the first run. level, threads: as in tenon.compile.
-    max_weights: sets of weights that one graph keeps engines for. max_factor: on a GPU, how far dynamic sizes may grow.
+    False detaches. tolerance: of results against PyTorch's at the first run; 0: by precision. level, threads: as in
+    tenon.compile. max_weights: sets of weights that one graph keeps engines for. max_factor: on a GPU, how far dynamic
+    sizes may grow.
     """
 
     precision: str = "fp32"
@@ -27,7 +37,12 @@ class Options:
         if self.precision not in ("fp32", "tf32", "fp16", "bf16"):
             raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'tf32', 'fp16', 'bf16'")
         self.exclude = tuple(str(name).removeprefix("aten.") for name in self.exclude)
-        self.tolerance = self.tolerance or {"fp32": 1e-3, "tf32": 1e-2}.get(self.precision, 5e-2)
+
+    def accepted(self, tensors):
+        """The error that results on these tensors may have: the tolerance, or one for the precision; on a GPU, where
+        PyTorch may take products in TF32, its own results are rounded too."""
+        usual = {"fp32": 1e-3, "tf32": 1e-2}.get(self.precision, 5e-2)
+        return self.tolerance or max(usual, 5e-2 if any(t.is_cuda for t in tensors) and _rounds() else 0.0)
 
     @staticmethod
     def of(given):

@@ -96,7 +96,9 @@ void more(nb::class_<ITensor>& c) {
 }
 
 void more(nb::class_<ILayer>& c) {
-  c.def("reset_precision", [](ILayer& self) { self.resetPrecision(); });
+  c.def(
+      "reset_precision", [](ILayer& self) { self.resetPrecision(); },
+      "Leaves the type to compute in to the builder again.");
 }
 
 void more(nb::class_<IDimensionExpr>& c) {
@@ -112,16 +114,19 @@ void more(nb::class_<IDimensionExpr>& c) {
 void more(nb::class_<IMatrixMultiplyLayer, ILayer>& c) {
   c.def_prop_rw(
       "op0", [](IMatrixMultiplyLayer& self) { return self.getOperation(0); },
-      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(0, op); });
+      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(0, op); },
+      "How input 0 is taken: as it is, transposed, or as vectors.");
   c.def_prop_rw(
       "op1", [](IMatrixMultiplyLayer& self) { return self.getOperation(1); },
-      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(1, op); });
+      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(1, op); }, "How input 1 is taken.");
   c.def_prop_rw(
       "transpose0", [](IMatrixMultiplyLayer& self) { return self.getTranspose(0); },
-      [](IMatrixMultiplyLayer& self, bool value) { self.setTranspose(0, value); });
+      [](IMatrixMultiplyLayer& self, bool value) { self.setTranspose(0, value); },
+      "Whether input 0 is transposed; until release 7.");
   c.def_prop_rw(
       "transpose1", [](IMatrixMultiplyLayer& self) { return self.getTranspose(1); },
-      [](IMatrixMultiplyLayer& self, bool value) { self.setTranspose(1, value); });
+      [](IMatrixMultiplyLayer& self, bool value) { self.setTranspose(1, value); },
+      "Whether input 1 is transposed; until release 7.");
 }
 
 void more(nb::class_<IResizeLayer, ILayer>& c) {
@@ -132,11 +137,11 @@ void more(nb::class_<IResizeLayer, ILayer>& c) {
         self.getScales(static_cast<int32_t>(scales.size()), scales.data());
         return scales;
       },
-      &set_scales);
+      &set_scales, "The output's size over the input's, one number an axis; rounded down.");
 }
 
 void more(nb::class_<IFillLayer, ILayer>& c) {
-  const auto property = [&c](const char* name, bool alpha) {
+  const auto property = [&c](const char* name, bool alpha, const char* text) {
     c.def_prop_rw(
         name, [alpha](IFillLayer& self) { return fill_value(self, alpha); },
         [alpha](IFillLayer& self, nb::object value) {
@@ -148,18 +153,23 @@ void more(nb::class_<IFillLayer, ILayer>& c) {
             const auto number = nb::cast<double>(value);
             alpha ? self.setAlpha(number) : self.setBeta(number);
           }
-        });
+        },
+        text);
   };
-  property("alpha", true);
-  property("beta", false);
+  property("alpha", true, "LINSPACE: the first value. RANDOM_UNIFORM: the least. RANDOM_NORMAL: the mean.");
+  property("beta", false, "LINSPACE: the step. RANDOM_UNIFORM: the greatest. RANDOM_NORMAL: the deviation.");
 }
 
 void more(nb::class_<IPluginV2Layer, ILayer>& c) {
-  c.def_prop_ro("plugin", [](IPluginV2Layer& self) { return plugin_object(&self.getPlugin()); });
+  c.def_prop_ro(
+      "plugin", [](IPluginV2Layer& self) { return plugin_object(&self.getPlugin()); },
+      "The plugin; the network's own copy of what was added.");
 }
 
 void more(nb::class_<IPluginV3Layer, ILayer>& c) {
-  c.def_prop_ro("plugin", [](IPluginV3Layer& self) { return plugin_object(&self.getPlugin()); });
+  c.def_prop_ro(
+      "plugin", [](IPluginV3Layer& self) { return plugin_object(&self.getPlugin()); },
+      "The plugin; the network's own copy of what was added.");
 }
 
 static void add_plugins(nb::class_<INetworkDefinition>& c) {

@@ -4,7 +4,7 @@ import tensorrt as trt
 import torch
 
 from ..conversion import tensorrt_converter
-from ..helpers import trt_
+from ..helpers import trt_, values
 
 LAYERS = "torch2trt.contrib.qat.layers."
 
@@ -25,7 +25,7 @@ def _convolution(ctx):
     tensor = quantized(ctx.network, trt_(ctx.network, value), layer.input_scale())
     kernel = quantized(ctx.network, trt_(ctx.network, weight), layer.weight_scale(weight), 0)
     made = ctx.network.add_convolution_nd(tensor, weight.shape[0], tuple(weight.shape[2:]), trt.Weights(trt.float32),
-                                          None if bias is None else bias.detach().numpy())
+                                          values(bias))
     made.set_input(1, kernel)
     made.stride_nd, made.padding_nd = tuple(layer.stride), tuple(layer.padding)
     made.dilation_nd, made.num_groups = tuple(layer.dilation), layer.groups
