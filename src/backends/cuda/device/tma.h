@@ -37,6 +37,15 @@ __device__ __forceinline__ void copy_box(void* to, const CUtensorMap& map, uint6
       "l"(&map), "r"(x), "r"(y), "r"(z), "r"(shared_address(barrier))
       : "memory");
 }
+/// Copies a box of a tensor of five axes.
+__device__ __forceinline__ void copy_box(void* to, const CUtensorMap& map, uint64_t* barrier, int x, int y, int z,
+                                         int u, int v) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%2, %3, %4, %5, %6}], [%7];" ::"r"(shared_address(to)),
+      "l"(&map), "r"(x), "r"(y), "r"(z), "r"(u), "r"(v), "r"(shared_address(barrier))
+      : "memory");
+}
 /// The same to this place in each block of the cluster that `blocks` has a bit for, completing on their barriers.
 __device__ __forceinline__ void copy_box_to(uint16_t blocks, void* to, const CUtensorMap& map, uint64_t* barrier, int x,
                                             int y, int z) {
@@ -93,9 +102,19 @@ __device__ __forceinline__ void store_box(const CUtensorMap& map, const void* fr
                "r"(x), "r"(y), "r"(z), "r"(shared_address(from))
                : "memory");
 }
+/// The same of a tensor of five axes.
+__device__ __forceinline__ void store_box(const CUtensorMap& map, const void* from, int x, int y, int z, int u, int v) {
+  asm volatile(
+      "cp.async.bulk.tensor.5d.global.shared::cta.tile.bulk_group [%0, {%1, %2, %3, %4, %5}], [%6];" ::"l"(&map),
+      "r"(x), "r"(y), "r"(z), "r"(u), "r"(v), "r"(shared_address(from))
+      : "memory");
+}
 __device__ __forceinline__ void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-/// Until the shared memory of this thread's stores may be written again.
-__device__ __forceinline__ void wait_stores_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+/// Until the shared memory of this thread's stores, but for those committed last, may be written again.
+template <int kPending = 0>
+__device__ __forceinline__ void wait_stores_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kPending) : "memory");
+}
 /// Until this thread's stores are done.
 __device__ __forceinline__ void wait_stores() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
 

@@ -2,6 +2,13 @@
 
 namespace tenon::cuda {
 
+std::shared_ptr<const void> weights_by_taps(const Problem& p, const ConvShape& s) {
+  const int64_t channels = s.c, taps = s.taps();
+  return packed_rows(p, 1, "conv by taps", s.n, channels * taps, [=](int64_t column, int64_t k) {
+    return (column * channels + k % channels) * taps + k / channels;
+  });
+}
+
 ConvGemm::ConvGemm(const Problem& p, const ConvShape& s, const std::string& epilogue,
                    std::shared_ptr<const void> weights)
     : shape_(s), type_(elem_of(p.inputs[0].dtype)), weights_(std::move(weights)) {

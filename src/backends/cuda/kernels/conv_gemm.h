@@ -11,6 +11,11 @@
 
 namespace tenon::cuda {
 
+/// The weights of a convolution of one group as ConvGemm takes them: rows of packed_pitch() of their length.
+std::shared_ptr<const void> weights_by_taps(const Problem& p, const ConvShape& s);
+/// Whether the copy engine takes what lies at an address.
+inline bool aligned_for_copies(const void* address) { return reinterpret_cast<uintptr_t>(address) % 16 == 0; }
+
 class ConvGemm : public Kernel {
  public:
   /// `weights` has a row for each channel of the result, k running through the taps and then the channels of a group.
