@@ -124,6 +124,8 @@ TEST_CASE("resize") {
   ops::ResizeAttrs antialias{.mode = ResizeMode::kLinear};
   antialias.antialias = true;
   check_kernel(resize_case(antialias, f32({1, 2, 20, 30}), {}, {1, 2, 7, 9}));
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16})
+    check_kernel(resize_case({.mode = ResizeMode::kLinear}, of_type(t, {2, 3, 29, 33}), {}, {2, 3, 101, 136}));
   check_kernel(resize_case(ops::ResizeAttrs{}, of_type(DType::kU8, {1, 4, 4, 3}, 0, 255), {1, 3, 3, 1}));
 }
 

@@ -121,6 +121,57 @@ __global__ void __launch_bounds__(kThreads)
   store_floats<T, kN>(static_cast<T*>(p.y) + int64_t(at) * kN, sum);
 }
 
+/// Bands of rows of planes: what taps of pairs_kernel two axes have, the slower one first, for all its readers at once.
+struct Bands {
+  Divisor count, groups, in;  ///< bands of a plane, kN neighbouring positions of a row, and elements of a row of x
+  int rows, together;         ///< of a band; rows that a block's threads do side by side
+};
+inline constexpr int kBandThreads = 256, kDeep = 4;
+
+template <class T, int kN>
+__global__ void __launch_bounds__(kBandThreads)
+    bands_kernel(const __grid_constant__ ResizeParams p, const __grid_constant__ Bands b) {
+  begin();
+  finish_early();
+  float* const lines = dynamic_shared<float>();
+  uint32_t plane = blockIdx.x, mine = threadIdx.x;
+  const int first = int(b.count.take(plane)) * b.rows, group = int(b.groups.take(mine));
+  const int out_h = int(p.axes[1].out.value), out_w = int(p.axes[2].out.value), in_w = p.axes[2].in;
+  const T* const x = static_cast<const T*>(p.x) + int64_t(plane) * p.axes[1].in * in_w;
+  T* const y = static_cast<T*>(p.y) + int64_t(plane) * out_h * out_w + group * kN;
+  const bool active = int(mine) < b.together;
+  TapPair w[kN];
+#pragma unroll
+  for (int j = 0; j < kN; ++j) w[j] = active ? pair_of(p.axes[2], group * kN + j) : TapPair();
+  const int last = min(first + b.rows, out_h);
+  for (int row = first; row < last; row += b.together * kDeep) {
+    const int count = min(b.together * kDeep, last - row);
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < uint32_t(count * in_w); i += kBandThreads) {
+      uint32_t line = i;
+      const uint32_t column = b.in.take(line);
+      const TapPair h = pair_of(p.axes[1], row + line);
+      float v = to_float(x[h.first * in_w + column]) * h.first_weight;
+      if (h.second_weight != 0) v += to_float(x[h.second * in_w + column]) * h.second_weight;
+      lines[i] = v;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int d = 0; d < kDeep; ++d) {
+      const int line = d * b.together + int(mine);
+      if (!active || line >= count) continue;
+      const float* const from = lines + line * in_w;
+      float sum[kN];
+#pragma unroll
+      for (int j = 0; j < kN; ++j) {
+        sum[j] = from[w[j].first] * w[j].first_weight;
+        if (w[j].second_weight != 0) sum[j] += from[w[j].second] * w[j].second_weight;
+      }
+      store_floats<T, kN>(y + int64_t(row + line) * out_w, sum);
+    }
+  }
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads) nearest_kernel(const __grid_constant__ ResizeParams p) {
   begin();
@@ -154,11 +205,32 @@ cudaError_t pairs(const ResizeParams& p, cudaStream_t stream) {
                 Divisor(p.axes[2].out.value / kN));
 }
 
+template <class T, int kN>
+bool has_bands(const ResizeParams& p) {
+  return p.axes[0].pairs && p.axes[0].in == 1 && p.axes[0].out.value == 1 && p.axes[2].out.value % kN == 0 &&
+         p.axes[2].out.value <= kBandThreads * kN && p.axes[2].in <= 512 &&
+         reinterpret_cast<uintptr_t>(p.y) % (kN * sizeof(T)) == 0;
+}
+template <class T, int kN>
+cudaError_t bands(const ResizeParams& p, cudaStream_t stream) {
+  constexpr uint32_t kBlocks = 2048, kShared = 32 * 1024;
+  const uint32_t out_h = p.axes[1].out.value, groups = p.axes[2].out.value / kN, in = uint32_t(p.axes[2].in);
+  const uint32_t planes = p.count / (out_h * p.axes[2].out.value);
+  uint32_t together = kBandThreads / groups;
+  while (together > 1 && together * kDeep * in * 4 > kShared) --together;
+  const uint32_t round = together * kDeep, rounds = (out_h + round - 1) / round;
+  const uint32_t wanted = (kBlocks + planes - 1) / planes, each = rounds > wanted ? rounds / wanted : 1;
+  const uint32_t count = (rounds + each - 1) / each;
+  const Bands b{Divisor(count), Divisor(groups), Divisor(in), int(each * round), int(together)};
+  return launch(bands_kernel<T, kN>, dim3(planes * count), kBandThreads, round * in * 4, stream, p, b);
+}
+
 template <class T>
 cudaError_t resize_as(const ResizeParams& p, cudaStream_t stream) {
   constexpr uint32_t kMany = 512 * 1024;
   const uintptr_t x = reinterpret_cast<uintptr_t>(p.x), y = reinterpret_cast<uintptr_t>(p.y);
   if (p.inner.value == 1) {
+    if (p.count >= kMany / 8 && has_bands<T, kChunk<T>>(p)) return bands<T, kChunk<T>>(p, stream);
     const bool wide = p.count >= kMany && p.axes[2].out.value % 4 == 0 && y % (4 * sizeof(T)) == 0;
     if (p.axes[0].pairs) return wide ? pairs<T, 4>(p, stream) : pairs<T, 1>(p, stream);
     return wide ? lines<T, 4>(p, stream) : lines<T, 1>(p, stream);
