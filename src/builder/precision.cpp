@@ -170,6 +170,7 @@ void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<i
   if (options.allow_bf16 && options.allow_fp16 && backend.preferred_narrow() == ir::DType::kF16)
     pass_options.allow_bf16 = false;
   pass_options.images_in_place = backend.device() != nullptr;
+  pass_options.sums_in_place = backend.device() != nullptr;
   pass_options.scaled_channels = backend.device() ? kScaledChannels : 0;
   const bool by_time = options.level > 0 && !backend.device();  // on a device every kernel is faster in a narrow type
   const bool by_range = options.allow_fp16;

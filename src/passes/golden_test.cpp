@@ -78,6 +78,8 @@ passes::PassOptions options_of(const Case& c) {
       options.squeeze_excite = true;
     else if (o.rfind("scaled_channels ", 0) == 0)
       options.scaled_channels = std::stoll(o.substr(16));
+    else if (o == "sums_in_place")
+      options.sums_in_place = true;
     else if (o == "images_in_place")
       options.images_in_place = true;
     else if (o.rfind("type ", 0) == 0)  // type <type> <node>

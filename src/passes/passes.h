@@ -24,6 +24,7 @@ struct PassOptions {
   bool parts_in_place = true;    ///< kernels read the parts of a Split where they lie, so that it costs nothing
   bool squeeze_excite = false;   ///< kernels compute squeeze-and-excitation as one operator
   bool images_in_place = false;  ///< convolutions of few channels read tensors whose channels come first
+  bool sums_in_place = false;    ///< kernels read operands that stand beside each other as one of more channels
   int64_t scaled_channels = 0;   ///< most channels that convolutions without a window multiply by factors; 0 for none
   /// The type that a node computes in, by its name: f32, bf16, f16 or, with scales, i8. Narrow ones must be allowed.
   std::map<std::string, ir::DType> types;

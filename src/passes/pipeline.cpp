@@ -28,6 +28,7 @@ std::span<const Pass> pipeline() {
       {"layout", layout},
       {"simplify", simplify},
       // Fewer passes over memory.
+      {"merge_sums", merge_sums},
       {"fuse_epilogue", fuse_epilogue},
       {"merge_siblings", merge_siblings},
       {"precision", precision},
