@@ -26,16 +26,17 @@ __device__ __forceinline__ float quick_gelu(float x) {
 }
 
 /// `kM` times 64 rows of a group of warps, `kColumns` columns, `kGroups` groups that multiply; a group finishes 64 rows
-/// and `kPanels` times 64 columns at a time.
-template <int kM_, int kColumns_, int kGroups_, bool kAlternate_, int kStages_, int kPanels_>
+/// and `kPanels` times 64 columns at a time, and has `kBuffers` of them on their way.
+template <int kM_, int kColumns_, int kGroups_, bool kAlternate_, int kStages_, int kPanels_, int kBuffers_ = 1>
 struct TmaForm {
   static constexpr int kM = kM_, kColumns = kColumns_, kGroups = kGroups_, kStages = kStages_, kPanels = kPanels_;
+  static constexpr int kBuffers = kBuffers_;
   static constexpr bool kAlternate = kAlternate_;
   static constexpr int kRows = 64 * kM * (kAlternate ? 1 : kGroups), kThreads = 128 * (kGroups + 1);
   static constexpr int kBytesA = kRows * 128, kBytesB = kColumns * 128, kStageBytes = kBytesA + kBytesB;
   static constexpr int kAcross = kColumns / (64 * kPanels), kParts = kM * kAcross;
   static constexpr int kPanelBytes = 64 * 128, kKeepBytes = kPanels * kPanelBytes;  ///< of 64 columns, of a part
-  static constexpr size_t kShared = kStages * kStageBytes + kGroups * kKeepBytes + 1024;
+  static constexpr size_t kShared = kStages * kStageBytes + kGroups * kBuffers * kKeepBytes + 1024;
   static constexpr int kFewRegisters = kGroups == 2 ? 40 : 32, kManyRegisters = kGroups == 2 ? 232 : 160;
   static_assert(kColumns % (64 * kPanels) == 0 && (!kAlternate || kGroups == 2) && kShared <= 227 * 1024 - 256);
 };
@@ -180,8 +181,8 @@ struct TmaBlock {
   template <class T>
   __device__ __forceinline__ void consume(int group) const {
     const int thread = threadIdx.x % 128;
-    unsigned char* const mine = kept + group * F::kKeepBytes;
-    uint32_t stage = 0, parity = 0, turn = 0, extra_parity = 0;
+    unsigned char* const mine = kept + group * F::kBuffers * F::kKeepBytes;
+    uint32_t stage = 0, parity = 0, turn = 0, done = 0;  // done: parts of tiles
     begin();
     if (F::kAlternate && group == 1) pass_turn(0);
     for (int number = first_tile(); number < g.tiles; number = next_tile(number), ++turn) {
@@ -196,11 +197,12 @@ struct TmaBlock {
       t.row += skipped;
       float sums[F::kM][F::kColumns / 8][4];
       const bool extra = g.epilogue.join != Join::kNone;
+      if (F::kAlternate && extra && thread == 0) fetch_first(mine, group, t, done);
       if (F::kAlternate) wait_turn(group);
       if (g.epilogue.bias && thread * 32 < F::kColumns && t.column + thread * 32 < g.columns)
         asm volatile("prefetch.global.L1 [%0];" ::"l"(g.epilogue.bias + t.column + thread * 32));
       for (int i = 0; i < g.steps; ++i) {
-        if (extra && thread == 0 && i == min(2, g.steps - 1)) fetch_extra(mine, group, t, 0);
+        if (!F::kAlternate && extra && thread == 0 && i == min(2, g.steps - 1)) fetch_first(mine, group, t, done);
         wait_barrier(full + stage, parity);
         const unsigned char* const a = stages + stage * F::kStageBytes + skipped * 128;
         const uint64_t at_a = describe_rows(a), at_b = describe_rows(stages + stage * F::kStageBytes + F::kBytesA);
@@ -225,20 +227,25 @@ struct TmaBlock {
       for (int m = 0; m < F::kM; ++m) pin(sums[m]);
       if (next_tile(number) >= g.tiles) finish_early();
 #pragma unroll
-      for (int part = 0; part < F::kParts; ++part) {
+      for (int part = 0; part < F::kParts; ++part, ++done) {
+        unsigned char* const at = mine + done % F::kBuffers * F::kKeepBytes;
         if (extra) {
-          wait_barrier(extra_there + group, extra_parity);
-          extra_parity ^= 1;
+          wait_barrier(extra_there + group * F::kBuffers + done % F::kBuffers, done / F::kBuffers & 1);
         } else {
-          if (thread == 0) wait_stores_read();
+          if (thread == 0) wait_stores_read<F::kBuffers - 1>();
           sync_group(group);
         }
-        finish<T>(sums[part / F::kAcross], t, part, mine);
+        finish<T>(sums[part / F::kAcross], t, part, at);
         publish_to_products();
         sync_group(group);
         if (thread == 0) {
-          store(mine, t, part);
-          if (extra && part + 1 < F::kParts) fetch_extra(mine, group, t, part + 1);
+          store(at, t, part);
+          constexpr int kLag = F::kBuffers > 1;  // stores that may still read what the next part does not take
+          const int next = part + F::kBuffers - kLag;
+          if (extra && part >= kLag && next < F::kParts) {
+            wait_stores_read<kLag>();
+            fetch_extra(mine, group, t, next, done + F::kBuffers - kLag);
+          }
         }
       }
     }
@@ -260,12 +267,18 @@ struct TmaBlock {
   static __device__ __forceinline__ int part_column(const Tile& t, int part) {
     return t.column + part % F::kAcross * F::kPanels * 64;
   }
-  __device__ __forceinline__ void fetch_extra(unsigned char* to, int group, const Tile& t, int part) const {
-    wait_stores_read();
-    expect_bytes(extra_there + group, F::kKeepBytes);
+  /// What fits of a tile's other operand, before its part `done` of all parts.
+  __device__ __forceinline__ void fetch_first(unsigned char* mine, int group, const Tile& t, uint32_t done) const {
+    wait_stores_read<0>();
+    for (int part = 0; part < F::kBuffers && part < F::kParts; ++part) fetch_extra(mine, group, t, part, done + part);
+  }
+  __device__ __forceinline__ void fetch_extra(unsigned char* mine, int group, const Tile& t, int part,
+                                              uint32_t number) const {
+    unsigned char* const to = mine + number % F::kBuffers * F::kKeepBytes;
+    uint64_t* const there = extra_there + group * F::kBuffers + number % F::kBuffers;
+    expect_bytes(there, F::kKeepBytes);
     for (int p = 0; p < F::kPanels; ++p)
-      copy_box(to + p * F::kPanelBytes, g.maps.extra, extra_there + group, part_column(t, part) + p * 64,
-               part_row(t, part), t.z);
+      copy_box(to + p * F::kPanelBytes, g.maps.extra, there, part_column(t, part) + p * 64, part_row(t, part), t.z);
   }
   __device__ __forceinline__ void store(const unsigned char* from, const Tile& t, int part) const {
     const int row = part_row(t, part), column = part_column(t, part);
@@ -353,7 +366,7 @@ struct TmaBlock {
 
 template <class F, class T>
 __global__ void __launch_bounds__(F::kThreads, 1) gemm_tma_kernel(const __grid_constant__ TmaArgs g) {
-  __shared__ uint64_t barriers[2 * F::kStages + F::kGroups];
+  __shared__ uint64_t barriers[2 * F::kStages + F::kGroups * F::kBuffers];
   unsigned char* const memory = dynamic_shared<unsigned char>();
   unsigned char* const aligned = memory + (1024 - shared_address(memory) % 1024) % 1024;
   const TmaBlock<F> block{g,
@@ -368,7 +381,7 @@ __global__ void __launch_bounds__(F::kThreads, 1) gemm_tma_kernel(const __grid_c
       init_barrier(block.full + s, 1);
       init_barrier(block.empty + s, (F::kAlternate ? 1 : F::kGroups) * g.cluster);
     }
-    for (int i = 0; i < F::kGroups; ++i) init_barrier(block.extra_there + i, 1);
+    for (int i = 0; i < F::kGroups * F::kBuffers; ++i) init_barrier(block.extra_there + i, 1);
     publish_barriers();
   }
   __syncthreads();
