@@ -244,8 +244,20 @@ def try_timm(name):
             "reduced": reduced, "parameters": sum(p.numel() for p in model.parameters())}
 
 
+def row_of(arguments, kind, name):
+    return try_timm(name) if kind == "timm" else measure(name, arguments)
+
+
+def here(arguments, kind, name):
+    """The row of one model in this process, or why there is none."""
+    try:
+        return row_of(arguments, kind, name)
+    except Exception as error:  # of whatever part of the model
+        return {"model": name, "failed": f"{type(error).__name__}: {error}"[:200]}
+
+
 def in_process(arguments, kind, name):
-    """The row of one model, or why there is none."""
+    """The same in a process of its own."""
     command = [sys.executable, __file__, "--one", f"{kind}:{name}"]
     for setting in ("threads", "seconds", "device", "precision"):
         command += [f"--{setting}", str(getattr(arguments, setting))]
@@ -328,7 +340,7 @@ def main():
         prepare(arguments.threads)
     if arguments.one:
         kind, _, name = arguments.one.partition(":")
-        print(json.dumps(try_timm(name) if kind == "timm" else measure(name, arguments)))
+        print(json.dumps(row_of(arguments, kind, name)))
         return
     names = arguments.models.split(",")
     if arguments.timm:
@@ -339,8 +351,7 @@ def main():
         with open(arguments.rows) as file:
             rows, names = [json.loads(line) for line in file if line.startswith("{")], []
     for name in names:
-        rows.append(measure(name, arguments) if arguments.together else
-                    in_process(arguments, "timm" if arguments.timm else "zoo", name))
+        rows.append((here if arguments.together else in_process)(arguments, "timm" if arguments.timm else "zoo", name))
         print(json.dumps(rows[-1]), flush=True)
     command = " ".join(["python", "bench/torch2trt.py", *sys.argv[1:]])
     text = timm_table(rows, command) if arguments.timm else zoo_table(rows, command)

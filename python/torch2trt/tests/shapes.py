@@ -109,3 +109,12 @@ case("iwt", iwt, (1, 8, 4, 6))
 cases("unbind", {"first": lambda x: x.unbind(0), "torch": lambda x: torch.unbind(x, 1), "last":
                  lambda x: x.unbind(-1)[3], "unpacked": lambda x: (lambda a, b: a * b)(*x),
                  "keyword": lambda x: torch.unbind(x, dim=2)[1] + 1})
+cases("flip", {"tuple": lambda x: torch.flip(x, (2, 3)), "numbers": lambda x: x.flip(1, -1), "keyword":
+               lambda x: torch.flip(x, dims=[0])})
+cases("masked_fill", {"number": lambda x: x.masked_fill(x > 0.5, -1e4), "torch": lambda x: torch.masked_fill(
+    x, torch.arange(8, device=x.device) > 3, 2.0), "tensor": lambda x: x.masked_fill(x[:, :1] > 0.5, torch.zeros(
+        (), device=x.device))})
+cases("index", {
+    "select": lambda x: torch.index_select(x, 1, torch.tensor([2, 0], device=x.device)), "select_tensor":
+    lambda x: x.index_select(dim=-1, index=torch.tensor([7, 7, 1], device=x.device)),
+    "embedding": lambda x: F.embedding((x * 9).long(), torch.linspace(-1, 1, 40, device=x.device).reshape(10, 4))})
