@@ -5,6 +5,7 @@
 #include "ops/nn/conv.h"
 #include "ops/shape/axis_attrs.h"
 #include "passes/channels.h"
+#include "passes/elementwise.h"
 #include "passes/pass_list.h"
 
 namespace tenon::passes {
@@ -13,7 +14,8 @@ namespace {
 /// Whether the operand can be written, and read by its other readers, as part of a wider tensor.
 bool may_stand_beside(const ir::Graph& g, ir::ValueId v) {
   const ir::Node* made = g.producer(v);
-  if (!made || (made->op != "Conv" && made->op != "Pool") || g.is_output(v) || !g.value(v).ranked) return false;
+  if (!made || g.is_output(v) || !g.value(v).ranked) return false;
+  if (made->op != "Conv" && made->op != "Pool" && !elementwise(g, *made)) return false;
   const auto& users = g.users(v);
   const ir::Dim& channels = shape_of(g, v).back();
   return channels.is_const() && channels.constant() % 8 == 0 &&
