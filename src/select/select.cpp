@@ -1,12 +1,14 @@
 #include "select/select.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 
 #include "backends/device.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
+#include "select/in_place.h"
 
 namespace tenon::select {
 namespace {
@@ -262,6 +264,7 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
   Selector selector(prepare, pool, options);
   std::vector<ir::NodeId> nodes;
   std::vector<Problem> problems;
+  std::vector<NodeReport> reports;
   for (ir::NodeId n : concrete.order) {
     if (!has_kernel(g, g.node(n))) continue;
     nodes.push_back(n);
@@ -283,8 +286,10 @@ std::vector<plan::Choice> select_kernels(const runtime::ConcreteGraph& concrete,
     } catch (const std::bad_alloc& e) {
       throw ops::as_error(e, cat("node '", node.name, "' (", node.op, ")"));
     }
-    if (report) report->push_back(std::move(entry));
+    reports.push_back(std::move(entry));
   }
+  if (!options.filter) prefer_in_place(g, *prepare.backend, nodes, reports, choices);
+  if (report) std::move(reports.begin(), reports.end(), std::back_inserter(*report));
   return choices;
 }
 
