@@ -6,6 +6,8 @@
 #include <string>
 
 #include "backends/backend.h"
+#include "backends/cuda_runtime.h"
+#include "backends/device_weights.h"
 #include "base/error.h"
 #include "base/knobs.h"
 
@@ -48,16 +50,18 @@ const CudaLibrary& cuda_library() {
   return library;
 }
 
-/// The stand-in for the CUDA runtime hands out host memory: with it in the process there is no GPU.
-bool host_runtime_loaded() {
-  for (const char* name : {"libcudart.so.12", "libcudart.so.13"}) {
+struct LoadedRuntimes {
+  bool ours = false, others = false;
+};
+LoadedRuntimes loaded_runtimes() {
+  LoadedRuntimes found;
+  for (const char* name : {"libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "libcudart.so.10.2"}) {
     void* library = dlopen(name, RTLD_NOW | RTLD_NOLOAD);
     if (!library) continue;
-    const bool ours = dlsym(library, "tenonNoCudaSubmit") != nullptr;
+    (dlsym(library, "tenonNoCudaSubmit") ? found.ours : found.others) = true;
     dlclose(library);
-    if (ours) return true;
   }
-  return false;
+  return found;
 }
 
 bool driver_present() {
@@ -65,7 +69,26 @@ bool driver_present() {
   return present;
 }
 
+/// Whether the driver has a GPU.
+bool gpu_present() {
+  static const bool present = [] {
+    void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!driver) return false;
+    const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+    const auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+    int gpus = 0;
+    return init && count && init(0) == 0 && count(&gpus) == 0 && gpus > 0;
+  }();
+  return present;
+}
+
 }  // namespace
+
+bool host_runtime_loaded() { return loaded_runtimes().ours; }
+bool cuda_runtime_in_process() {
+  const LoadedRuntimes found = loaded_runtimes();
+  return found.others && !found.ours && gpu_present();
+}
 
 const Backend* cuda_backend(int ordinal, std::string* why) {
   std::string unused;
@@ -109,6 +132,11 @@ std::shared_ptr<void> device_memory(const Device& device, size_t bytes) {
 }
 std::shared_ptr<void> page_locked_memory(const Device& device, size_t bytes) {
   return {device.allocate_host(bytes), [&device](void* p) { device.release_host(p); }};
+}
+
+std::shared_ptr<void> weight_memory(WeightCache* weights, const Device& device, size_t bytes) {
+  auto* source = dynamic_cast<DeviceWeights*>(weights);
+  return source ? source->allocate(device, bytes) : device_memory(device, bytes);
 }
 
 const Backend& find_backend(std::string_view device) {

@@ -8,6 +8,7 @@
 #include "nvinfer/client.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
+#include "nvinfer/memory.h"
 #include "nvinfer/plugin_op.h"
 #include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
@@ -288,7 +289,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
 #if TRT_UNTIL(10)
   if (config.has(BuilderFlag::kINT8)) scales = network.int8_scales();
 #endif
-  settle_plugins(graph, options.profiles, max_batch(), !network.usingStronglyTyped(), scales);
+  settle_plugins(graph, *options.backend, options.profiles, max_batch(), !network.usingStronglyTyped(), scales);
   set_timing(config, options);
 #if NV_TENSORRT_MAJOR >= 8
 #if NV_TENSORRT_MAJOR >= 10
@@ -345,6 +346,7 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
     options.threads = max_threads_;
 #endif
     plan::Plan plan = build(own(network), own(config));
+    options.weight_memory = memory_from(allocator_, reports_);
     own_weights(plan.graph);
     if (plan.source) own_weights(*plan.source);
     return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);

@@ -158,7 +158,7 @@ bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* al
         const char* tensor = keep_->io()[io].name.c_str();
         const auto size = static_cast<uint64_t>(bytes);
 #if NV_TENSORRT_MAJOR >= 10
-        void* memory = allocator->reallocateOutputAsync(tensor, core_->address(io), size, 256, nullptr);
+        void* memory = allocator->reallocateOutputAsync(tensor, core_->address(io), size, 256, stream_);
 #else
         void* memory = allocator->reallocateOutput(tensor, core_->address(io), size, 256);
 #endif
@@ -235,11 +235,14 @@ bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_
     const Device* device = keep_->backend().device();
     if (device && !profiler_ && !has_listener()) {
       const InUse claim(in_use_);
+      const PluginInstances::Scope scope(plugins_);
+      stream_ = stream;
       core_->set_profiler({});
       core_->enqueue(stream);
     } else {
       {
         const InUse claim(in_use_);
+        const PluginInstances::Scope scope(plugins_);
         core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
       }
       if (device)

@@ -93,8 +93,9 @@ class OldPluginObject final : public PluginObject {
     initialized_ = true;
   }
   std::unique_ptr<PluginObject> for_context(const PluginResources&) override { return clone(); }
-  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace) override {
-    check(get()->enqueue(batch(d), inputs, const_cast<void**>(outputs), workspace, nullptr), "enqueue");
+  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace,
+               cudaStream_t stream) override {
+    check(get()->enqueue(batch(d), inputs, const_cast<void**>(outputs), workspace, stream), "enqueue");
   }
 
  private:

@@ -1,7 +1,11 @@
 // Plugins while an engine is built: types that they take, configuration, state for the plan.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
 
+#include "backends/device.h"
 #include "nvinfer/conversion.h"
 #include "nvinfer/plugin_format.h"
 #include "nvinfer/plugin_op.h"
@@ -75,12 +79,34 @@ void convert_around(ir::Graph& graph, ir::NodeId n, size_t inputs, const std::ve
   }
 }
 
-/// Runs each tactic at the profile's optimum on zeros and gives the fastest; those that fail are left out.
-int32_t fastest(PluginObject& object, const PluginRanges& ranges, const std::vector<int32_t>& tactics) {
 #if NV_TENSORRT_MAJOR >= 10
+/// Zeros, in the device's memory if there is one.
+std::shared_ptr<void> zeros(const Device* device, size_t bytes) {
+  bytes = std::max<size_t>(bytes, 1);
+  if (!device) return {std::calloc(bytes, 1), std::free};
+  auto memory = device_memory(*device, bytes);
+  device->fill(memory.get(), 0, bytes, device->own_stream());
+  return memory;
+}
+
+double microseconds(const Device* device, const std::function<void(cudaStream_t)>& work) {
+  if (device)
+    return 1e3 * double(device->milliseconds(device->own_stream(),
+                                             [&](void* stream) { work(static_cast<cudaStream_t>(stream)); }));
   using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  work(nullptr);
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+#endif
+
+/// Runs each tactic at the profile's optimum on zeros and gives the fastest; those that fail are left out.
+int32_t fastest(PluginObject& object, const Device* device, const PluginRanges& ranges,
+                const std::vector<int32_t>& tactics) {
+#if NV_TENSORRT_MAJOR >= 10
+  if (device) device->activate();
   PluginDescs descs;
-  std::vector<std::vector<std::byte>> memory;
+  std::vector<std::shared_ptr<void>> memory;
   std::vector<const void*> in;
   std::vector<void*> out;
   for (size_t i = 0; i < ranges.in.size() + ranges.out.size(); ++i) {
@@ -89,16 +115,16 @@ int32_t fastest(PluginObject& object, const PluginRanges& ranges, const std::vec
     desc.dims = input ? ranges.in[i].opt : ranges.out[i - ranges.in.size()].opt;
     const ir::Dims dims = to_core(desc.dims);
     if (std::any_of(dims.begin(), dims.end(), [](int64_t d) { return d < 0; })) return tactics[0];
-    memory.emplace_back(static_cast<size_t>(packed_bytes(desc.format, dims, to_core(desc.type))));
+    memory.push_back(zeros(device, static_cast<size_t>(packed_bytes(desc.format, dims, to_core(desc.type)))));
     (input ? descs.in : descs.out).push_back(desc);
-    input ? in.push_back(memory.back().data()) : out.push_back(memory.back().data());
+    input ? in.push_back(memory.back().get()) : out.push_back(memory.back().get());
   }
   const std::vector<int64_t> aliases = object.aliases();
   for (size_t i = 0; i < aliases.size() && i < out.size(); ++i)
     if (aliases[i] >= 0) in.at(static_cast<size_t>(aliases[i])) = out[i];
-  std::vector<std::byte> workspace(object.workspace(descs).value_or(0));
+  const auto workspace = zeros(device, object.workspace(descs).value_or(0));
   int32_t best = tactics[0];
-  Clock::duration least = Clock::duration::max();
+  double least = HUGE_VAL;
   std::string failed;
   for (int32_t tactic : tactics) {
     try {
@@ -106,28 +132,28 @@ int32_t fastest(PluginObject& object, const PluginRanges& ranges, const std::vec
       candidate->set_tactic(tactic);
       candidate->shapes_changed(descs);
       for (int run = 0; run < 4; ++run) {  // the first warms up
-        const auto start = Clock::now();
-        candidate->enqueue(descs, in.data(), out.data(), workspace.data());
-        const auto took = Clock::now() - start;
-        if (run > 0 && took < least) least = took, best = tactic;
+        const double us = microseconds(device, [&](cudaStream_t stream) {
+          candidate->enqueue(descs, in.data(), out.data(), workspace.get(), stream);
+        });
+        if (run > 0 && us < least) least = us, best = tactic;
       }
     } catch (const std::exception& e) {
       failed = e.what();
     }
   }
-  require(least != Clock::duration::max(), ErrorCode::kInternal, "no tactic of plugin '", object.name(),
-          "' runs: ", failed);
+  require(least != HUGE_VAL, ErrorCode::kInternal, "no tactic of plugin '", object.name(), "' runs: ", failed);
   return best;
 #else
-  (void)object, (void)ranges;
+  (void)object, (void)device, (void)ranges;
   return tactics[0];
 #endif
 }
 
 class Settler {
  public:
-  Settler(ir::Graph& graph, ir::NodeId node, const Ends& ends, const std::map<std::string, float>& scales)
-      : graph_(graph), node_(node), ends_(ends), scales_(scales) {}
+  Settler(ir::Graph& graph, ir::NodeId node, const Device* device, const Ends& ends,
+          const std::map<std::string, float>& scales)
+      : graph_(graph), node_(node), device_(device), ends_(ends), scales_(scales) {}
 
   void run(int32_t max_batch, bool may_convert) {
     const auto a = ops::custom_attrs(graph_.node(node_).attrs);
@@ -139,11 +165,12 @@ class Settler {
     const PluginRanges ranges = choose_formats(*object, may_convert);
     object->configure(ranges);
     PluginSettings settings;
+    settings.device = device_;
     settle_formats(ranges, settings);
     settings.workspace = most_workspace(*object, ranges);
     const std::vector<int32_t> tactics = object->tactics();
     settings.has_tactics = !tactics.empty();
-    if (settings.has_tactics) settings.tactic = fastest(*object, ranges, tactics);
+    if (settings.has_tactics) settings.tactic = fastest(*object, device_, ranges, tactics);
     settings.aliases = object->aliases();
     const std::vector<std::byte> state = object->state();
     ir::Node& node = graph_.node(node_);
@@ -259,6 +286,7 @@ class Settler {
 
   ir::Graph& graph_;
   ir::NodeId node_;
+  const Device* device_;
   const Ends& ends_;
   const std::map<std::string, float>& scales_;
   size_t inputs_ = 0;
@@ -267,8 +295,8 @@ class Settler {
 
 }  // namespace
 
-void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert,
-                    const std::map<std::string, float>& scales) {
+void settle_plugins(ir::Graph& graph, const Backend& backend, const std::vector<plan::Profile>& profiles,
+                    int32_t max_batch, bool may_convert, const std::map<std::string, float>& scales) {
   std::vector<std::pair<ir::Graph*, ir::NodeId>> found;
   for_each_node(graph, "Custom", [&](ir::Graph& g, ir::NodeId n) { found.emplace_back(&g, n); });
   if (found.empty()) return;
@@ -278,7 +306,8 @@ void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles
   for (const auto& [g, n] : found) {
     const std::string place = cat("layer '", g->node(n).name, "' (", g->node(n).op, ")");
     try {
-      Settler(*g, n, g == &graph ? ends : none, scales).run(max_batch, may_convert);
+      check_runtime_for_plugins(backend);
+      Settler(*g, n, backend.device(), g == &graph ? ends : none, scales).run(max_batch, may_convert);
     } catch (const Error& e) {
       throw e.at(place);
     } catch (const std::exception& e) {

@@ -26,20 +26,16 @@ constexpr Known kKnown[] = {{TensorFormat(3), {2, 4, false}},    // kCHW4
                             {TensorFormat(6), {3, 8, true}},     // kDHWC8
                             {TensorFormat(7), {3, 32, false}}};  // kCDHW32
 
-/// A tensor as [outer, channels, inner].
-struct View {
-  int64_t outer = 1, channels = 1, inner = 1, groups = 1;
-};
-
-View view_of(const Packing& p, const ir::Dims& dims) {
+ops::CustomPacking view_of(const Packing& p, const ir::Dims& dims) {
   require(dims.size() > p.spatial, ErrorCode::kShapeMismatch, "dims ", dims, " have no channels before ", p.spatial,
           " spatial dimensions");
   const size_t axis = dims.size() - p.spatial - 1;
-  View v;
+  ops::CustomPacking v;
+  v.vector = p.vector;
+  v.channels_last = p.channels_last;
   for (size_t i = 0; i < axis; ++i) v.outer = checked_mul(v.outer, dims[i]);
   v.channels = dims[axis];
   for (size_t i = axis + 1; i < dims.size(); ++i) v.inner = checked_mul(v.inner, dims[i]);
-  v.groups = (v.channels + p.vector - 1) / p.vector;
   return v;
 }
 
@@ -47,13 +43,13 @@ int64_t bytes_of(ir::DType type) { return ir::bits(type) / 8; }
 
 /// Calls `move(row-major element, packed element)` with every element's two places.
 template <class Move>
-void for_each_element(const Packing& p, const View& v, const Move& move) {
+void for_each_element(const ops::CustomPacking& v, const Move& move) {
   int64_t row = 0;
   for (int64_t n = 0; n < v.outer; ++n)
     for (int64_t c = 0; c < v.channels; ++c)
       for (int64_t s = 0; s < v.inner; ++s, ++row)
-        move(row, p.channels_last ? (n * v.inner + s) * v.groups * p.vector + c
-                                  : ((n * v.groups + c / p.vector) * v.inner + s) * p.vector + c % p.vector);
+        move(row, v.channels_last ? (n * v.inner + s) * v.groups() * v.vector + c
+                                  : ((n * v.groups() + c / v.vector) * v.inner + s) * v.vector + c % v.vector);
 }
 
 }  // namespace
@@ -79,28 +75,30 @@ bool fits(TensorFormat format, size_t rank, ir::DType type) {
   return !packing || (rank > packing->spatial && ir::bits(type) >= 8);
 }
 
-int64_t packed_bytes(TensorFormat format, const ir::Dims& dims, ir::DType type) {
+std::optional<ops::CustomPacking> placement(TensorFormat format, const ir::Dims& dims) {
   const auto packing = packing_of(format);
-  if (!packing) return ir::storage_bytes(type, checked_product(dims));
-  const View v = view_of(*packing, dims);
-  const int64_t elements = checked_mul(checked_mul(v.outer, v.inner), checked_mul(v.groups, packing->vector));
+  return packing ? std::optional(view_of(*packing, dims)) : std::nullopt;
+}
+
+int64_t packed_bytes(TensorFormat format, const ir::Dims& dims, ir::DType type) {
+  const auto v = placement(format, dims);
+  if (!v) return ir::storage_bytes(type, checked_product(dims));
+  const int64_t elements = checked_mul(checked_mul(v->outer, v->inner), checked_mul(v->groups(), v->vector));
   return checked_mul(elements, bytes_of(type));
 }
 
 void pack(TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to) {
-  const Packing packing = packing_of(format).value();
   const auto size = static_cast<size_t>(bytes_of(type));
   std::memset(to, 0, static_cast<size_t>(packed_bytes(format, dims, type)));
-  for_each_element(packing, view_of(packing, dims), [&](int64_t row, int64_t packed) {
+  for_each_element(placement(format, dims).value(), [&](int64_t row, int64_t packed) {
     std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(packed) * size,
                 static_cast<const std::byte*>(from) + static_cast<size_t>(row) * size, size);
   });
 }
 
 void unpack(TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to) {
-  const Packing packing = packing_of(format).value();
   const auto size = static_cast<size_t>(bytes_of(type));
-  for_each_element(packing, view_of(packing, dims), [&](int64_t row, int64_t packed) {
+  for_each_element(placement(format, dims).value(), [&](int64_t row, int64_t packed) {
     std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(row) * size,
                 static_cast<const std::byte*>(from) + static_cast<size_t>(packed) * size, size);
   });

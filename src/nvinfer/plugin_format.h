@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "nvinfer/convert.h"
+#include "ops/custom/custom.h"
 
 namespace tenon::nvinfer {
 
@@ -18,6 +19,8 @@ std::span<const nvinfer1::TensorFormat> plugin_formats();
 std::optional<Packing> packing_of(nvinfer1::TensorFormat format);
 /// Whether a tensor of this rank and type can have the format.
 bool fits(nvinfer1::TensorFormat format, size_t rank, ir::DType type);
+/// Where the elements of a tensor in the format lie; nullopt for kLINEAR.
+std::optional<ops::CustomPacking> placement(nvinfer1::TensorFormat format, const ir::Dims& dims);
 int64_t packed_bytes(nvinfer1::TensorFormat format, const ir::Dims& dims, ir::DType type);
 /// From row-major to the format; channels beyond the last are 0.
 void pack(nvinfer1::TensorFormat format, const ir::Dims& dims, ir::DType type, const void* from, void* to);

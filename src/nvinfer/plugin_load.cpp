@@ -60,12 +60,15 @@ std::vector<PluginField> fields_for(const PluginFieldCollection* names, const Pl
 
 }  // namespace
 
-void load_plugins(ir::Graph& graph, const BatchRule& batch, [[maybe_unused]] PluginFactory* factory) {
+void load_plugins(ir::Graph& graph, const Backend& backend, const BatchRule& batch,
+                  [[maybe_unused]] PluginFactory* factory) {
   for_each_node(graph, "Custom", [&](ir::Graph& g, ir::NodeId n) {
     ir::Node& node = g.node(n);
     auto& a = ops::edit_custom_attrs(node.attrs);
-    const PluginSettings settings{a.workspace, a.tactic, a.tactic >= 0, a.aliases, a.formats, a.scales};
+    const PluginSettings settings{a.workspace, a.tactic, a.tactic >= 0,   a.aliases,
+                                  a.formats,   a.scales, backend.device()};
     try {
+      check_runtime_for_plugins(backend);
       std::unique_ptr<PluginObject> object;
       if (a.kind.rfind("IPluginV2", 0) == 0) object = load_v2(a, node.name, batch);
 #if NV_TENSORRT_MAJOR >= 10

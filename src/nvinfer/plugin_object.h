@@ -1,4 +1,4 @@
-// A user's plugin of whichever interface, as the engine sees it: one set of calls on dense host tensors.
+// A user's plugin of whichever interface, as the engine sees it: one set of calls on dense tensors.
 #pragma once
 #include <memory>
 #include <optional>
@@ -29,6 +29,8 @@ inline const PluginTensorDesc& desc_at(const PluginRanges& ranges, size_t positi
 struct PluginResources {
   IGpuAllocator* allocator = nullptr;
   IErrorRecorder* recorder = nullptr;
+  cudnnContext* cudnn = nullptr;
+  cublasContext* cublas = nullptr;
 };
 
 /// How a network treats its batch: `implicit` hides the leading dimension from plugins of the first interfaces.
@@ -64,8 +66,12 @@ class PluginObject {
   virtual std::vector<int64_t> aliases() { return {}; }
   /// Before the first run, and whenever operands change.
   virtual void shapes_changed(const PluginDescs&) {}
-  virtual void enqueue(const PluginDescs& descs, const void* const* inputs, void* const* outputs, void* workspace) = 0;
+  /// Memory of the device whose stream is given; host memory with a null stream.
+  virtual void enqueue(const PluginDescs& descs, const void* const* inputs, void* const* outputs, void* workspace,
+                       cudaStream_t stream) = 0;
   virtual std::string metadata() { return {}; }
+  /// Whether for_context passes on handles of cuDNN and cuBLAS.
+  virtual bool takes_libraries() const { return false; }
 
  protected:
   /// 'plugin Name (version 1)'; the start of every message about it.

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <deque>
 
+#include "backends/cuda_runtime.h"
+#include "backends/device.h"
 #include "nvinfer/plugin_format.h"
 
 namespace tenon::nvinfer {
@@ -54,6 +56,16 @@ class PluginRun final : public ops::CustomRun {
   }
   int64_t workspace_bytes() const override { return static_cast<int64_t>(workspace_ + scratch_); }
 
+  std::optional<ops::CustomPacking> packing(size_t operand) const override {
+    const PluginTensorDesc& d =
+        operand < descs_.in.size() ? descs_.in[operand] : descs_.out.at(operand - descs_.in.size());
+    return placement(d.format, to_core(d.dims));
+  }
+  int64_t device_workspace_bytes() const override { return static_cast<int64_t>(workspace_); }
+  void enqueue(const void* const* inputs, void* const* outputs, void* workspace, void* stream) const override {
+    launch(inputs, outputs, workspace, static_cast<cudaStream_t>(stream));
+  }
+
   /// Operands in the formats that the plugin wants lie behind its workspace.
   void run(const void* const* inputs, void* const* outputs, void* workspace) const override {
     std::vector<const void*> in(inputs, inputs + descs_.in.size());
@@ -71,7 +83,11 @@ class PluginRun final : public ops::CustomRun {
       out[i] = scratch;
       scratch += scratch_bytes(descs_.out[i]);
     }
-    enqueue(with_aliases(op_->settings(), descs_, in.data(), out.data()), out, workspace);
+    const auto from = with_aliases(op_->settings(), descs_, in.data(), out.data());
+    if (op_->settings().device)
+      run_through(*op_->settings().device, from, out);
+    else
+      launch(from.data(), out.data(), workspace, nullptr);
     for (size_t i = 0; i < out.size(); ++i) {
       const PluginTensorDesc& d = descs_.out[i];
       if (d.format != PluginFormat::kLINEAR) unpack(d.format, to_core(d.dims), to_core(d.type), out[i], outputs[i]);
@@ -79,12 +95,42 @@ class PluginRun final : public ops::CustomRun {
   }
 
  private:
-  void enqueue(const std::vector<const void*>& in, const std::vector<void*>& out, void* workspace) const {
+  void launch(const void* const* in, void* const* out, void* workspace, cudaStream_t stream) const {
     if (PluginInstances* instances = PluginInstances::current())
-      return instances->enqueue(*op_, descs_, in.data(), out.data(), workspace);
+      return instances->enqueue(*op_, descs_, in, out, workspace, stream);
     const auto object = op_->for_context({});  // timed by a builder, or run by a tool
     object->shapes_changed(descs_);
-    object->enqueue(descs_, in.data(), out.data(), workspace);
+    object->enqueue(descs_, in, out, workspace, stream);
+    const Device* device = op_->settings().device ? op_->settings().device : default_backend().device();
+    if (stream && device) device->synchronize(stream);  // before the object goes
+  }
+
+  /// Host operands of a plugin that works on a device, in a part of the engine that runs on the host.
+  void run_through(const Device& device, const std::vector<const void*>& in, const std::vector<void*>& out) const {
+    device.activate();
+    void* stream = device.own_stream();
+    std::map<const void*, std::shared_ptr<void>> memory;  // by host address: operands may share theirs
+    auto staged = [&](const PluginTensorDesc& d, const void* host) -> void* {
+      if (!host) return nullptr;
+      auto& there = memory[host];
+      const auto bytes = static_cast<size_t>(packed_bytes(d.format, to_core(d.dims), to_core(d.type)));
+      if (!there) {
+        there = device_memory(device, bytes);
+        device.copy(there.get(), host, bytes, stream);
+      }
+      return there.get();
+    };
+    std::vector<const void*> from;
+    std::vector<void*> to;
+    for (size_t i = 0; i < in.size(); ++i) from.push_back(staged(descs_.in[i], in[i]));
+    for (size_t i = 0; i < out.size(); ++i) to.push_back(staged(descs_.out[i], out[i]));
+    const auto workspace = device_memory(device, workspace_);
+    launch(from.data(), to.data(), workspace.get(), static_cast<cudaStream_t>(stream));
+    for (size_t i = 0; i < out.size(); ++i) {
+      const PluginTensorDesc& d = descs_.out[i];
+      device.copy(out[i], to[i], static_cast<size_t>(packed_bytes(d.format, to_core(d.dims), to_core(d.type))), stream);
+    }
+    device.synchronize(stream);
   }
 
   std::shared_ptr<const PluginOp> op_;
@@ -160,8 +206,20 @@ void initialize_plugins(const ir::Graph& graph) {
   for (const auto& op : plugins_of(graph)) op->object().initialize();
 }
 
-PluginInstances::PluginInstances(const ir::Graph& graph, const PluginResources& resources) {
+void check_runtime_for_plugins(const Backend& backend) {
+  require(backend.device() || !cuda_runtime_in_process(), ErrorCode::kUnsupported,
+          "plugins of this process work with the CUDA runtime and a GPU that it has loaded, the engine is for ",
+          backend.fingerprint(),
+          "; run it on the GPU, or load the CUDA runtime for machines without a GPU in place of NVIDIA's");
+}
+
+PluginInstances::PluginInstances(const ir::Graph& graph, PluginResources resources) {
   for (auto& op : plugins_of(graph)) {
+    if (const Device* device = op->settings().device; device && op->object().takes_libraries()) {
+      device->activate();
+      resources.cudnn = handles_.cudnn();
+      resources.cublas = handles_.cublas();
+    }
     Instance& instance = objects_[op.get()];
     if (instance.object) continue;
     instance.object = op->for_context(resources);
@@ -170,7 +228,7 @@ PluginInstances::PluginInstances(const ir::Graph& graph, const PluginResources& 
 }
 
 void PluginInstances::enqueue(const PluginOp& op, const PluginDescs& descs, const void* const* inputs,
-                              void* const* outputs, void* workspace) {
+                              void* const* outputs, void* workspace, cudaStream_t stream) {
   auto it = objects_.find(&op);
   require(it != objects_.end(), ErrorCode::kInternal, "the context has no object of plugin '", op.object().name(), "'");
   Instance& instance = it->second;
@@ -179,7 +237,7 @@ void PluginInstances::enqueue(const PluginOp& op, const PluginDescs& descs, cons
     instance.last = descs;
     instance.ran = true;
   }
-  instance.object->enqueue(descs, inputs, outputs, workspace);
+  instance.object->enqueue(descs, inputs, outputs, workspace, stream);
 }
 
 PluginInstances::Scope::Scope(PluginInstances& instances) : before_(current_instances) {

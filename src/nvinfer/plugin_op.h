@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "backends/backend.h"
 #include "nvinfer/graph_owner.h"
+#include "nvinfer/plugin_libraries.h"
 #include "nvinfer/plugin_object.h"
 #include "plan/plan.h"
 
@@ -18,8 +20,9 @@ struct PluginSettings {
   int64_t tactic = 0;
   bool has_tactics = false;
   std::vector<int64_t> aliases;
-  std::vector<int64_t> formats;  ///< TensorFormat of each operand; empty: all row-major
-  std::vector<float> scales;     ///< of each operand of 8 bits; empty: all 1
+  std::vector<int64_t> formats;    ///< TensorFormat of each operand; empty: all row-major
+  std::vector<float> scales;       ///< of each operand of 8 bits; empty: all 1
+  const Device* device = nullptr;  ///< where it runs; null: the host
 };
 
 /// One plugin object of a network or an engine. Calls on it are made one at a time.
@@ -53,10 +56,10 @@ std::vector<std::shared_ptr<const PluginOp>> plugins_of(const ir::Graph& graph);
 /// The plugin objects of one execution context.
 class PluginInstances {
  public:
-  PluginInstances(const ir::Graph& graph, const PluginResources& resources);
+  PluginInstances(const ir::Graph& graph, PluginResources resources);
   bool empty() const { return objects_.empty(); }
   void enqueue(const PluginOp& op, const PluginDescs& descs, const void* const* inputs, void* const* outputs,
-               void* workspace);
+               void* workspace, cudaStream_t stream);
 
   /// While it lives, plugins on this thread run as `instances`' objects.
   class Scope {
@@ -78,14 +81,16 @@ class PluginInstances {
     PluginDescs last;
     bool ran = false;
   };
+  LibraryHandles handles_;  // after the objects that use them
   std::map<const PluginOp*, Instance> objects_;
 };
 
 /// Gives every plugin node of a network that is about to be built an object of its own, configured for the profiles,
 /// with its state in the node's attributes. Float tensors are converted where the plugin wants another type and
-/// `may_convert`: to 8 bits where `scales` has the tensor's name. Errors name the layer.
-void settle_plugins(ir::Graph& graph, const std::vector<plan::Profile>& profiles, int32_t max_batch, bool may_convert,
-                    const std::map<std::string, float>& scales);
+/// `may_convert`: to 8 bits where `scales` has the tensor's name. Errors name the layer. Throws kUnsupported if plugins
+/// of this process cannot run on `backend`.
+void settle_plugins(ir::Graph& graph, const Backend& backend, const std::vector<plan::Profile>& profiles,
+                    int32_t max_batch, bool may_convert, const std::map<std::string, float>& scales);
 
 #if TRT_UNTIL(8)
 using PluginFactory = IPluginFactory;
@@ -93,8 +98,10 @@ using PluginFactory = IPluginFactory;
 class PluginFactory;
 #endif
 /// Lets registered creators, or level 7's `factory`, make the plugins of a plan that was read. Throws kUnsupported
-/// naming layer and plugin where no creator is found.
-void load_plugins(ir::Graph& graph, const BatchRule& batch, PluginFactory* factory = nullptr);
+/// naming layer and plugin where no creator is found, or where plugins of this process cannot run on `backend`.
+void load_plugins(ir::Graph& graph, const Backend& backend, const BatchRule& batch, PluginFactory* factory = nullptr);
+/// Plugins run on the device whose runtime the process uses: throws kUnsupported if `backend` is another.
+void check_runtime_for_plugins(const Backend& backend);
 /// Lets the plugin nodes of `to` run the objects of those in `from` that have their names, in order where several do.
 void share_plugins(const ir::Graph& from, ir::Graph& to);
 /// The engine is about to be made.

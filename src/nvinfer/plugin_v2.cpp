@@ -138,11 +138,13 @@ class PluginV2Object final : public PluginObject {
   std::unique_ptr<PluginObject> for_context(const PluginResources& resources) override {
     auto made = copy();
     if (kind_ != Kind::kV2) {
-      made->ext().attachToContext(nullptr, nullptr, resources.allocator);
+      made->ext().attachToContext(resources.cudnn, resources.cublas, resources.allocator);
       made->attached_ = true;
     }
     return made;
   }
+
+  bool takes_libraries() const override { return kind_ != Kind::kV2; }
 
   void shapes_changed(const PluginDescs& d) override {
     if (kind_ != Kind::kDynamicExt) return;
@@ -152,10 +154,11 @@ class PluginV2Object final : public PluginObject {
     configure(ranges);
   }
 
-  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace) override {
+  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace,
+               cudaStream_t stream) override {
     const int32_t status = kind_ == Kind::kDynamicExt
-                               ? dynamic().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, nullptr)
-                               : plugin_->enqueue(batch(d), inputs, outputs, workspace, nullptr);
+                               ? dynamic().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, stream)
+                               : plugin_->enqueue(batch(d), inputs, outputs, workspace, stream);
     check(status, "enqueue");
   }
 

@@ -128,8 +128,9 @@ class PluginV3Object final : public PluginObject {
           "onShapeChange");
   }
 
-  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace) override {
-    check(runtime().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, nullptr), "enqueue");
+  void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void* workspace,
+               cudaStream_t stream) override {
+    check(runtime().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, stream), "enqueue");
   }
 
   std::string metadata() override {

@@ -6,6 +6,7 @@
 #include "nvinfer/client.h"
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
+#include "nvinfer/memory.h"
 #include "nvinfer/plugin_op.h"
 #include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
@@ -87,13 +88,14 @@ bool Runtime::setMaxThreads(int32_t threads) noexcept {
 
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
-  load_plugins(plan.graph, batch_rule(plan), factory);
-  if (plan.source) share_plugins(plan.graph, *plan.source);
   runtime::EngineOptions options;
   options.backend = &default_backend();
+  load_plugins(plan.graph, *options.backend, batch_rule(plan), factory);
+  if (plan.source) share_plugins(plan.graph, *plan.source);
 #if NV_TENSORRT_MAJOR >= 8
   options.threads = max_threads_;
 #endif
+  options.weight_memory = memory_from(allocator_, reports_);
   return new CudaEngine(runtime::Engine::create(std::move(plan), options), reports_, allocator_);
 }
 

@@ -98,8 +98,6 @@ ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& i
       evaluate(g, g.node(n));
       computed[n] = true;
     }
-    for (ir::ValueId v : g.node(n).outputs)
-      if (v != ir::kNone && !ir::is_static(g.value(v).shape)) result.fully_static = false;
   }
   std::vector<bool> needed(g.node_count(), false);
   for (ir::ValueId v : g.outputs)
@@ -110,8 +108,12 @@ ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& i
     for (ir::ValueId v : g.node(n).inputs)
       if (v != ir::kNone && g.producer(v) && !g.value(v).constant) needed[g.value(v).producer] = true;
   }
-  for (ir::NodeId n : order)
-    if (needed[n] && !computed[n]) result.order.push_back(n);
+  for (ir::NodeId n : order) {
+    if (!needed[n] || computed[n]) continue;
+    result.order.push_back(n);
+    for (ir::ValueId v : g.node(n).outputs)
+      if (v != ir::kNone && !ir::is_static(g.value(v).shape)) result.fully_static = false;
+  }
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "runtime/engine.h"
+#include "runtime/split.h"
 #include "runtime/stepwise.h"
 
 namespace tenon::runtime {
@@ -75,6 +76,7 @@ const Program& Context::prepare() {
   if (generation_ != engine_->generation()) {
     generation_ = engine_->generation();
     stale_ = true;
+    part_.reset();
   }
   if (!stale_ && engine_->shape_inputs().empty()) return *program_;
   std::vector<ir::Dims> dims;
@@ -213,19 +215,35 @@ void Context::run() {
 void Context::enqueue(void* stream) {
   if (device_) device_->activate();
   const Program& p = prepare();
-  if (!p.stepwise) return run_static(p, stream);
-  if (device_) device_->synchronize(stream);
-  std::vector<ir::Tensor> inputs;
-  for (size_t i = 0; i < engine_->input_count(); ++i) {
+  if (p.stepwise)
+    enqueue_stepwise(p, stream);
+  else
+    run_static(p, stream);
+}
+
+void Context::enqueue_stepwise(const Program& p, void* stream) {
+  std::map<ir::ValueId, ir::Tensor> known;
+  std::vector<ir::ValueId> values;
+  if (device_) {
+    if (const auto part = engine_->known_part(p.concrete)) {
+      known = run_part(*part, stream);
+      values = part->values;
+    }
+    device_->synchronize(stream);
+  }
+  const Rest rest = rest_of(p.concrete, values);
+  std::vector<ir::Tensor> inputs(engine_->input_count());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!rest.reads_input[i]) continue;
     const IoInfo& io = engine_->io()[i];
     const size_t bytes = size_t(tensor_bytes(io.dtype, p.input_dims[i]));
     require(io.dtype != ir::DType::kString, ErrorCode::kUnsupported, "input '", io.name,
             "' holds strings, which have no address");
     require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name,
             "' is not set");
-    inputs.push_back(read(i, p.input_dims[i]));
+    inputs[i] = read(i, p.input_dims[i]);
   }
-  auto outputs = run_stepwise(p, inputs);
+  auto outputs = run_stepwise(p, inputs, known);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const size_t io = engine_->input_count() + i;
     require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
@@ -248,7 +266,14 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
     addresses_[i] = const_cast<std::byte*>(inputs[i].data().data());
   }
   const Program& p = prepare();
-  if (p.stepwise) return run_stepwise(p, inputs);
+  if (p.stepwise) {
+    std::map<ir::ValueId, ir::Tensor> known;
+    if (const auto part = device_ ? engine_->known_part(p.concrete) : nullptr) {
+      auto values = part_context(*part)->run(inputs);
+      for (size_t i = 0; i < values.size(); ++i) known.emplace(part->values[i], std::move(values[i]));
+    }
+    return run_stepwise(p, inputs, known);
+  }
   if (device_) return run_through_device(p, inputs);
   std::vector<ir::Tensor> outputs;
   for (size_t i = 0; i < engine_->output_count(); ++i) {
@@ -260,7 +285,8 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
   return outputs;
 }
 
-std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs) {
+std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs,
+                                              const std::map<ir::ValueId, ir::Tensor>& known) {
   const auto& choices = engine_->plan().choices;
   PrepareOptions options;
   options.backend =
@@ -268,7 +294,7 @@ std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vecto
   options.threads = engine_->threads();
   options.weights = &engine_->weights();
   options.choices = !device_ && size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
-  return stepwise(p.concrete, inputs, options, engine_->pool(), profiler_);
+  return stepwise(p.concrete, inputs, known, options, engine_->pool(), profiler_);
 }
 
 }  // namespace tenon::runtime

@@ -58,8 +58,12 @@ void Context::set_memory_allocator(MemoryAllocator allocator) {
   allocate_ = std::move(allocator);
 }
 
-void Context::launch_steps(const Program& p, void* stream, bool profile) {
-  for (size_t s = 0; s < p.steps.size(); ++s) {
+void Context::launch_all(const Program& p, void* stream, bool profile) {
+  launch_steps(p, {0, p.steps.size()}, stream, profile);
+}
+
+void Context::launch_steps(const Program& p, const Stretch& steps, void* stream, bool profile) {
+  for (size_t s = steps.begin; s < steps.end; ++s) {
     const Step& step = p.steps[s];
     const void** in = pointers_.data() + first_pointer_[s];
     void* const* out = const_cast<void* const*>(in + step.inputs.size());
@@ -84,20 +88,31 @@ void Context::launch_steps(const Program& p, void* stream, bool profile) {
 }
 
 void Context::run_on_device(const Program& p, void* stream) {
-  if (profiler_) return launch_steps(p, stream, true);
-  if (device_->recording(stream)) return launch_steps(p, stream, false);
+  if (profiler_) return launch_all(p, stream, true);
+  if (device_->recording(stream)) return launch_all(p, stream, false);
   auto known =
       std::find_if(recorded_.begin(), recorded_.end(), [&](const Recorded& r) { return r.addresses == addresses_; });
   if (known == recorded_.end()) {  // at the first sight of these addresses: a recording may never pay
     if (recorded_.size() >= kRecordings)
       recorded_.erase(std::min_element(recorded_.begin(), recorded_.end(),
                                        [](const Recorded& a, const Recorded& b) { return a.used < b.used; }));
-    recorded_.push_back({addresses_, nullptr, ++clock_});
-    return launch_steps(p, stream, false);
+    recorded_.push_back({addresses_, {}, ++clock_});
+    return launch_all(p, stream, false);
   }
   known->used = ++clock_;
-  if (!known->recording) known->recording = device_->record([&](void* on) { launch_steps(p, on, false); });
-  known->recording->replay(stream);
+  if (known->recordings.empty()) {
+    std::vector<std::unique_ptr<Recording>> made;
+    for (const Stretch& steps : p.stretches)
+      made.push_back(steps.recordable ? device_->record([&](void* on) { launch_steps(p, steps, on, false); })
+                                      : nullptr);
+    known->recordings = std::move(made);
+  }
+  for (size_t i = 0; i < p.stretches.size(); ++i) {
+    if (const auto& recording = known->recordings[i])
+      recording->replay(stream);
+    else
+      launch_steps(p, p.stretches[i], stream, false);
+  }
 }
 
 void Context::check_ran(const Program& p) const {
@@ -109,6 +124,46 @@ void Context::check_ran(const Program& p) const {
         throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
       }
     }
+}
+
+Context* Context::part_context(const Engine::KnownPart& part) {
+  if (!part_) {
+    part_ = part.engine->create_context(profile_);
+    part_outputs_.assign(part.values.size(), {});
+  }
+  if (part_->profile() != profile_) part_->set_profile(profile_);
+  part_->set_profiler(profiler_);
+  return part_.get();
+}
+
+std::map<ir::ValueId, ir::Tensor> Context::run_part(const Engine::KnownPart& part, void* stream) {
+  Context& c = *part_context(part);
+  c.allocate_ = allocate_;
+  for (size_t i = 0; i < engine_->input_count(); ++i) {
+    c.set_input_dims(i, *dims_[i]);
+    c.set_address(i, addresses_[i]);
+  }
+  for (size_t i = 0; i < part.values.size(); ++i)
+    c.set_output_allocator(i, [this, i](const ir::Dims& dims, int64_t bytes) {
+      PartOutput& o = part_outputs_[i];
+      o.dims = dims;
+      if (!o.memory || o.bytes < bytes) {
+        o.memory.reset();
+        o.memory = device_memory(*device_, size_t(bytes));
+        o.bytes = bytes;
+      }
+      return o.memory.get();
+    });
+  c.enqueue(stream);
+  std::map<ir::ValueId, ir::Tensor> known;
+  for (size_t i = 0; i < part.values.size(); ++i) {
+    ir::Tensor t(part.engine->io()[engine_->input_count() + i].dtype, part_outputs_[i].dims);
+    if (t.bytes() > 0) device_->copy(t.mutable_data(), part_outputs_[i].memory.get(), size_t(t.bytes()), stream);
+    known.emplace(part.values[i], std::move(t));
+  }
+  device_->synchronize(stream);
+  if (!c.program_->stepwise) c.check_ran(*c.program_);
+  return known;
 }
 
 ir::Tensor Context::read(size_t io, const ir::Dims& dims) const {

@@ -3,16 +3,22 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "backends/device_weights.h"
 #include "base/thread_pool.h"
 #include "runtime/expand.h"
+#include "runtime/split.h"
 
 namespace tenon::runtime {
 namespace {
 
 constexpr size_t kCachedPrograms = 16;
 
-class PackedWeights final : public WeightCache {
+class PackedWeights final : public DeviceWeights {
  public:
+  explicit PackedWeights(MemoryAllocator memory) : memory_(std::move(memory)) {}
+  std::shared_ptr<void> allocate(const Device& device, size_t bytes) override {
+    return memory_ ? memory_(bytes) : device_memory(device, bytes);
+  }
   std::shared_ptr<const void> get(const ir::Tensor& source, const std::string& format,
                                   const std::function<std::shared_ptr<const void>()>& make) override {
     const std::string key = cat(uint64_t(reinterpret_cast<uintptr_t>(source.data().data())), "/", source.bytes(), "/",
@@ -38,6 +44,7 @@ class PackedWeights final : public WeightCache {
     ir::Tensor source;  // keeps the bytes alive, so the address in the key stays unique
     std::shared_ptr<const void> packed;
   };
+  MemoryAllocator memory_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Entry>> packed_;
 };
@@ -71,7 +78,8 @@ Engine::Engine(plan::Plan plan, const EngineOptions& options)
       backend_(options.backend ? options.backend : &cpu_backend()),
       own_pool_(options.threads > 0 ? std::make_unique<ThreadPool>(options.threads) : nullptr),
       pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()),
-      weights_(std::make_unique<PackedWeights>()) {
+      weights_(std::make_unique<PackedWeights>(options.weight_memory)),
+      weight_memory_(options.weight_memory) {
   for (ir::ValueId v : plan_.graph.inputs) io_.push_back(describe(plan_.graph, v, true));
   for (ir::ValueId v : plan_.graph.outputs) io_.push_back(describe(plan_.graph, v, false));
   find_shape_inputs();
@@ -106,8 +114,26 @@ void Engine::replace_plan(plan::Plan plan) {
   std::lock_guard lock(mutex_);
   plan_ = fit(std::move(plan), *backend_);
   cache_.clear();
-  weights_ = std::make_unique<PackedWeights>();
+  weights_ = std::make_unique<PackedWeights>(weight_memory_);
+  split_ = false;
+  known_part_.reset();
   ++generation_;
+}
+
+std::shared_ptr<const Engine::KnownPart> Engine::known_part(const ConcreteGraph& concrete) {
+  std::lock_guard lock(mutex_);
+  if (split_) return known_part_;
+  split_ = true;
+  std::vector<ir::ValueId> values = known_values(concrete);
+  if (values.empty() || values == plan_.graph.outputs) return nullptr;
+  plan::Plan part = plan_;
+  part.source.reset();
+  part.graph.outputs = values;
+  EngineOptions options;
+  options.backend = backend_;
+  options.weight_memory = weight_memory_;
+  known_part_ = std::make_shared<const KnownPart>(KnownPart{create(std::move(part), options), std::move(values)});
+  return known_part_;
 }
 
 std::optional<size_t> Engine::find_io(std::string_view name) const {

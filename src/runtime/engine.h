@@ -24,9 +24,13 @@ class ThreadPool;
 
 namespace tenon::runtime {
 
+/// Memory of `bytes`, given back by its deleter.
+using MemoryAllocator = std::function<std::shared_ptr<void>(size_t bytes)>;
+
 struct EngineOptions {
-  const Backend* backend = nullptr;  ///< null: the CPU
-  int threads = 0;                   ///< 0: TENON_THREADS, else one a processor
+  const Backend* backend = nullptr;    ///< null: the CPU
+  int threads = 0;                     ///< 0: TENON_THREADS, else one a processor
+  MemoryAllocator weight_memory = {};  ///< of a device, for weights; thread-safe; empty: the device's own
 };
 
 /// One input or output of the engine. Symbolic dims are -1 in `dims`, their text is in `dim_names`.
@@ -67,6 +71,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void replace_plan(plan::Plan plan);
   uint64_t generation() const { return generation_; }  ///< grows with every replace_plan
 
+  /// Where shapes depend on data, the part of the graph whose shapes do not.
+  struct KnownPart {
+    std::shared_ptr<Engine> engine;   ///< has the same inputs; its outputs are `values`
+    std::vector<ir::ValueId> values;  ///< what the rest reads
+  };
+  /// The known part of this engine's graph, which has the same value ids as `concrete`; null if there is none.
+  /// Thread-safe.
+  std::shared_ptr<const KnownPart> known_part(const ConcreteGraph& concrete);
+
  private:
   Engine(plan::Plan plan, const EngineOptions& options);
   void find_shape_inputs();
@@ -86,6 +99,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
     uint64_t used;
   };
   std::vector<Cached> cache_;
+  MemoryAllocator weight_memory_;
+  bool split_ = false;  // known_part_ has been looked for
+  std::shared_ptr<const KnownPart> known_part_;
   uint64_t clock_ = 0, generation_ = 0;
 };
 
@@ -93,9 +109,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
 using LayerProfiler = std::function<void(const std::string& name, const std::string& kernel, double ms)>;
 /// Called for an output whose address is not set, once its dims are known; returns memory for it.
 using OutputAllocator = std::function<void*(const ir::Dims& dims, int64_t bytes)>;
-
-/// Memory of `bytes` for activations and workspace, given back by its deleter.
-using MemoryAllocator = std::function<std::shared_ptr<void>(size_t bytes)>;
 
 class Context {
  public:
@@ -145,13 +158,18 @@ class Context {
   void run_static(const Program& program, void* stream);
   void run_on_host(const Program& program);
   void run_on_device(const Program& program, void* stream);
-  void launch_steps(const Program& program, void* stream, bool profile);
+  void launch_steps(const Program& program, const Stretch& steps, void* stream, bool profile);
+  void launch_all(const Program& program, void* stream, bool profile);
   void check_ran(const Program& program) const;
   std::vector<ir::Tensor> run_through_device(const Program& program, const std::vector<ir::Tensor>& inputs);
   ir::Tensor read(size_t io, const ir::Dims& dims) const;
   void write(void* to, const ir::Tensor& tensor) const;
   void* output_memory(const Program& program, size_t output);
-  std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs);
+  std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs,
+                                       const std::map<ir::ValueId, ir::Tensor>& known);
+  void enqueue_stepwise(const Program& program, void* stream);
+  Context* part_context(const Engine::KnownPart& part);
+  std::map<ir::ValueId, ir::Tensor> run_part(const Engine::KnownPart& part, void* stream);
   std::map<ir::ValueId, ir::Tensor> shape_values() const;
 
   std::shared_ptr<Engine> engine_;
@@ -170,7 +188,7 @@ class Context {
   int64_t arena_bytes_ = 0, host_workspace_bytes_ = 0;
   struct Recorded {
     std::vector<void*> addresses;
-    std::unique_ptr<Recording> recording;  // null after the first run at these addresses
+    std::vector<std::unique_ptr<Recording>> recordings;  // of each stretch; none after the first run at these addresses
     uint64_t used = 0;
   };
   std::vector<Recorded> recorded_;
@@ -184,6 +202,13 @@ class Context {
   std::vector<size_t> first_pointer_;  ///< of each step
   std::vector<Fixup> fixups_;
   const Program* bound_ = nullptr;
+  std::unique_ptr<Context> part_;  // runs the engine's known part
+  struct PartOutput {
+    std::shared_ptr<void> memory;
+    int64_t bytes = 0;
+    ir::Dims dims;
+  };
+  std::vector<PartOutput> part_outputs_;
 };
 
 }  // namespace tenon::runtime

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <map>
 
-#include "backends/device.h"
+#include "backends/device_weights.h"
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
@@ -219,7 +219,7 @@ void upload_constants(Program& program, const PrepareOptions& options) {
       auto& copy = constant.copy;
       if (!copy) {
         auto make = [&, t = constant.tensor]() -> std::shared_ptr<const void> {
-          auto memory = device_memory(device, size_t(t->bytes()));
+          auto memory = weight_memory(options.weights, device, size_t(t->bytes()));
           device.copy(memory.get(), t->data().data(), size_t(t->bytes()), device.own_stream());
           device.synchronize(device.own_stream());
           return memory;
@@ -229,6 +229,31 @@ void upload_constants(Program& program, const PrepareOptions& options) {
       }
       place.constant = static_cast<const std::byte*>(copy.get()) + (at - start);
     }
+}
+
+/// Cuts the steps where the application's own operators stand. Few steps between them are not worth a recording.
+void add_stretches(Program& program) {
+  constexpr size_t kWorthRecording = 3;
+  auto& all = program.stretches;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const bool own = !program.steps[s].kernel || program.concrete.graph.node(program.steps[s].node).op != "Custom";
+    if (all.empty() || all.back().recordable != own) all.push_back({s, s, own});
+    all.back().end = s + 1;
+  }
+  if (all.size() > 1)
+    for (Stretch& stretch : all) stretch.recordable &= stretch.end - stretch.begin >= kWorthRecording;
+}
+
+/// Whether the node's bodies hold an operator of the application.
+bool custom_in_bodies(const ir::Node& node) {
+  for (const ir::Field& f : node.attrs.schema().fields) {
+    if (f.kind != ir::FieldKind::kGraph) continue;
+    const auto& body = f.of<std::shared_ptr<ir::Graph>>(node.attrs.data());
+    for (ir::NodeId n = 0; body && n < body->node_count(); ++n)
+      if (const ir::Node& inner = body->node(n); inner.alive && (inner.op == "Custom" || custom_in_bodies(inner)))
+        return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -282,12 +307,14 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
   program->concrete = concretize(graph, input_dims, values);
   const ir::Graph& g = program->concrete.graph;
   program->input_dims = input_dims;
-  bool host_objects = false;
+  bool host_objects = false, waits = false;
   for (ir::NodeId n : program->concrete.order) {
+    // In a device's stream the host cannot run code of the application that waits for the device.
+    waits = waits || (options.backend->device() && custom_in_bodies(g.node(n)));
     for (ir::ValueId v : g.node(n).inputs) host_objects |= v != ir::kNone && g.value(v).dtype == ir::DType::kString;
     for (ir::ValueId v : g.node(n).outputs) host_objects |= v != ir::kNone && g.value(v).dtype == ir::DType::kString;
   }
-  program->stepwise = !program->concrete.fully_static || host_objects;
+  program->stepwise = !program->concrete.fully_static || host_objects || waits;
   if (program->stepwise) return program;
   const Aliases aliases = find_aliases(program->concrete, options);
   add_steps(*program, options, aliases);
@@ -307,6 +334,7 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
   for (ir::ValueId v = 0; v < g.value_count(); ++v)
     if (g.value(v).constant) program->keep_alive.push_back(*g.value(v).constant);
   std::erase_if(program->steps, [](const Step& s) { return !s.kernel && s.copy_bytes == 0; });
+  add_stretches(*program);
   return program;
 }
 

@@ -29,9 +29,17 @@ struct Step {
   std::string name, kernel_name;
 };
 
+/// Steps that run one after the other. The application's own operators are not recorded: their code may allocate or
+/// wait.
+struct Stretch {
+  size_t begin = 0, end = 0;
+  bool recordable = true;
+};
+
 struct Program {
   ConcreteGraph concrete;
   std::vector<Step> steps;
+  std::vector<Stretch> stretches;  ///< all steps, in order
   plan::MemoryPlan memory;
   std::vector<ir::Dims> input_dims, output_dims;
   std::vector<ir::Tensor> keep_alive;                         ///< constants that steps point into

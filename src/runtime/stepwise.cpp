@@ -4,6 +4,7 @@
 
 #include "base/thread_pool.h"
 #include "ops/op.h"
+#include "runtime/split.h"
 
 namespace tenon::runtime {
 namespace {
@@ -24,11 +25,11 @@ void publish(ir::Graph& g, ir::ValueId v, const ir::Tensor& t) {
 
 class Runner {
  public:
-  Runner(const ConcreteGraph& concrete, const PrepareOptions& options, ThreadPool& pool)
+  Runner(const ConcreteGraph& concrete, const Rest& rest, const PrepareOptions& options, ThreadPool& pool)
       : g_(concrete.graph), options_(options), pool_(pool), values_(g_.value_count()), readers_(g_.value_count(), 0) {
     for (ir::ValueId v = 0; v < g_.value_count(); ++v)
       if (g_.value(v).constant) values_[v] = *g_.value(v).constant;
-    for (ir::NodeId n : concrete.order)
+    for (ir::NodeId n : rest.order)
       for (ir::ValueId v : g_.node(n).inputs)
         if (v != ir::kNone) ++readers_[v];
     for (ir::ValueId v : g_.outputs) ++readers_[v];
@@ -116,13 +117,19 @@ class Runner {
 }  // namespace
 
 std::vector<ir::Tensor> stepwise(const ConcreteGraph& concrete, const std::vector<ir::Tensor>& inputs,
-                                 const PrepareOptions& options, ThreadPool& pool,
+                                 const std::map<ir::ValueId, ir::Tensor>& known, const PrepareOptions& options,
+                                 ThreadPool& pool,
                                  const std::function<void(const std::string&, const std::string&, double)>& profiler) {
-  Runner runner(concrete, options, pool);
+  std::vector<ir::ValueId> values;
+  for (const auto& [v, tensor] : known) values.push_back(v);
+  const Rest rest = rest_of(concrete, values);
+  Runner runner(concrete, rest, options, pool);
   const ir::Graph& g = concrete.graph;
-  for (size_t i = 0; i < inputs.size(); ++i) runner.give(g.inputs[i], inputs[i]);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (rest.reads_input[i]) runner.give(g.inputs[i], inputs[i]);
+  for (const auto& [v, tensor] : known) runner.give(v, tensor);
   using Clock = std::chrono::steady_clock;
-  for (ir::NodeId n : concrete.order) {
+  for (ir::NodeId n : rest.order) {
     const auto begin = Clock::now();
     const std::string kernel = runner.run(n);
     if (profiler)

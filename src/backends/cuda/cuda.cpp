@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cuda/device.h"
+#include "backends/device_weights.h"
 
 namespace tenon::cuda {
 #define TENON_KERNELS(name) std::vector<KernelDef> name();
@@ -100,7 +101,7 @@ DeviceInfo typical(int sm) {
 
 std::shared_ptr<const void> upload(const Problem& p, const void* data, size_t bytes) {
   const Device& device = *p.backend->device();
-  auto memory = device_memory(device, bytes);
+  auto memory = weight_memory(p.weights, device, bytes);
   device.copy(memory.get(), data, bytes, device.own_stream());
   device.synchronize(device.own_stream());
   return memory;

@@ -30,6 +30,10 @@ std::string shape_text(const ir::SymbolTable& symbols, const Shape& shape) {
   return text;
 }
 
+void CustomRun::enqueue(const void* const*, void* const*, void*, void*) const {
+  fail(ErrorCode::kUnsupported, "the implementation runs on the processor only");
+}
+
 const CustomOp& live_of(const CustomAttrs& a) {
   require(a.live != nullptr, ErrorCode::kUnsupported, "no implementation of '", a.name, "', version '", a.version,
           "', namespace '", a.space, "' is loaded");

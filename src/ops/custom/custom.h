@@ -2,6 +2,7 @@
 // types and shapes of the outputs as expressions. The implementation itself travels beside them, in memory only.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,14 @@ struct CustomTensor {
   friend bool operator==(const CustomTensor&, const CustomTensor&) = default;
 };
 
+/// Elements of [outer, channels, inner] that are not row-major: channels last, or in groups that follow each other.
+struct CustomPacking {
+  int64_t outer = 1, channels = 1, inner = 1;
+  int64_t vector = 1;  ///< channels are filled up to a multiple of it
+  bool channels_last = false;
+  int64_t groups() const { return (channels + vector - 1) / vector; }
+};
+
 /// An implementation prepared for operands of fixed shape. Thread-safe.
 class CustomRun {
  public:
@@ -23,6 +32,13 @@ class CustomRun {
   virtual int64_t workspace_bytes() const { return 0; }
   /// Dense row-major operands in host memory, null where absent. Throws Error if the implementation fails.
   virtual void run(const void* const* inputs, void* const* outputs, void* workspace) const = 0;
+
+  /// On a GPU: how enqueue() wants an operand, outputs counting after inputs; nullopt: row-major.
+  virtual std::optional<CustomPacking> packing(size_t /*operand*/) const { return std::nullopt; }
+  virtual int64_t device_workspace_bytes() const { return 0; }
+  /// Operands and workspace in the GPU's memory; puts its work on `stream`. Whoever calls packs operands, and lets
+  /// those that CustomAttrs::aliases names share memory.
+  virtual void enqueue(const void* const* inputs, void* const* outputs, void* workspace, void* stream) const;
 };
 
 class CustomOp {

@@ -114,6 +114,7 @@ class HostKernel final : public Kernel {
 };
 
 Support supports(const Problem& p) {
+  if (p.node->op == "Custom") return Support::no("the application's operators run on the GPU that its process uses");
   if (!p.all_dense()) return Support::no("operands must be dense");
   for (const auto* list : {&p.inputs, &p.outputs})
     for (const TensorDesc& d : *list)

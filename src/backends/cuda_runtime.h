@@ -1,0 +1,12 @@
+// Which CUDA runtime the process works with.
+#pragma once
+
+namespace tenon {
+
+/// Whether the process has loaded the stand-in for the CUDA runtime, which hands out host memory: there is no GPU then.
+bool host_runtime_loaded();
+/// Whether the process has loaded NVIDIA's CUDA runtime as a shared library, and there is a GPU for it. What was linked
+/// statically does not show.
+bool cuda_runtime_in_process();
+
+}  // namespace tenon
