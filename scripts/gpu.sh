@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Tests and measurements on a machine with a GPU, which needs no package registry.
-#   scripts/gpu.sh package   build here, without a GPU, what test and bench need, into dist/gpu
+#   scripts/gpu.sh package   build here, without a GPU, what test and bench need, into dist/gpu; `package core` leaves
+#                            out TensorRT's interface and the programs written for it
 #   scripts/gpu.sh build     the same on the GPU machine itself; headers come from dist/headers, which package fills
-#   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU
+#   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU: programs written for TensorRT at every
+#                            level, plugins with CUDA kernels, trtexec; `test clients` runs those alone
 #   scripts/gpu.sh test-python   the Python packages on the GPU, torch's suites with --device cuda; arguments go to pytest
 #   scripts/gpu.sh sanitize  the kernel tests under compute-sanitizer, memcheck and racecheck; -tc=… chooses some
 #   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
@@ -10,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=dist/gpu
 targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test)
+levels=(7 8 10 11)
 
 # The release of Python that the GPU machine has, with nanobind; where there is none, its packages are left out.
 find_python() {
@@ -22,14 +25,16 @@ find_python() {
   fi && python=$("$python" -c 'import sys; print(sys.executable)')
 }
 
-compile() {
+compile() {  # compile [core]
   local extra=(-DTENON_PYTHON=OFF)
+  if [ "${1:-}" != core ]; then targets+=(gpu_clients trtexec); fi
   if find_python 2>/dev/null; then
     extra=(-DTENON_PYTHON=ON -DPython_EXECUTABLE="$python")
     targets+=(tenon_python tensorrt_python cudart_13)
   fi
   if [ -d dist/headers ]; then extra+=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
-  cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF "${extra[@]}" >/dev/null
+  cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF -DTENON_CLIENTS_ON_GPU=ON \
+    "${extra[@]}" >/dev/null
   cmake --build build-gpu --target "${targets[@]}"
   rm -rf "$out"
   mkdir -p "$out/bin" "$out/lib"
@@ -41,7 +46,27 @@ compile() {
     cp -rL build-gpu/python/tenon "$out/python/"
     find "$out/python" -name '*.so*' -exec strip {} +
   fi
+  if [ "${1:-}" != core ]; then interface; fi
   strip "$out"/bin/* "$out"/lib/*
+}
+
+# TensorRT's interface at every level, and programs written for it.
+interface() {
+  local level
+  mkdir -p "$out/clients" "$out/cudart"
+  for level in "${levels[@]}"; do
+    cp -L build-gpu/lib/lib{nvinfer,nvonnxparser}.so."$level" "$out/lib/"
+  done
+  cp -L build-gpu/lib/libnvparsers.so.{7,8} build-gpu/lib/libtenon_trt.so.1 "$out/lib/"
+  cp build-gpu/bin/trtexec "$out/bin/"
+  (cd build-gpu/bin && cp $(cat ../gpu_clients.txt) "../../$out/clients/")
+  cp -L "$(cudart)" "$out/cudart/"  # for machines where the loader finds none
+  strip "$out"/clients/*
+}
+
+# NVIDIA's CUDA runtime that the programs were linked with.
+cudart() {
+  ldd build-gpu/bin/gpu_trap_10 | sed -n 's/.*libcudart[^ ]* => \([^ ]*\).*/\1/p'
 }
 
 headers() {
@@ -83,9 +108,39 @@ kernels() {
   unset TENON_TEST_BACKEND
 }
 
+# Programs written for TensorRT, several at a time; each is one line of the table.
+clients() {
+  local logs program name arguments
+  if [ ! -d "$out/clients" ]; then
+    echo "programs written for TensorRT: not built"
+    return
+  fi
+  logs=$(mktemp -d)
+  if ldd "$out/clients/gpu_trap_10" | grep -q 'libcudart.*not found'; then
+    export LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$PWD/$out/cudart
+  fi
+  for program in "$out"/clients/*; do
+    name=$(basename "$program")
+    case $name in
+      onnx_model_* | named_onnx_model_*) arguments=samples/digits ;;
+      parsed_*) arguments=samples/digits/digits.onnx ;;
+      *) arguments= ;;
+    esac
+    (CLIENT_VERBOSE=1 timeout 120 "$program" $arguments >"$logs/$name" 2>&1 && : >"$logs/$name.passed") &
+    while [ "$(jobs -rp | wc -l)" -ge 8 ]; do sleep 0.05; done
+  done
+  wait
+  for program in "$out"/clients/*; do
+    name=$(basename "$program")
+    check "client $name" sh -c 'cat "$1"; test -e "$1.passed"' report "$logs/$name"
+  done
+  rm -rf "$logs"
+  check trtexec "$out/bin/trtexec" --onnx=samples/digits/digits.onnx --fp16 --iterations=20 --duration=0
+}
+
 case "${1:-}" in
   package)
-    compile
+    compile "${@:2}"
     headers
     ;;
   build)
@@ -93,6 +148,12 @@ case "${1:-}" in
     ;;
   test)
     ready
+    clients
+    if [ "${2:-}" = clients ]; then
+      printf '%d passed, %d failed\n' "$passed" "$failed"
+      [ "$failed" = 0 ]
+      exit
+    fi
     kernels "${@:2}"
     models=$(mktemp -d)
     for name in mlp squeezenet1_1 resnet18 lstm_tagger gru_tagger; do
@@ -131,7 +192,7 @@ case "${1:-}" in
     python3 bench/gpu/bench.py --library "$out/lib/libtenon_bench_engine.so" "${@:2}"
     ;;
   *)
-    sed -n '2,9p' "$0"
+    sed -n '2,11p' "$0"
     exit 2
     ;;
 esac

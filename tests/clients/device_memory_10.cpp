@@ -1,16 +1,33 @@
-// An engine on the processor in a process that has a GPU driver: device memory is refused by name, not read. The driver
-// here is fake_driver.cpp, which calls one range of addresses the device's.
+// An engine on the processor in a process that has a GPU driver: device memory is refused by name, not read, and
+// plugins are refused once the process works with NVIDIA's CUDA runtime. The driver here is fake_driver.cpp, which
+// calls one range of addresses the device's.
 #include <dlfcn.h>
 
 #include <memory>
 
 #include "NvInfer.h"
 #include "client.h"
+#include "stretch_plugin.h"
 
 using namespace nvinfer1;
 
+namespace {
+
+bool builds_plugin(IBuilder& builder) {
+  std::unique_ptr<INetworkDefinition> network(builder.createNetworkV2(0U));
+  ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2(2, 2));
+  Stretch plugin(2.0F, 1);
+  IPluginV2Layer* layer = network->addPluginV2(&x, 1, plugin);
+  layer->setName("stretch");
+  network->markOutput(*layer->getOutput(0));
+  std::unique_ptr<IBuilderConfig> config(builder.createBuilderConfig());
+  return std::unique_ptr<IHostMemory>(builder.buildSerializedNetwork(*network, *config)) != nullptr;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  EXPECT(argc == 2);
+  EXPECT(argc == 3);
   void* driver = dlopen(argv[1], RTLD_NOW);
   EXPECT(driver != nullptr);
   auto const claim = reinterpret_cast<void (*)(void const*, size_t, int)>(dlsym(driver, "fakeClaim"));
@@ -38,6 +55,11 @@ int main(int argc, char** argv) {
   claim(managed, sizeof(managed), 1);
   EXPECT(context->setTensorAddress("x", managed) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));
   EXPECT(y[0] == 1.0F && y[1] == 0.0F && logger.errors.size() == 2);
+  EXPECT(builds_plugin(*builder));
+  EXPECT(dlopen(argv[2], RTLD_NOW) != nullptr);
+  EXPECT(!builds_plugin(*builder) && logger.errors.size() == 3);
+  EXPECT(logger.errors.back().find("'stretch'") != std::string::npos &&
+         logger.errors.back().find("CUDA runtime") != std::string::npos);
   std::printf("%d failures\n", failures());
   return failures() != 0;
 }

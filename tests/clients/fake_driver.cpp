@@ -1,4 +1,4 @@
-// What an engine on the processor asks a GPU driver: whose an address is.
+// What an engine on the processor asks a GPU driver: whose an address is, and whether there is a GPU.
 #include <cstddef>
 #include <cstdint>
 
@@ -11,6 +11,9 @@ extern "C" void fakeClaim(void const* memory, size_t bytes, int managed) {
   length = bytes;
   is_managed = managed;
 }
+
+extern "C" int cuInit(unsigned) { return 0; }
+extern "C" int cuDeviceGetCount(int* count) { return *count = 1, 0; }
 
 /// Attributes 2 (the kind of memory, 2 is the device's) and 8 (managed); other memory is unknown to the driver.
 extern "C" int cuPointerGetAttribute(void* result, int attribute, uintptr_t memory) {

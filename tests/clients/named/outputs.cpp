@@ -63,10 +63,13 @@ int main() {
     }
     int64_t const count = static_cast<int64_t>(rows.size());
     EXPECT(allocator.asked == "places" && allocator.shape.nbDims == 2 && allocator.shape.d[1] == count);
+    std::vector<int64_t> words(24);
+    EXPECT(cudaMemcpy(words.data(), allocator.memory, static_cast<size_t>(2 * count) * (wide ? 8 : 4),
+                      cudaMemcpyDeviceToHost) == cudaSuccess);
     for (int64_t i = 0; i < count; ++i) {
       auto found = [&](int64_t at) {
-        return wide ? static_cast<int64_t const*>(allocator.memory)[at]
-                    : static_cast<int64_t>(static_cast<int32_t const*>(allocator.memory)[at]);
+        return wide ? words[static_cast<size_t>(at)]
+                    : static_cast<int64_t>(reinterpret_cast<int32_t const*>(words.data())[at]);
       };
       EXPECT(found(i) == rows[static_cast<size_t>(i)] && found(count + i) == columns[static_cast<size_t>(i)]);
     }
