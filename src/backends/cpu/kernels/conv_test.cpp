@@ -122,7 +122,7 @@ TEST_CASE("conv: windows at the edges of tiles and images") {
                           {5, 40, 64, 72, 3, 1, 1, 1, 1, 1}, {2, 7, 64, 72, 3, 1, 1, 1, 1, 3},
                           {2, 6, 24, 64, 3, 2, 1, 1, 1, 3},  {1, 66, 8, 328, 3, 1, 1},
                           {1, 58, 16, 64, 3, 1, 1},          {1, 18, 8, 72, 3, 1, 1, 1, 1, 3},
-                          {2, 16, 72, 64, 3, 1, 4, 4}};
+                          {2, 16, 72, 64, 3, 1, 4, 4},       {1, 13, 72, 264, 1}};
   for (const Shape& s : shapes)
     for (DType type : {DType::kF16, DType::kBF16})
       for (const char* program : {"relu(i0)", "t0 = add(i0, i1); relu(t0)"}) {
