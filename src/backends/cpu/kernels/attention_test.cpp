@@ -94,6 +94,22 @@ TEST_CASE("attention: tiles of tensor cores and their edges") {
     }
 }
 
+TEST_CASE("attention: heads of 64 over few keys") {
+  const Sizes sizes[] = {{1, 1, 1, 1, 1, 64, 64},    {2, 4, 2, 65, 129, 64, 64}, {1, 3, 1, 130, 208, 64, 64},
+                         {1, 2, 1, 64, 257, 64, 64}, {1, 1, 1, 63, 385, 64, 64}, {3, 5, 5, 63, 17, 64, 64}};
+  for (DType t : {DType::kF16, DType::kBF16})
+    for (const Sizes& s : sizes) {
+      CAPTURE(cat(t, " batch ", s.batch, " heads ", s.heads, " queries ", s.queries, " keys ", s.keys));
+      FusedAttentionAttrs a{.scale = 0.2f};
+      KernelCase packed = attention_case(s, a, t);
+      for (size_t i = 0; i < 3; ++i) packed.inputs[i] = pitched(packed.inputs[i], packed.inputs[i].dims[2] + 24);
+      packed.output_pitch = {s.heads * s.value_size + 8};
+      check_kernel(packed);
+      a.q = a.k = a.v = a.y = HeadLayout::kHeads;
+      check_kernel(attention_case(s, a, t));
+    }
+}
+
 TEST_CASE("attention: measurements" * doctest::skip()) {
   for (DType t : {DType::kF32, DType::kBF16})
     for (int64_t length : {128, 197, 384}) {

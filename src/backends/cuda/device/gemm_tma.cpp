@@ -15,9 +15,17 @@ Fn* driver_function(const char* name) {
   return code == cudaSuccess && found == cudaDriverEntryPointSuccess ? reinterpret_cast<Fn*>(fn) : nullptr;
 }
 
-CUtensorMapDataType type_of(Elem type) {
+}  // namespace
+
+decltype(&cuTensorMapEncodeTiled) tensor_map_encoder() {
+  static const auto encode = driver_function<decltype(cuTensorMapEncodeTiled)>("cuTensorMapEncodeTiled");
+  return encode;
+}
+CUtensorMapDataType tensor_map_type(Elem type) {
   return type == Elem::kF16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
 }
+
+namespace {
 
 /// A tensor of three axes, the first fastest, with elements between neighbours along the others; read or written in
 /// boxes of 64 elements.
@@ -27,14 +35,14 @@ struct Lines {
   int box[2];
 };
 cudaError_t map_lines(const Lines& t, Elem type, CUtensorMap& to) {
-  static const auto encode = driver_function<decltype(cuTensorMapEncodeTiled)>("cuTensorMapEncodeTiled");
+  const auto encode = tensor_map_encoder();
   if (!encode) return cudaErrorNotSupported;
   const cuuint64_t sizes[] = {cuuint64_t(t.sizes[0]), cuuint64_t(t.sizes[1]), cuuint64_t(t.sizes[2])};
   const cuuint64_t steps[] = {cuuint64_t(t.steps[0]) * 2, cuuint64_t(t.steps[1]) * 2};
   const cuuint32_t box[] = {64, cuuint32_t(t.box[0]), cuuint32_t(t.box[1])}, ones[] = {1, 1, 1};
-  const CUresult code =
-      encode(&to, type_of(type), 3, const_cast<void*>(t.data), sizes, steps, box, ones, CU_TENSOR_MAP_INTERLEAVE_NONE,
-             CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult code = encode(&to, tensor_map_type(type), 3, const_cast<void*>(t.data), sizes, steps, box, ones,
+                               CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return code == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 
@@ -62,7 +70,7 @@ cudaError_t map_windows(const GemmArgs& a, Elem type, int pixels, CUtensorMap& t
   }
   sizes[axes + 1] = cuuint64_t(images);
   const CUresult code =
-      encode(&to, type_of(type), cuuint32_t(axes + 2), const_cast<void*>(a.a), sizes, steps, first, last, 64,
+      encode(&to, tensor_map_type(type), cuuint32_t(axes + 2), const_cast<void*>(a.a), sizes, steps, first, last, 64,
              cuuint32_t(pixels), strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return code == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;

@@ -23,6 +23,10 @@ struct TmaArgs {
   Epilogue epilogue;
 };
 
+/// The driver's function that describes a tensor to the copy engine; null if it has none.
+decltype(&cuTensorMapEncodeTiled) tensor_map_encoder();
+/// Of f16 and bf16.
+CUtensorMapDataType tensor_map_type(Elem type);
 /// For tiles of `rows` and `columns`.
 cudaError_t make_tma_args(const GemmArgs& a, Elem type, bool conv, int rows, int columns, int cluster, TmaArgs& to);
 

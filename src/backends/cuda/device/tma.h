@@ -55,6 +55,15 @@ __device__ __forceinline__ void copy_box_to(uint16_t blocks, void* to, const CUt
       "l"(&map), "r"(x), "r"(y), "r"(z), "r"(shared_address(barrier)), "h"(blocks)
       : "memory");
 }
+/// Copies rows of one head to shared memory, completing on `barrier`.
+__device__ __forceinline__ void copy_heads(void* to, const CUtensorMap& map, uint64_t* barrier, int row, int head,
+                                           int batch) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], "
+      "[%6];" ::"r"(shared_address(to)),
+      "l"(&map), "r"(0), "r"(row), "r"(head), "r"(batch), "r"(shared_address(barrier))
+      : "memory");
+}
 /// Where pixels come from: channels from c on, pixel after pixel of the images' bounding box from (w, h, d, n) on, each
 /// moved by (dw, dh, dd).
 struct Pixels {

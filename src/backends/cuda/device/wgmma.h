@@ -41,9 +41,12 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[N][4], uint64_t a, u
 
 #define TENON_SUMS_1(i) "+f"(sums[i][0]), "+f"(sums[i][1]), "+f"(sums[i][2]), "+f"(sums[i][3])
 #define TENON_SUMS_4(i) TENON_SUMS_1(i), TENON_SUMS_1(i + 1), TENON_SUMS_1(i + 2), TENON_SUMS_1(i + 3)
+#define TENON_SUMS_6(i) TENON_SUMS_4(i), TENON_SUMS_1(i + 4), TENON_SUMS_1(i + 5)
 #define TENON_SUMS_8(i) TENON_SUMS_4(i), TENON_SUMS_4(i + 4)
+#define TENON_SUMS_12(i) TENON_SUMS_8(i), TENON_SUMS_4(i + 8)
 #define TENON_SUMS_16(i) TENON_SUMS_8(i), TENON_SUMS_8(i + 8)
 #define TENON_SUMS_24(i) TENON_SUMS_16(i), TENON_SUMS_8(i + 16)
+#define TENON_SUMS_26(i) TENON_SUMS_24(i), TENON_SUMS_1(i + 24), TENON_SUMS_1(i + 25)
 #define TENON_SUMS_32(i) TENON_SUMS_16(i), TENON_SUMS_16(i + 16)
 /// One instruction: its shape, how many eights of columns, its registers' names, and those of a, b and `add`.
 #define TENON_MULTIPLY(T, type, shape, N, registers, a_name, b_name, add_name)                                       \
@@ -57,9 +60,16 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[N][4], uint64_t a, u
                  : "l"(a), "l"(b), "r"(add));                                                                        \
   }
 #define TENON_REGISTERS_4 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+#define TENON_REGISTERS_6                                                  \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23"
 #define TENON_REGISTERS_8                                                  \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define TENON_REGISTERS_12                                                           \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "           \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47"
 #define TENON_REGISTERS_16                                                           \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "           \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
@@ -72,6 +82,14 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[N][4], uint64_t a, u
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
   "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
   "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define TENON_REGISTERS_26                                                           \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "           \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+  "%96, %97, %98, %99, %100, %101, %102, %103"
 #define TENON_REGISTERS_32                                                                       \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                       \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "             \
@@ -83,25 +101,55 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[N][4], uint64_t a, u
   "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
 TENON_MULTIPLY(__half, "f16", "m64n32k16", 4, TENON_REGISTERS_4, "%16", "%17", "%18")
 TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n32k16", 4, TENON_REGISTERS_4, "%16", "%17", "%18")
+TENON_MULTIPLY(__half, "f16", "m64n48k16", 6, TENON_REGISTERS_6, "%24", "%25", "%26")
+TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n48k16", 6, TENON_REGISTERS_6, "%24", "%25", "%26")
 TENON_MULTIPLY(__half, "f16", "m64n64k16", 8, TENON_REGISTERS_8, "%32", "%33", "%34")
 TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n64k16", 8, TENON_REGISTERS_8, "%32", "%33", "%34")
+TENON_MULTIPLY(__half, "f16", "m64n96k16", 12, TENON_REGISTERS_12, "%48", "%49", "%50")
+TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n96k16", 12, TENON_REGISTERS_12, "%48", "%49", "%50")
 TENON_MULTIPLY(__half, "f16", "m64n128k16", 16, TENON_REGISTERS_16, "%64", "%65", "%66")
 TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n128k16", 16, TENON_REGISTERS_16, "%64", "%65", "%66")
 TENON_MULTIPLY(__half, "f16", "m64n192k16", 24, TENON_REGISTERS_24, "%96", "%97", "%98")
 TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n192k16", 24, TENON_REGISTERS_24, "%96", "%97", "%98")
+TENON_MULTIPLY(__half, "f16", "m64n208k16", 26, TENON_REGISTERS_26, "%104", "%105", "%106")
+TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n208k16", 26, TENON_REGISTERS_26, "%104", "%105", "%106")
 TENON_MULTIPLY(__half, "f16", "m64n256k16", 32, TENON_REGISTERS_32, "%128", "%129", "%130")
 TENON_MULTIPLY(__nv_bfloat16, "bf16", "m64n256k16", 32, TENON_REGISTERS_32, "%128", "%129", "%130")
+/// sums (+)= a b for 64 rows of a in registers, laid out as sums of 16 columns are, and 64 columns of b, which lie next
+/// to each other in rows of 128 bytes: a row each of 16 of k from `b` on. Asynchronous: a may not change until waited.
+template <class T>
+__device__ __forceinline__ void multiply_columns(float (&sums)[8][4], const uint32_t (&a)[4], uint64_t b, int add);
+#define TENON_MULTIPLY_COLUMNS(T, type)                                                                      \
+  template <>                                                                                                \
+  __device__ __forceinline__ void multiply_columns<T>(float(&sums)[8][4], const uint32_t(&a)[4], uint64_t b, \
+                                                      int add) {                                             \
+    asm volatile(                                                                                            \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"                                                         \
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" TENON_REGISTERS_8                   \
+        "}, {%32, %33, %34, %35}, %36, p, 1, 1, 1;\n}"                                                       \
+        : TENON_SUMS_8(0)                                                                                    \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));                                     \
+  }
+TENON_MULTIPLY_COLUMNS(__half, "f16")
+TENON_MULTIPLY_COLUMNS(__nv_bfloat16, "bf16")
+#undef TENON_MULTIPLY_COLUMNS
 #undef TENON_MULTIPLY
 #undef TENON_SUMS_1
 #undef TENON_SUMS_4
+#undef TENON_SUMS_6
 #undef TENON_SUMS_8
+#undef TENON_SUMS_12
 #undef TENON_SUMS_16
 #undef TENON_SUMS_24
+#undef TENON_SUMS_26
 #undef TENON_SUMS_32
 #undef TENON_REGISTERS_4
+#undef TENON_REGISTERS_6
 #undef TENON_REGISTERS_8
+#undef TENON_REGISTERS_12
 #undef TENON_REGISTERS_16
 #undef TENON_REGISTERS_24
+#undef TENON_REGISTERS_26
 #undef TENON_REGISTERS_32
 
 }  // namespace tenon::cuda

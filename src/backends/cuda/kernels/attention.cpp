@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "backends/cuda/cuda.h"
+#include "backends/cuda/device/attention_short.h"
 #include "backends/cuda/elem.h"
 #include "backends/cuda/kernels/attention_problem.h"
 
@@ -12,33 +13,59 @@ namespace {
 
 using ir::DType;
 
-class Attention final : public Kernel {
+bool aligned(const AttentionParams& p) {
+  constexpr uintptr_t kAlignment = 16;
+  const std::array<const void*, 4> operands{p.q, p.k, p.v, p.y};
+  return std::all_of(operands.begin(), operands.end(),
+                     [](const void* address) { return reinterpret_cast<uintptr_t>(address) % kAlignment == 0; });
+}
+
+class AttentionBase : public Kernel {
  public:
-  /// Without a tile: the kernel that needs no tensor cores.
-  Attention(const Problem& p, std::optional<AttentionTile> tile)
-      : params_(attention_params(p)), type_(elem_of(p.inputs[0].dtype)), tile_(tile) {}
-  void run(const RunArgs& args) const override {
+  explicit AttentionBase(const Problem& p) : params_(attention_params(p)), type_(elem_of(p.inputs[0].dtype)) {}
+
+ protected:
+  AttentionParams bind(const RunArgs& args) const {
     AttentionParams p = params_;
     p.q = args.inputs[0];
     p.k = args.inputs[1];
     p.v = args.inputs[2];
     p.y = args.outputs[0];
     if (p.mask_type != MaskType::kNone) p.mask = args.inputs[kAttentionMask];
-    constexpr uintptr_t kAlignment = 16;
-    const std::array<const void*, 4> operands{p.q, p.k, p.v, p.y};
-    const bool aligned = std::all_of(operands.begin(), operands.end(), [](const void* address) {
-      return reinterpret_cast<uintptr_t>(address) % kAlignment == 0;
-    });
-    if (tile_ && aligned)
+    return p;
+  }
+  AttentionParams params_;
+  Elem type_;
+};
+
+class Attention final : public AttentionBase {
+ public:
+  /// Without a tile: the kernel that needs no tensor cores.
+  Attention(const Problem& p, std::optional<AttentionTile> tile) : AttentionBase(p), tile_(tile) {}
+  void run(const RunArgs& args) const override {
+    const AttentionParams p = bind(args);
+    if (tile_ && aligned(p))
       TENON_CUDA(attention_mma(type_, *tile_, p, stream_of(args)));
     else
       TENON_CUDA(attention_simt(type_, p, stream_of(args)));
   }
 
  private:
-  AttentionParams params_;
-  Elem type_;
   std::optional<AttentionTile> tile_;
+};
+
+/// Hopper's kernel for keys that a block holds at once.
+template <int kTile>
+class AttentionShort final : public AttentionBase {
+ public:
+  explicit AttentionShort(const Problem& p) : AttentionBase(p) {}
+  void run(const RunArgs& args) const override {
+    const AttentionParams p = bind(args);
+    if (aligned(p))
+      TENON_CUDA(attention_short(type_, kTile, p, stream_of(args)));
+    else
+      TENON_CUDA(attention_simt(type_, p, stream_of(args)));
+  }
 };
 
 Support supports_simt(const Problem& p) {
@@ -78,9 +105,34 @@ Support supports_mma(const Problem& p) {
   return Support::yes(estimate_us(p, 0, 1) + waves * steps * kStepUs[n]);
 }
 
+template <int kTile>
+Support supports_short(const Problem& p) {
+  if (std::string reason = check_attention(p); !reason.empty()) return Support::no(reason);
+  if (p.inputs[0].dtype == DType::kF32) return Support::no("operands are f32, tensor cores take f16 and bf16");
+  constexpr int kHopper = 90;
+  if (info_of(p).sm != kHopper) return Support::no("compute capability ", info_of(p).sm, ", needed is ", kHopper);
+  const AttentionParams a = attention_params(p);
+  if (!(a.scale > 0)) return Support::no("the scale ", a.scale, " is not positive");
+  if (a.causal || a.mask_type != MaskType::kNone) return Support::no("some keys are hidden");
+  if (a.size != kShortHeadSize || a.value_size != kShortHeadSize)
+    return Support::no("heads of ", a.size, " and ", a.value_size, " elements, accepted are ", kShortHeadSize);
+  if (std::string reason = check_16_byte_rows(a); !reason.empty()) return Support::no(reason);
+  constexpr ShortTile tile = kShortTiles[kTile];
+  if (a.keys > tile.all()) return Support::no(a.keys, " keys, accepted are up to ", tile.all());
+  constexpr int kMostGrid = 65535;
+  if (a.batch > kMostGrid || a.heads > kMostGrid) return Support::no("too many heads for one launch");
+  const double blocks = double(a.batch) * a.heads * ((a.queries + kShortQueries - 1) / kShortQueries);
+  const double rounds = std::max(1.0, blocks / info_of(p).multiprocessors);
+  return Support::yes(estimate_us(p, 0, 1) + rounds * (1 + 0.001 * tile.all()));
+}
+
 template <AttentionTile kTile>
 std::unique_ptr<Kernel> prepare_mma(const Problem& p) {
   return std::make_unique<Attention>(p, kTile);
+}
+template <int kTile>
+std::unique_ptr<Kernel> prepare_short(const Problem& p) {
+  return std::make_unique<AttentionShort<kTile>>(p);
 }
 std::unique_ptr<Kernel> prepare_simt(const Problem& p) { return std::make_unique<Attention>(p, std::nullopt); }
 
@@ -93,6 +145,10 @@ std::vector<KernelDef> attention() {
           {"attention_mma_32", "FusedAttention", supports_mma<Tile::kRows32>, prepare_mma<Tile::kRows32>, kPitched},
           {"attention_mma_64", "FusedAttention", supports_mma<Tile::kRows64>, prepare_mma<Tile::kRows64>, kPitched},
           {"attention_mma_128", "FusedAttention", supports_mma<Tile::kRows128>, prepare_mma<Tile::kRows128>, kPitched},
+          {"attention_short_128", "FusedAttention", supports_short<0>, prepare_short<0>, kPitched},
+          {"attention_short_256", "FusedAttention", supports_short<1>, prepare_short<1>, kPitched},
+          {"attention_short_384", "FusedAttention", supports_short<2>, prepare_short<2>, kPitched},
+          {"attention_short_512", "FusedAttention", supports_short<3>, prepare_short<3>, kPitched},
           {"attention_simt", "FusedAttention", supports_simt, prepare_simt, kPitched}};
 }
 
