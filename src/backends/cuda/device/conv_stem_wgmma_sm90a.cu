@@ -341,14 +341,14 @@ int64_t clocks(const StemWgmmaArgs& a, int multiprocessors) {
 
 }  // namespace
 
-bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes) {
+bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes, int blocks) {
   a.shift = a.pad[2] % 2;
   a.row_steps = divided(a.kernel[2] + a.shift, 4);
   a.patch_rows = (stem_block_rows(a.stride) - 1) * a.stride + a.kernel[1];
   const int most = std::min(divided(a.out[2], stem_block_columns(a.stride)), kMaxBlocks);
   StemWgmmaArgs best;
   if (a.row_steps > kMaxRowSteps) return false;
-  for (a.blocks = 1; a.blocks <= most; ++a.blocks)
+  for (a.blocks = blocks > 0 ? blocks : 1; a.blocks <= (blocks > 0 ? std::min(blocks, most) : most); ++a.blocks)
     if (plan_patch(a, shared_bytes) && (best.blocks == 0 || clocks(a, multiprocessors) < clocks(best, multiprocessors)))
       best = a;
   if (best.blocks == 0) return false;

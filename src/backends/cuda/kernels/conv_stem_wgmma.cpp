@@ -37,14 +37,14 @@ StemWgmmaArgs arguments(const ConvShape& s) {
   return a;
 }
 
-/// Chooses columns and tiles; false if none fits.
-bool plan(const Problem& p, StemWgmmaArgs& a) {
+/// Chooses columns and, if `tile` is 0, blocks of a tile; false if none fits.
+bool plan(const Problem& p, StemWgmmaArgs& a, int tile) {
   const DeviceInfo& d = info_of(p);
   const int64_t blocks = int64_t(a.images) * a.out[0] * a.out[1] * a.out[2] / 64;
   const bool narrow = a.columns <= 32 || blocks < d.multiprocessors;
   for (int columns : {narrow ? 32 : 64, narrow ? 64 : 32}) {
     a.tile_columns = columns;
-    if (plan_stem(a, d.multiprocessors, d.shared_bytes)) return true;
+    if (plan_stem(a, d.multiprocessors, d.shared_bytes, tile)) return true;
   }
   return false;
 }
@@ -113,7 +113,7 @@ std::string refuse_epilogue(const Problem& p) {
   return {};
 }
 
-std::string read(const Problem& p, StemWgmmaArgs& a) {
+std::string read(const Problem& p, StemWgmmaArgs& a, int tile) {
   ConvShape s;
   if (std::string reason = read_conv_any(p, s); !reason.empty()) return reason;
   if (info_of(p).sm != 90) return "compute capability other than 9.0";
@@ -130,27 +130,40 @@ std::string read(const Problem& p, StemWgmmaArgs& a) {
   for (int64_t k : s.kernel)
     if (k > kMaxTaps) return cat("a window of ", k, " along an axis, accepted are at most ", kMaxTaps);
   a = arguments(s);
-  if (!plan(p, a)) return cat("a window of ", s.taps(), " taps is too large");
+  const StemWgmmaArgs shape = a;
+  if (!plan(p, a, 0)) return cat("a window of ", s.taps(), " taps is too large");
+  if (tile > 0) {
+    if (a.blocks == tile) return "conv_stem_wgmma has this tile";
+    a = shape;
+    if (!plan(p, a, tile)) return cat("a window of ", s.taps(), " taps is too large for ", tile, " blocks a tile");
+  }
   return refuse_epilogue(p);
 }
 
+template <int kTile>
 Support supports(const Problem& p) {
   StemWgmmaArgs a;
-  if (std::string reason = read(p, a); !reason.empty()) return Support::no(reason);
+  if (std::string reason = read(p, a, kTile); !reason.empty()) return Support::no(reason);
   const double blocks = double(a.images) * a.out[0] * a.out[1] * a.out[2];
   const double tiles = (a.columns + a.tile_columns - 1) / a.tile_columns;
-  return Support::yes(estimate_us(p, 2 * blocks * tiles * a.tile_columns * 16 * stem_steps(a), 0.5));
+  return Support::yes(estimate_us(p, 2 * blocks * tiles * a.tile_columns * 16 * stem_steps(a), 0.5) *
+                      (kTile > 0 ? 1.05 : 1));
 }
 
+template <int kTile>
 std::unique_ptr<Kernel> prepare(const Problem& p) {
   StemWgmmaArgs a;
-  const std::string reason = read(p, a);
+  const std::string reason = read(p, a, kTile);
   require(reason.empty(), ErrorCode::kInternal, reason);
   return std::make_unique<ConvStemWgmma>(p, a);
 }
 
 }  // namespace
 
-std::vector<KernelDef> conv_stem_wgmma() { return {{"conv_stem_wgmma", "Conv", supports, prepare, kConvPitched}}; }
+std::vector<KernelDef> conv_stem_wgmma() {
+  return {{"conv_stem_wgmma", "Conv", supports<0>, prepare<0>, kConvPitched},
+          {"conv_stem_wgmma_3", "Conv", supports<3>, prepare<3>, kConvPitched},
+          {"conv_stem_wgmma_7", "Conv", supports<7>, prepare<7>, kConvPitched}};
+}
 
 }  // namespace tenon::cuda
