@@ -10,6 +10,12 @@ __device__ __forceinline__ void sync_cluster() {
   asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 #endif
 }
+/// A barrier that orders no accesses to memory.
+__device__ __forceinline__ void leave_cluster() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.relaxed;\nbarrier.cluster.wait;" ::: "memory");
+#endif
+}
 /// Four floats at the place of `local` in the shared memory of block `rank` of the cluster.
 __device__ __forceinline__ float4 load_from_cluster(const float* local, uint32_t rank) {
   float4 v = {};

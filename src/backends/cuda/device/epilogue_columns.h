@@ -19,6 +19,17 @@ __device__ __forceinline__ float silu_by_tanh(float x) {
   return fmaf(h, t, h);
 }
 
+/// The Gelu of the error function with one special function: the error function of x / sqrt 2 is nearly the hyperbolic
+/// tangent of a polynomial of x. Off by 3e-5 beside what the instruction is off, 2^-11 of 1.
+__device__ __forceinline__ float quick_gelu(float x) {
+  const float square = fminf(x * x, 30.f),
+              u = x * fmaf(square, fmaf(square, -3.51531529e-4f, 3.70056834e-2f), 0.797507917f);
+  float t;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(u));
+  const float half = 0.5f * x;
+  return fmaf(half, t, half);
+}
+
 template <int N>
 __device__ __forceinline__ void activate_columns(const Epilogue& e, float (&v)[N]) {
   using F = PointwiseFunctions<true>;

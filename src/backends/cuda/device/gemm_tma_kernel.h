@@ -2,6 +2,7 @@
 // bytes. One thread keeps the ring full, through the ends of tiles; groups of 128 threads multiply, and finish their
 // part of a tile in shared memory of their own, which the copy engine stores.
 #pragma once
+#include "backends/cuda/device/epilogue_columns.h"
 #include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/mma.h"
 #include "backends/cuda/device/tensor_maps.h"
@@ -13,17 +14,6 @@ namespace tenon::cuda {
 namespace {
 
 constexpr int kTmaDepth = kGemmDepth;  ///< k of a stage: rows of 128 bytes
-
-/// The Gelu of the error function with one special function: the error function of x / sqrt 2 is nearly the hyperbolic
-/// tangent of a polynomial of x. Off by 3e-5 beside what the instruction is off, 2^-11 of 1.
-__device__ __forceinline__ float quick_gelu(float x) {
-  const float square = fminf(x * x, 30.f),
-              u = x * fmaf(square, fmaf(square, -3.51531529e-4f, 3.70056834e-2f), 0.797507917f);
-  float t;
-  asm("tanh.approx.f32 %0, %1;" : "=f"(t) : "f"(u));
-  const float half = 0.5f * x;
-  return fmaf(half, t, half);
-}
 
 /// `kM` times 64 rows of a group of warps, `kColumns` columns, `kGroups` groups that multiply; a group finishes 64 rows
 /// and `kPanels` times 64 columns at a time, and has `kBuffers` of them on their way.

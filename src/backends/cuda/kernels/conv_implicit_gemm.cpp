@@ -159,10 +159,15 @@ KernelDef tensor_core_variant() {
               reason =
                   cat(s.c / s.group, " channels a group, pitch ", s.x_pitch, s.channels_last ? "" : ", channels first",
                       ", accepted are eights of channels that come last");
-            if (reason.empty() && gemm_variant(kNumber).kind == GemmKind::kTma) {
+            constexpr GemmKind kind = gemm_variant(kNumber).kind;
+            if (reason.empty() && kind == GemmKind::kSmall && !is_plain(s))
+              reason = "the window is larger than one element, strided or padded";
+            if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall)) {
               ProductEpilogue epilogue;
               reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
-              if (reason.empty()) reason = refuse_tma(gemm_args(s), !is_plain(s), epilogue);
+              if (reason.empty())
+                reason = kind == GemmKind::kTma ? refuse_tma(gemm_args(s), !is_plain(s), epilogue)
+                                                : refuse_small(gemm_args(s), epilogue);
             }
             double cost = 0;
             if (reason.empty()) reason = rank_variant(p, work_of(s), kNumber, cost);

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kRankCost = 0.03;                          // a later variant is expected to be slower
 constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;  // of the nominal rate
+constexpr int64_t kSmallRounds = 2;                         // blocks a multiprocessor: more tiles are not few
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -29,10 +30,22 @@ double expected_tma_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant
   return v.cluster == 1 ? total : total * 1.06;
 }
 
+/// Expected microseconds for few tiles: k step after step, limited by what all blocks together copy, and sums of parts.
+double expected_small_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
+  const GemmTile t = v.tile();
+  const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
+  const double bytes = double(t.rows + t.columns) * kGemmDepth * 2, one_a_us = 110e3, all_a_us = 7.5e6;
+  const double step = bytes * std::max(1 / one_a_us, double(blocks) / all_a_us);
+  const double crowd = double(divided(blocks, d.multiprocessors));
+  return 2.5 + double(divided(divided(w.depth, kGemmDepth), v.cluster)) * step + 0.3 * crowd +
+         (v.cluster > 1 ? 0.6 : 0);
+}
+
 /// Expected microseconds: rounds of blocks, each filling its stages and then taking step after step, limited by the
 /// multiprocessor's multiply-adds or by its share of the second-level cache's bandwidth.
 double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   if (v.kind == GemmKind::kTma) return expected_tma_us(d, w, v);
+  if (v.kind == GemmKind::kSmall) return expected_small_us(d, w, v);
   const GemmTile t = v.tile();
   const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
   const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.cluster);
@@ -52,6 +65,11 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
 bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
   if (v.kind == GemmKind::kTma) return d.sm == 90 && !w.by_columns;
+  if (v.kind == GemmKind::kSmall) {
+    const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
+    return d.sm == 90 && !w.by_columns && w.matrices == 1 && divided(w.depth, kGemmDepth) >= v.cluster &&
+           blocks <= kSmallRounds * d.multiprocessors;
+  }
   if (v.cluster > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.cluster)) return false;
   if (v.kind == GemmKind::kWgmma && (d.sm != 90 || w.by_columns)) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
@@ -67,11 +85,12 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     return cat(work.rows, "x", work.columns, "x", work.depth, " is not for this tile in clusters of ", v.cluster);
   const double mine = expected_us(d, work, v);
   // Kinds are ranked apart, so that some of each are timed.
-  const bool tma = v.kind == GemmKind::kTma;
+  const auto class_of = [](GemmKind k) { return k == GemmKind::kWgmma ? GemmKind::kMma : k; };
+  const bool tma = v.kind == GemmKind::kTma || v.kind == GemmKind::kSmall;
   int rank = 0;
   for (int i = 0; i < kGemmVariantCount; ++i) {
     const GemmVariant other = gemm_variant(i);
-    if ((other.kind == GemmKind::kTma) != tma || !possible(d, work, other)) continue;
+    if (class_of(other.kind) != class_of(v.kind) || !possible(d, work, other)) continue;
     const double us = expected_us(d, work, other);
     rank += us < mine || (us == mine && i < number);
   }
@@ -81,6 +100,7 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
 }
 
 GemmTile GemmVariant::tile() const {
+  if (kind == GemmKind::kSmall) return {kSmallRows, kSmallTiles[number].columns};
   if (kind == GemmKind::kTma) return {kTmaTiles[number].rows, kTmaTiles[number].columns};
   return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
 }
@@ -93,11 +113,20 @@ std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epil
   return {};
 }
 
+std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue) {
+  if (!epilogue.in_kernel() || !gemm_small_does(epilogue.form())) return "the epilogue is not one of this kernel's";
+  GemmArgs all = g;
+  all.epilogue = epilogue.form();
+  if (!gemm_small_takes(all)) return "the copy engine does not take these rows";
+  return {};
+}
+
 cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
                         cudaStream_t stream) {
   const bool conv = operands == GemmOperands::kConv;
   if (v.kind == GemmKind::kTma && gemm_tma_takes(g, conv))
     return gemm_tma(g, type, conv, v.number, v.cluster, d.multiprocessors, stream);
+  if (v.kind == GemmKind::kSmall && gemm_small_takes(g)) return gemm_small(g, type, v.number, v.cluster, stream);
   if (v.kind == GemmKind::kMma) {
     const auto run = conv                              ? gemm_tensor_core_conv
                      : operands == GemmOperands::kRows ? gemm_tensor_core_by_rows
@@ -105,14 +134,15 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
     return run(g, type, v.number, v.cluster, stream);
   }
   // Operands at addresses that the copy engine does not take go another way.
-  const bool other = v.kind == GemmKind::kTma;
+  const bool other = v.kind != GemmKind::kWgmma;
   const auto run = conv ? gemm_wgmma_conv : gemm_wgmma_by_rows;
   return run(g, type, other ? kWgmma128x128 : v.number, other ? 1 : v.cluster, stream);
 }
 
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  const char* const kind = v.kind == GemmKind::kTma ? "_tma" : v.kind == GemmKind::kWgmma ? "_wgmma_" : "_";
+  constexpr const char* kKinds[] = {"_", "_wgmma_", "_tma", "_small_"};  // in the order of GemmKind
+  const char* const kind = kKinds[int(v.kind)];
   const std::string tile = v.kind == GemmKind::kTma ? cat(v.number, "_") : std::string();
   return variant_name(cat(stem, kind, tile, t.rows, "x", t.columns, "_"), size_t(v.cluster));
 }

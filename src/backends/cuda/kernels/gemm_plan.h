@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/cuda/cuda.h"
+#include "backends/cuda/device/gemm_small.h"
 #include "backends/cuda/device/gemm_tensor_core.h"
 #include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/gemm_wgmma.h"
@@ -13,19 +14,23 @@
 namespace tenon::cuda {
 
 /// Which instructions multiply: those of every GPU since compute capability 8.0, or Hopper's, without and with its copy
-/// engine.
-enum class GemmKind : uint8_t { kMma, kWgmma, kTma };
+/// engine, and the latter for few tiles.
+enum class GemmKind : uint8_t { kMma, kWgmma, kTma, kSmall };
 struct GemmVariant {
   GemmKind kind;
-  int number;   ///< of kGemmTiles, kWgmmaTiles or kTmaTiles
+  int number;   ///< of kGemmTiles, kWgmmaTiles, kTmaTiles or kSmallTiles
   int cluster;  ///< blocks that share k; with the copy engine, that share what they read
   GemmTile tile() const;
 };
-/// Every tile with clusters of 1, 2, 4 and 8 blocks, or of 1 and 2 with the copy engine.
+/// Every tile with clusters of 1, 2, 4 and 8 blocks, or of 1 and 2 with the copy engine, or of 1, 2 and 4 for few
+/// tiles.
 inline constexpr int kSplitVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
-inline constexpr int kGemmVariantCount = kSplitVariantCount + kTmaTileCount * 2;
+inline constexpr int kTmaVariantCount = kTmaTileCount * 2, kSmallVariantCount = kSmallTileCount * 3;
+inline constexpr int kGemmVariantCount = kSplitVariantCount + kTmaVariantCount + kSmallVariantCount;
 constexpr GemmVariant gemm_variant(int number) {
   const int tma = number - kSplitVariantCount, tile = number / 4, cluster = 1 << number % 4;
+  const int small = tma - kTmaVariantCount;
+  if (small >= 0) return {GemmKind::kSmall, small / 3, 1 << small % 3};
   if (tma >= 0) return {GemmKind::kTma, tma / 2, 1 << tma % 2};
   if (tile >= kGemmTileCount) return {GemmKind::kWgmma, tile - kGemmTileCount, cluster};
   return {GemmKind::kMma, tile, cluster};
@@ -46,6 +51,8 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
 /// Why the kernel with the copy engine does not do `g`, whose addresses need not be set, with this epilogue; or an
 /// empty string.
 std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue);
+/// The same of the kernel for few tiles, which takes plain matrices.
+std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue);
 
 /// How k is found in a GemmArgs' operands: gemm_tensor_core_conv, gemm_tensor_core_by_rows,
 /// gemm_tensor_core_by_columns.
@@ -53,8 +60,8 @@ enum class GemmOperands : uint8_t { kConv, kRows, kColumns };
 cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
                         cudaStream_t stream);
 
-/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma" or "_tma" after the stem for those, and the number of the tile
-/// with the copy engine; lives as long as the process.
+/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma", "_tma" or "_small" after the stem for those, and the number of
+/// the tile with the copy engine; lives as long as the process.
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number

@@ -204,11 +204,13 @@ std::string refuse_tensor_core(const Problem& p, const Shape& s) {
   return {};
 }
 
-std::string refuse_copy_engine(const Problem& p, const Shape& s) {
+std::string refuse_copy_engine(const Problem& p, const Shape& s, GemmKind kind) {
   if (s.axes[0] != 1 || s.axes[1] != 1) return "more than one axis of batch";
   ProductEpilogue epilogue;
   const std::string reason = epilogue.read(p, p.attrs<ops::MatMulAttrs>().epilogue, kBias, kExtras);
-  return reason.empty() ? refuse_tma(gemm_args(s, packs(p, s)), false, epilogue) : reason;
+  if (!reason.empty()) return reason;
+  const GemmArgs g = gemm_args(s, packs(p, s));
+  return kind == GemmKind::kTma ? refuse_tma(g, false, epilogue) : refuse_small(g, epilogue);
 }
 
 template <int kNumber>
@@ -218,7 +220,9 @@ KernelDef tensor_core_variant() {
             Shape s;
             std::string reason = read(p, s);
             if (reason.empty()) reason = refuse_tensor_core(p, s);
-            if (reason.empty() && gemm_variant(kNumber).kind == GemmKind::kTma) reason = refuse_copy_engine(p, s);
+            constexpr GemmKind kind = gemm_variant(kNumber).kind;
+            if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall))
+              reason = refuse_copy_engine(p, s, kind);
             double cost = 0;
             if (reason.empty())
               reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b}, kNumber, cost);
