@@ -7,7 +7,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr double kRankCost = 0.03;                          // a later variant is expected to be slower
+constexpr double kRankCost = 0.03, kSmallRankCost = 0.06;   // a later variant is expected to be slower
 constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;  // of the nominal rate
 constexpr int64_t kSmallRounds = 2;                         // blocks a multiprocessor: more tiles are not few
 
@@ -27,18 +27,21 @@ double expected_tma_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant
   const double finish = area / (128 * 192) * (t.alternate ? 0.25 : 0.9), store = area * 2 / stored_a_us;
   const double each = std::max(steps + finish, t.alternate ? store : steps + 0.3 * store);
   const double total = 2.5 + double(divided(tiles, d.multiprocessors)) * each + 0.5 * store;
-  return v.cluster == 1 ? total : total * 1.06;
+  if (v.cluster == 1) return total;
+  return total * (tiles <= d.multiprocessors ? 1.25 : 1.06);  // few tiles wait for each other, and share little
 }
 
-/// Expected microseconds for few tiles: k step after step, limited by what all blocks together copy, and sums of parts.
+/// Expected microseconds for few tiles: k step after step, limited by what a block or all of them copy and by how long
+/// a copy takes, and the sums of parts.
 double expected_small_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
   const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
-  const double bytes = double(t.rows + t.columns) * kGemmDepth * 2, one_a_us = 110e3, all_a_us = 7.5e6;
-  const double step = bytes * std::max(1 / one_a_us, double(blocks) / all_a_us);
-  const double crowd = double(divided(blocks, d.multiprocessors));
-  return 2.5 + double(divided(divided(w.depth, kGemmDepth), v.cluster)) * step + 0.3 * crowd +
-         (v.cluster > 1 ? 0.6 : 0);
+  const double bytes = double(t.rows + t.columns) * kGemmDepth * 2, one_a_us = 127e3, all_a_us = 7.5e6;
+  const double step =
+      std::max({bytes / one_a_us, bytes * double(blocks) / all_a_us, 1.0 / kSmallTiles[v.number].stages});
+  const double join = v.cluster == 1 ? 0 : v.cluster == 2 ? 0.5 : 1.2;
+  return 2.5 + double(divided(divided(w.depth, kGemmDepth), v.cluster)) * step +
+         0.3 * double(divided(blocks, d.multiprocessors)) + join;
 }
 
 /// Expected microseconds: rounds of blocks, each filling its stages and then taking step after step, limited by the
@@ -95,7 +98,8 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     rank += us < mine || (us == mine && i < number);
   }
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
-  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) * (1 + kRankCost * rank);
+  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) *
+            (1 + (v.kind == GemmKind::kSmall ? kSmallRankCost : kRankCost) * rank);
   return {};
 }
 
