@@ -119,6 +119,12 @@ void check_types(const ir::Graph& graph, const BuildOptions& options) {
   }
 }
 
+bool calls_user_code(const ir::Graph& graph) {
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n)
+    if (graph.node(n).alive && graph.node(n).op == "Custom") return true;
+  return false;
+}
+
 /// Layers that keep f32 because their range needs it: those that f16 would spoil, and then those that would read what
 /// they write.
 std::vector<WideLayer> too_large(const ir::Graph& graph, const BuildOptions& options, passes::PassOptions pass_options,
@@ -134,6 +140,8 @@ std::vector<WideLayer> too_large(const ir::Graph& graph, const BuildOptions& opt
   run_passes(in_f32, wide);
   std::map<std::string, double> reached;
   try {
+    require(!calls_user_code(in_f32) || !options.sample.empty(), ErrorCode::kUnsupported,
+            "plugins run on real inputs only");
     reached = magnitudes(in_f32, names, dims, options, backend, pool);
   } catch (const Error& e) {
     require(options.sample.empty(), e.code(), "the sample for the range of f16: ", e.what());

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/half.h"
 #include "base/hash.h"
+#include "base/physical_memory.h"
 #include "ir/small_float.h"
 
 namespace tenon::ir {
@@ -45,7 +46,8 @@ Tensor Tensor::uninitialized(DType dtype, Dims dims) {
   t.dims_ = std::move(dims);
   t.count_ = checked_product(t.dims_);
   t.size_ = size_t(storage_bytes(dtype, t.count_));
-  void* p = ::operator new(t.size_ ? t.size_ : 1, std::align_val_t(64), std::nothrow);
+  void* p =
+      t.size_ > physical_memory() ? nullptr : ::operator new(t.size_ ? t.size_ : 1, std::align_val_t(64), std::nothrow);
   require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", t.size_, " bytes for a tensor ", name(dtype),
           t.dims_);
   t.owner_ = std::shared_ptr<void>(p, Aligned());

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "backends/device.h"
+#include "base/physical_memory.h"
 #include "runtime/engine.h"
 
 namespace tenon::runtime {
@@ -12,7 +13,7 @@ namespace {
 constexpr size_t kRecordings = 8;  // sets of addresses that a context keeps a recording for
 
 std::shared_ptr<void> host_memory(size_t bytes) {
-  void* p = ::operator new(bytes, std::align_val_t(64), std::nothrow);
+  void* p = bytes > physical_memory() ? nullptr : ::operator new(bytes, std::align_val_t(64), std::nothrow);
   require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", bytes, " bytes for activations");
   return {p, [](void* memory) { ::operator delete(memory, std::align_val_t(64)); }};
 }
