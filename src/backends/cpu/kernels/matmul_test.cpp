@@ -135,6 +135,26 @@ TEST_CASE("matmul: tiles, ragged and many") {
       }
 }
 
+TEST_CASE("matmul: few tiles and long rows") {
+  for (DType type : {DType::kF16, DType::kBF16})
+    for (int64_t depth : {328, 1000})
+      for (const char* program : {"", "gelu_erf(i0)", "add(i0, i1)", "t0 = add(i0, i1); relu(t0)"}) {
+        ops::MatMulAttrs t;
+        t.epilogue = program;
+        t.alpha = 0.125f;
+        KernelCase c = product({65, depth}, {depth, 104}, t, type);
+        c.inputs[0] = pitched(c.inputs[0], depth + 8);
+        c.inputs[1].constant = true;
+        c.inputs.push_back(constant(f32({104})));
+        if (std::string(program).find("i1") != std::string::npos)
+          c.inputs.push_back(pitched(of_type(type, {65, 104}), 112));
+        c.output_pitch = {120};
+        c.must_accept = false;
+        c.norm = type == DType::kBF16 ? 6e-3 : 1e-3;
+        check_kernel(c);
+      }
+}
+
 TEST_CASE("matmul: f32 results of narrow operands") {
   for (DType type : {DType::kBF16, DType::kF16}) {
     KernelCase c = product({2, 17, 40}, {40, 24}, {}, type);
