@@ -69,11 +69,21 @@ def _onnx_network(settings, builder, logger, inputs):
     return network
 
 
+def products_in_tf32():
+    """Whether PyTorch may round the factors of matrix products to TF32; it does not by default."""
+    try:
+        return torch.backends.cuda.matmul.allow_tf32
+    except RuntimeError:  # set by the newer names of this setting
+        return torch.backends.cuda.matmul.fp32_precision == "tf32"
+
+
 def _config(settings, builder, network):
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.max_workspace_size)
     if settings.fp16_mode:
         config.set_flag(trt.BuilderFlag.FP16)
+    if not products_in_tf32():
+        config.clear_flag(trt.BuilderFlag.TF32)
     if settings.strict_type_constraints:
         config.set_flag(trt.BuilderFlag.STRICT_TYPES)
     if settings.avg_timing_iterations is not None:

@@ -35,8 +35,8 @@ def _rounds(inputs):
     if not any(t.is_cuda for t in inputs):
         return False
     try:
-        return torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
-    except RuntimeError:  # set by the newer names of these settings
+        return torch.backends.cudnn.allow_tf32 or _builder.products_in_tf32()
+    except RuntimeError:  # set by the newer names of this setting
         return True
 
 

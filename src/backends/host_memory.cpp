@@ -1,6 +1,7 @@
 #include "backends/host_memory.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <atomic>
 #include <cstdint>
@@ -13,12 +14,31 @@ using Query = int (*)(void* result, int attribute, uintptr_t memory);
 constexpr int kMemoryType = 2, kIsManaged = 8;
 constexpr unsigned kDevice = 2;
 
-/// Null until somebody has loaded a driver; looking never loads one.
+/// How many libraries this process has ever loaded.
+unsigned long long loaded() {
+  unsigned long long count = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* out) {
+        *static_cast<unsigned long long*>(out) = info->dlpi_adds;
+        return 1;
+      },
+      &count);
+  return count;
+}
+
+/// Null until somebody has loaded a driver; looking never loads one. The loader searches its path for a library that is
+/// not there, so it is asked again only when something was loaded since.
 Query query() {
   static std::atomic<Query> found{nullptr};
+  static std::atomic<unsigned long long> searched{0};
   if (Query known = found) return known;
+  const unsigned long long now = loaded();
+  if (searched == now) return nullptr;
   void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
-  if (!driver) return nullptr;
+  if (!driver) {
+    searched = now;
+    return nullptr;
+  }
   const auto fn = reinterpret_cast<Query>(dlsym(driver, "cuPointerGetAttribute"));
   if (fn)
     found = fn;  // the library stays
