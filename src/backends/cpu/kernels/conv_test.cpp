@@ -106,7 +106,8 @@ TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
 }
 
 TEST_CASE("conv: shares of k and ragged tiles") {
-  for (const Shape& s : {Shape{1, 6, 64, 72, 3, 1, 1}, Shape{1, 5, 264, 33, 1}, Shape{1, 9, 32, 130, 3, 2, 1}})
+  for (const Shape& s : {Shape{1, 6, 64, 72, 3, 1, 1}, Shape{1, 5, 264, 33, 1}, Shape{1, 9, 32, 130, 3, 2, 1},
+                         Shape{1, 7, 136, 136, 3, 1, 1}})
     for (DType type : {DType::kF16, DType::kBF16}) {
       KernelCase c = conv_case(s, "t0 = add(i0, i1); relu(t0)", type);
       c.inputs.push_back(of_type(type, y_dims(s)));

@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kThreads) scaled_conv_kernel(const __grid_cons
   if (row >= a.results) return;
   const int column = int(a.columns.take(row));
   const T* const x = static_cast<const T*>(a.x) + row * a.x_pitch;
-  const T* const w = static_cast<const T*>(a.w) + int64_t(column) * a.depth;
+  const T* const w = static_cast<const T*>(a.w) + int64_t(column) * a.w_pitch;
   const T* const scale = static_cast<const T*>(a.scale) + int64_t(a.pixels.divide(row)) * a.depth;
   float v[1] = {};
   for (int k = 0; k < a.depth; ++k)

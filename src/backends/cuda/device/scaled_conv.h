@@ -9,14 +9,14 @@ namespace tenon::cuda {
 
 struct ScaledConvArgs {
   const void* x;      ///< [rows][depth], x_pitch apart
-  const void* w;      ///< [columns][depth]
+  const void* w;      ///< [columns][depth], w_pitch apart
   const void* scale;  ///< [rows / pixels][depth]
   void* y;
   float* sums;  ///< if not null, receives f32 sums with the bias instead of y, dense
   uint32_t results;
   int depth;
   Divisor columns, pixels;
-  int64_t x_pitch, y_pitch;
+  int64_t x_pitch, w_pitch, y_pitch;
   Epilogue epilogue;
 };
 cudaError_t scaled_conv(const ScaledConvArgs& args, Elem type, cudaStream_t stream);

@@ -162,12 +162,14 @@ KernelDef tensor_core_variant() {
             constexpr GemmKind kind = gemm_variant(kNumber).kind;
             if (reason.empty() && kind == GemmKind::kSmall && !is_plain(s))
               reason = "the window is larger than one element, strided or padded";
-            if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall)) {
+            if (reason.empty() && kind != GemmKind::kMma && kind != GemmKind::kWgmma) {
               ProductEpilogue epilogue;
               reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+              const bool conv = !is_plain(s);
               if (reason.empty())
-                reason = kind == GemmKind::kTma ? refuse_tma(gemm_args(s), !is_plain(s), epilogue)
-                                                : refuse_small(gemm_args(s), epilogue);
+                reason = kind == GemmKind::kTma     ? refuse_tma(gemm_args(s), conv, epilogue)
+                         : kind == GemmKind::kSmall ? refuse_small(gemm_args(s), epilogue)
+                                                    : refuse_split(gemm_args(s), conv, false, epilogue);
             }
             double cost = 0;
             if (reason.empty()) reason = rank_variant(p, work_of(s), kNumber, cost);
@@ -211,7 +213,7 @@ std::vector<KernelDef> conv_implicit_gemm() {
   return []<int... i, int... j>(std::integer_sequence<int, i...>, std::integer_sequence<int, j...>) {
     return std::vector<KernelDef>{tensor_core_variant<i>()..., simt_variant<j>()...};
   }
-  (std::make_integer_sequence<int, kGemmVariantCount>(), std::make_integer_sequence<int, kSimtTileCount>());
+  (std::make_integer_sequence<int, kConvVariantCount>(), std::make_integer_sequence<int, kSimtTileCount>());
 }
 
 }  // namespace tenon::cuda

@@ -7,9 +7,9 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr double kRankCost = 0.03, kSmallRankCost = 0.06;   // a later variant is expected to be slower
-constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;  // of the nominal rate
-constexpr int64_t kSmallRounds = 2;                         // blocks a multiprocessor: more tiles are not few
+constexpr double kRankCost = 0.03, kSmallRankCost = 0.06, kSplitRankCost = 0.02;  // a later variant is slower
+constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;                        // of the nominal rate
+constexpr int64_t kSmallRounds = 2;  // blocks a multiprocessor: more tiles are not few
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -44,11 +44,25 @@ double expected_small_us(const DeviceInfo& d, const GemmWork& w, const GemmVaria
          0.3 * double(divided(blocks, d.multiprocessors)) + join;
 }
 
+/// Expected microseconds of kSplit, fitted to an H200's: limited by what a multiprocessor copies, by the products, or
+/// by what the second-level cache gives to all; then blocks exchange their sums.
+double expected_split_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
+  const GemmTile t = v.tile();
+  const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
+  const double steps = double(divided(divided(w.depth, kGemmDepth), v.cluster));
+  const double bytes = double(t.rows + t.columns) * kGemmDepth * 2;
+  const double copied = double(divided(blocks, d.multiprocessors)) * steps * bytes / 75e3;
+  const double multiplied = steps * (0.04 + t.columns * 0.0006), shared = double(blocks) * steps * bytes / 6.5e6;
+  return 1.5 + t.columns * 0.008 + std::max({copied, multiplied, shared}) +
+         (v.cluster > 1 ? 0.3 + 0.06 * v.cluster : 0);
+}
+
 /// Expected microseconds: rounds of blocks, each filling its stages and then taking step after step, limited by the
 /// multiprocessor's multiply-adds or by its share of the second-level cache's bandwidth.
 double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   if (v.kind == GemmKind::kTma) return expected_tma_us(d, w, v);
   if (v.kind == GemmKind::kSmall) return expected_small_us(d, w, v);
+  if (v.kind == GemmKind::kSplit) return expected_split_us(d, w, v);
   const GemmTile t = v.tile();
   const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
   const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.cluster);
@@ -73,6 +87,11 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
     return d.sm == 90 && !w.by_columns && w.matrices == 1 && divided(w.depth, kGemmDepth) >= v.cluster &&
            blocks <= kSmallRounds * d.multiprocessors;
   }
+  if (v.kind == GemmKind::kSplit) {
+    const int64_t steps = divided(w.depth, kGemmDepth);
+    return d.sm == 90 && !w.by_columns && w.matrices == 1 && divided(w.rows, t.rows) <= 65535 && steps >= v.cluster &&
+           gemm_split_memory(v.number, v.cluster, steps, d.shared_bytes).stages > 0;
+  }
   if (v.cluster > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.cluster)) return false;
   if (v.kind == GemmKind::kWgmma && (d.sm != 90 || w.by_columns)) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
@@ -89,21 +108,24 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
   const double mine = expected_us(d, work, v);
   // Kinds are ranked apart, so that some of each are timed.
   const auto class_of = [](GemmKind k) { return k == GemmKind::kWgmma ? GemmKind::kMma : k; };
-  const bool tma = v.kind == GemmKind::kTma || v.kind == GemmKind::kSmall;
+  const bool tma = class_of(v.kind) != GemmKind::kMma;
+  const double step = v.kind == GemmKind::kSmall   ? kSmallRankCost
+                      : v.kind == GemmKind::kSplit ? kSplitRankCost
+                                                   : kRankCost;
   int rank = 0;
-  for (int i = 0; i < kGemmVariantCount; ++i) {
+  for (int i = 0; i < kConvVariantCount; ++i) {
     const GemmVariant other = gemm_variant(i);
     if (class_of(other.kind) != class_of(v.kind) || !possible(d, work, other)) continue;
     const double us = expected_us(d, work, other);
     rank += us < mine || (us == mine && i < number);
   }
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
-  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) *
-            (1 + (v.kind == GemmKind::kSmall ? kSmallRankCost : kRankCost) * rank);
+  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) * (1 + step * rank);
   return {};
 }
 
 GemmTile GemmVariant::tile() const {
+  if (kind == GemmKind::kSplit) return kSplitTiles[number];
   if (kind == GemmKind::kSmall) return {kSmallRows, kSmallTiles[number].columns};
   if (kind == GemmKind::kTma) return {kTmaTiles[number].rows, kTmaTiles[number].columns};
   return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
@@ -125,12 +147,23 @@ std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue) {
   return {};
 }
 
+std::string refuse_split(const GemmArgs& g, bool conv, bool scaled, const ProductEpilogue& epilogue) {
+  if (!epilogue.in_kernel() || !gemm_split_does(epilogue.form(), scaled))
+    return "the epilogue is not one of this kernel's";
+  GemmArgs all = g;
+  all.epilogue = epilogue.form();
+  if (!gemm_tma_takes(all, conv)) return "the copy engine does not take these rows or windows";
+  return {};
+}
+
 cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
                         cudaStream_t stream) {
   const bool conv = operands == GemmOperands::kConv;
   if (v.kind == GemmKind::kTma && gemm_tma_takes(g, conv))
     return gemm_tma(g, type, conv, v.number, v.cluster, d.multiprocessors, stream);
   if (v.kind == GemmKind::kSmall && gemm_small_takes(g)) return gemm_small(g, type, v.number, v.cluster, stream);
+  if (v.kind == GemmKind::kSplit && gemm_tma_takes(g, conv))
+    return gemm_split(g, type, conv, v.number, v.cluster, d.shared_bytes, stream);
   if (v.kind == GemmKind::kMma) {
     const auto run = conv                              ? gemm_tensor_core_conv
                      : operands == GemmOperands::kRows ? gemm_tensor_core_by_rows
@@ -145,7 +178,7 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
 
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  constexpr const char* kKinds[] = {"_", "_wgmma_", "_tma", "_small_"};  // in the order of GemmKind
+  constexpr const char* kKinds[] = {"_", "_wgmma_", "_tma", "_small_", "_split_"};  // in the order of GemmKind
   const char* const kind = kKinds[int(v.kind)];
   const std::string tile = v.kind == GemmKind::kTma ? cat(v.number, "_") : std::string();
   return variant_name(cat(stem, kind, tile, t.rows, "x", t.columns, "_"), size_t(v.cluster));

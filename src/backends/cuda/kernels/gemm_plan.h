@@ -6,6 +6,7 @@
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/device/gemm_small.h"
+#include "backends/cuda/device/gemm_split.h"
 #include "backends/cuda/device/gemm_tensor_core.h"
 #include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/gemm_wgmma.h"
@@ -14,12 +15,12 @@
 namespace tenon::cuda {
 
 /// Which instructions multiply: those of every GPU since compute capability 8.0, or Hopper's, without and with its copy
-/// engine, and the latter for few tiles.
-enum class GemmKind : uint8_t { kMma, kWgmma, kTma, kSmall };
+/// engine, and the latter for few tiles; kSplit is for convolutions alone.
+enum class GemmKind : uint8_t { kMma, kWgmma, kTma, kSmall, kSplit };
 struct GemmVariant {
   GemmKind kind;
-  int number;   ///< of kGemmTiles, kWgmmaTiles, kTmaTiles or kSmallTiles
-  int cluster;  ///< blocks that share k; with the copy engine, that share what they read
+  int number;   ///< of kGemmTiles, kWgmmaTiles, kTmaTiles, kSmallTiles or kSplitTiles
+  int cluster;  ///< blocks that share k; of kTma, that share what they read
   GemmTile tile() const;
 };
 /// Every tile with clusters of 1, 2, 4 and 8 blocks, or of 1 and 2 with the copy engine, or of 1, 2 and 4 for few
@@ -27,9 +28,13 @@ struct GemmVariant {
 inline constexpr int kSplitVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
 inline constexpr int kTmaVariantCount = kTmaTileCount * 2, kSmallVariantCount = kSmallTileCount * 3;
 inline constexpr int kGemmVariantCount = kSplitVariantCount + kTmaVariantCount + kSmallVariantCount;
+/// And, for convolutions, those of kSplit with 1 to kMostSplits blocks.
+inline constexpr int kConvVariantCount = kGemmVariantCount + kSplitTileCount * kMostSplits;
 constexpr GemmVariant gemm_variant(int number) {
   const int tma = number - kSplitVariantCount, tile = number / 4, cluster = 1 << number % 4;
   const int small = tma - kTmaVariantCount;
+  const int split = number - kGemmVariantCount;
+  if (split >= 0) return {GemmKind::kSplit, split / kMostSplits, split % kMostSplits + 1};
   if (small >= 0) return {GemmKind::kSmall, small / 3, 1 << small % 3};
   if (tma >= 0) return {GemmKind::kTma, tma / 2, 1 << tma % 2};
   if (tile >= kGemmTileCount) return {GemmKind::kWgmma, tile - kGemmTileCount, cluster};
@@ -53,6 +58,8 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
 std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue);
 /// The same of the kernel for few tiles, which takes plain matrices.
 std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue);
+/// The same of the kernel for convolutions of few tiles; `scaled` asks for gemm_split_scaled.
+std::string refuse_split(const GemmArgs& g, bool conv, bool scaled, const ProductEpilogue& epilogue);
 
 /// How k is found in a GemmArgs' operands: gemm_tensor_core_conv, gemm_tensor_core_by_rows,
 /// gemm_tensor_core_by_columns.
@@ -60,8 +67,8 @@ enum class GemmOperands : uint8_t { kConv, kRows, kColumns };
 cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
                         cudaStream_t stream);
 
-/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma", "_tma" or "_small" after the stem for those, and the number of
-/// the tile with the copy engine; lives as long as the process.
+/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma", "_tma", "_small" or "_split" after the stem for those, and the
+/// number of the tile with the copy engine; lives as long as the process.
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number

@@ -25,6 +25,7 @@ class ScaledConv final : public Kernel {
     args_.columns = Divisor(y.dims.back());
     args_.pixels = Divisor(y.count() / y.dims.back() / y.dims[0]);
     args_.x_pitch = x.pitch;
+    args_.w_pitch = args_.depth;
     args_.y_pitch = y.pitch;
   }
   int64_t workspace_bytes() const override { return epilogue_.sums_bytes(); }
