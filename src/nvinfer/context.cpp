@@ -213,7 +213,13 @@ void ExecutionContext::run(bool report, cudaStream_t stream) {
   } else {
     core_->set_profiler({});
   }
-  core_->run();
+  const Device* device = keep_->backend().device();
+  if (device && stream) {
+    core_->enqueue(stream);
+    device->synchronize(stream);
+  } else {
+    core_->run();
+  }
   report_debug_tensors();
   if (profiler_ && report) report_times();
 }

@@ -294,6 +294,40 @@ size_t test_leaky() {
   return v2.logger.errors.size() + v3.logger.errors.size();
 }
 
+/// x, three times doubled and sent through the plugin: the body of a loop, which runs step by step.
+void test_loop() {
+  Project project;
+  ITensor* x = project.network->addInput("x", DataType::kFLOAT, dims_of({2, 5}));
+  int32_t const three = 3;
+  ILoop* loop = project.network->addLoop();
+  loop->addTripLimit(*project.network->addConstant(dims_of({}), Weights{DataType::kINT32, &three, 1})->getOutput(0),
+                     TripLimit::kCOUNT);
+  IRecurrenceLayer* state = loop->addRecurrence(*x);
+  ITensor* h = state->getOutput(0);
+  ITensor* twice = project.network->addElementWise(*h, *h, ElementWiseOperation::kSUM)->getOutput(0);
+  LeakyV2 plugin;
+  state->setInput(1, *project.network->addPluginV2(&twice, 1, plugin)->getOutput(0));
+  output(*project.network, *loop->addLoopOutput(*h, LoopOutput::kLAST_VALUE)->getOutput(0), "y");
+  Owned<ICudaEngine> engine = project.engine();
+  EXPECT(engine != nullptr);
+  if (engine) {
+    Session session(*engine);
+    std::vector<float> const values = noise(10, 11);
+    session.set("x", values);
+    session.expect("y", 10 * sizeof(float));
+    EXPECT(session.run());
+    std::vector<float> const y = session.get<float>("y");
+    for (size_t i = 0; i < y.size(); ++i) {
+      double wanted = values[i];
+      for (int turn = 0; turn < 3; ++turn) {
+        wanted = leaky_value(2.0 * wanted, 0.5);
+      }
+      EXPECT(std::fabs(y[i] - wanted) < 1e-5);
+    }
+  }
+  EXPECT(project.logger.errors.empty());
+}
+
 }  // namespace
 
 int main() {
@@ -302,6 +336,7 @@ int main() {
   getPluginRegistry()->registerCreator(leaky_creator, "");
   getPluginRegistry()->registerCreator(positive_creator, "");
   EXPECT(test_leaky() == 0);
+  test_loop();
 
   Project project;
   ITensor* x = project.network->addInput("x", DataType::kFLOAT, dims_of({1000}));
