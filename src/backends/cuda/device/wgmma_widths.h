@@ -1,4 +1,4 @@
-// Products of 64 rows whose columns are pixels: 136, 208 and 232 of them, whole lines of common images with
+// Products of 64 rows whose columns are pixels: 136 and 232 of them, beside 208, whole lines of common images with
 // what a window sees beside them.
 #pragma once
 #include "backends/cuda/device/wgmma.h"
@@ -45,7 +45,6 @@ namespace tenon::cuda {
   TENON_MULTIPLY(__half, "f16", __VA_ARGS__) \
   TENON_MULTIPLY(__nv_bfloat16, "bf16", __VA_ARGS__)
 TENON_MULTIPLY_BOTH("136", 17, TENON_REGISTERS_68, "%68", "%69", "%70")
-TENON_MULTIPLY_BOTH("208", 26, TENON_REGISTERS_104, "%104", "%105", "%106")
 TENON_MULTIPLY_BOTH("232", 29, TENON_REGISTERS_116, "%116", "%117", "%118")
 #undef TENON_MULTIPLY_BOTH
 #undef TENON_MULTIPLY
