@@ -28,6 +28,7 @@ void infer_conv(InferContext& c) {
            c.dims().text(expected));
   c.expect(!w[0].is_const() || w[0].constant() % a.group == 0, "the number of output channels, ", c.dims().text(w[0]),
            ", is not a multiple of group ", a.group);
+  expect_bias(c, 2, w[0]);
   Shape y(x.size());
   y[0] = x[0];
   (a.channels_last ? y.back() : y[1]) = w[0];

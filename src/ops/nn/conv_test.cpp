@@ -134,5 +134,13 @@ TEST_CASE("conv: shapes and bad input") {
   CHECK(import_error({"Conv", 11, {x, w}, {{"strides", Ints{2}}}}).find("entries") != std::string::npos);
 }
 
+TEST_CASE("conv: a bias has an element for each output channel") {
+  const Tensor x(DType::kF32, {1, 2, 4, 4}), w(DType::kF32, {3, 2, 1, 1});
+  const ConvAttrs a{.strides = {1, 1}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}};
+  CHECK(run_op("Conv", {x, w, Tensor(DType::kF32, {3})}, a).dims() == Dims{1, 3, 4, 4});
+  CHECK_THROWS_AS(run_op("Conv", {x, w, Tensor(DType::kF32, {2})}, a), Error);
+  CHECK_THROWS_AS(run_op("Conv", {x, w, Tensor(DType::kF32, {4})}, a), Error);
+}
+
 }  // namespace
 }  // namespace tenon::ops

@@ -4,6 +4,7 @@
 #include "ops/dim_range.h"
 #include "ops/fused/epilogue.h"
 #include "ops/import.h"
+#include "ops/nn/window.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
@@ -41,9 +42,11 @@ void infer_conv_transpose(InferContext& c) {
            c.dims().text(channels), " channels, the weights ", c.text(w), " take ", c.dims().text(w[0]));
   c.expect(a.group >= 1 && (!w[0].is_const() || w[0].constant() % a.group == 0), "group is ", a.group,
            ", accepted are divisors of the ", c.dims().text(w[0]), " input channels");
+  const Dim out_channels = c.dims().mul(w[1], a.group);
+  expect_bias(c, 2, out_channels);
   Shape y(x.size());
   y[0] = x[0];
-  (a.channels_last ? y.back() : y[1]) = c.dims().mul(w[1], a.group);
+  (a.channels_last ? y.back() : y[1]) = out_channels;
   for (size_t i = 0; i < spatial; ++i) y[first + i] = output_size(c.dims(), a, x[first + i], w[2 + i], i, spatial);
   c.output(0, c.dtype(0), y);
 }

@@ -28,6 +28,12 @@ int64_t same_padding(ImportContext& c, Dim input, Dim kernel, int64_t stride, in
 
 }  // namespace
 
+void expect_bias(InferContext& c, size_t i, Dim channels) {
+  if (!c.has(i) || !c.input(i).ranked || !channels.is_const() || !ir::is_static(c.shape(i))) return;
+  c.expect(checked_product(ir::static_dims(c.shape(i))) == channels.constant(), "bias ", c.text(c.shape(i)),
+           " must have an element for each of the ", channels.constant(), " output channels");
+}
+
 Dim window_output(ir::SymbolTable& dims, const WindowAxis& w, bool ceil_mode, size_t axis) {
   require(w.stride >= 1 && w.dilation >= 1, ErrorCode::kShapeMismatch, "stride ", w.stride, " and dilation ",
           w.dilation, " on spatial axis ", axis, ", accepted are numbers from 1");

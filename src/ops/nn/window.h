@@ -17,6 +17,9 @@ struct WindowAxis {
 /// `axis`, the number of the spatial axis.
 Dim window_output(ir::SymbolTable& dims, const WindowAxis& window, bool ceil_mode, size_t axis);
 
+/// Throws unless a convolution's bias, where input `i` is one, has an element for each output channel.
+void expect_bias(InferContext& c, size_t i, Dim channels);
+
 /// ONNX's attributes strides, dilations, pads and auto_pad.
 struct WindowAttrs {
   std::vector<int64_t> strides, dilations, pads;

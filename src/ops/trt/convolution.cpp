@@ -189,8 +189,11 @@ void lower_fully_connected(LowerContext& c) {
   std::vector<ValueId> inputs{y, kernel};
   if (c.has(2))
     inputs.push_back(c.input(2));
-  else if (a.bias_weights.defined())
+  else if (a.bias_weights.defined()) {
+    require(a.bias_weights.count() == a.nb_output_channels, ErrorCode::kShapeMismatch, "the bias has ",
+            a.bias_weights.count(), " elements for ", a.nb_output_channels, " output channels");
     inputs.push_back(c.constant(in_type(a.bias_weights, c.dtype(x))));
+  }
   y = c.onnx("Gemm", std::move(inputs), {{"transB", int64_t{1}}});
   Ints dims{a.nb_output_channels, 1, 1};
   bool rest = false;  // one leading dimension may be dynamic: -1

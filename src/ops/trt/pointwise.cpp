@@ -173,7 +173,12 @@ ValueId scale_operand(LowerContext& c, const ScaleAttrs& a, const Tensor& weight
   Ints dims(rank, 1);
   require(a.channel_axis >= 0 && axis < rank, ErrorCode::kInvalidModel, "channel axis ", axis, " of a tensor of rank ",
           rank);
-  if (a.mode == 1) dims[axis] = weights.count();
+  if (a.mode == 1) {
+    const ir::Dim channels = c.shape(x)[axis];
+    require(!channels.is_const() || channels.constant() == weights.count(), ErrorCode::kShapeMismatch, "there are ",
+            weights.count(), " weights for ", channels.constant(), " channels");
+    dims[axis] = weights.count();
+  }
   if (a.mode == 2) {
     for (size_t i = axis; i < rank; ++i) dims[i] = c.number(x, i);
   }
