@@ -194,6 +194,10 @@ Support supports(const Problem& p) {
   Epilogue epilogue;
   if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvTransposeAttrs>().epilogue, kBias, kExtras);
   if (!reason.empty()) return Support::no(reason);
+  constexpr int64_t kMostResidues = 4096;
+  if (s.stride[0] > kMostResidues || s.stride[1] > kMostResidues || s.stride[2] > kMostResidues ||
+      s.stride[0] * s.stride[1] * s.stride[2] > kMostResidues)
+    return Support::no("strides leave more residues than are worth a product each");
   const double work = double(p.inputs[0].count()) * double(s.n / s.group) * double(s.taps());
   const double bytes = double(p.inputs[0].count() + p.outputs[0].count()) * 4;
   return Support::yes(estimate_us(isa::isa_table(), isa_type(p.inputs[0].dtype), work, bytes, p.threads));

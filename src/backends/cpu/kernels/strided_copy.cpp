@@ -93,12 +93,13 @@ StridedCopy::StridedCopy(ir::Dims dims, ir::Dims from_strides, ir::Dims to_strid
 }
 
 void StridedCopy::plan_blocks() {
+  const int64_t columns = std::max<int64_t>(1, columns_), rows = std::max<int64_t>(1, rows_);  // either may be 0
   column_block_ = form_ == Form::kSquare ? kSquareSide : std::max<int64_t>(1, kRunBytes / size_);
   row_block_ = kSquareSide;
-  if (form_ == Form::kSquare && columns_ < kSquareSide) row_block_ = kSquareSide * kSquareSide / columns_ / 16 * 16;
-  if (form_ == Form::kSquare && rows_ < kSquareSide) column_block_ = kSquareSide * kSquareSide / rows_ / 16 * 16;
+  if (form_ == Form::kSquare && columns < kSquareSide) row_block_ = kSquareSide * kSquareSide / columns / 16 * 16;
+  if (form_ == Form::kSquare && rows < kSquareSide) column_block_ = kSquareSide * kSquareSide / rows / 16 * 16;
   if (form_ == Form::kRun)
-    row_block_ = std::max<int64_t>(1, kRunBytes / 4 / (std::min(columns_, column_block_) * size_));
+    row_block_ = std::max<int64_t>(1, kRunBytes / 4 / (std::min(columns, column_block_) * size_));
   row_blocks_ = (rows_ + row_block_ - 1) / row_block_;
   column_blocks_ = (columns_ + column_block_ - 1) / column_block_;
   pieces_ = row_blocks_ * column_blocks_;
