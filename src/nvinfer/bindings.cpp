@@ -38,6 +38,10 @@ TensorLocation CudaEngine::getLocation(int32_t index) const noexcept {
                [&] { return is_shape_input(binding(index)) ? TensorLocation::kHOST : TensorLocation::kDEVICE; });
 }
 
+TensorFormat CudaEngine::getBindingFormat(int32_t index) const noexcept {
+  return guard(reports_, "ICudaEngine::getBindingFormat", [&] { return binding(index), TensorFormat::kLINEAR; });
+}
+
 const char* CudaEngine::getBindingFormatDesc(int32_t index) const noexcept {
   return guard(reports_, "ICudaEngine::getBindingFormatDesc", [&] { return keep(describe_format(binding(index))); });
 }

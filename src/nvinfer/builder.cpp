@@ -66,6 +66,8 @@ void set_types(const BuilderConfig& config, const Network& network, const ir::Gr
 #if TRT_UNTIL(8)
   options.obey_types |= config.has(BuilderFlag::kSTRICT_TYPES);
 #endif
+  if (!config.has(BuilderFlag::kINT8) && !network.int8_scales().empty())
+    reports.log(ILogger::Severity::kWARNING, "ITensor::setDynamicRange has no effect: kINT8 is not set");
   if (config.has(BuilderFlag::kINT8))
     options.passes.scales = int8_scales(network, config, graph, options.threads, options.progress, reports);
 }
@@ -181,13 +183,13 @@ bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuild
 bool Builder::platformHasTf32() const noexcept { return default_backend().device() != nullptr; }
 
 bool Builder::setMaxThreads(int32_t threads) noexcept {
+  return guard(reports_, "IBuilder::setMaxThreads", [&] {
+    require(threads >= 1, ErrorCode::kInvalidArgument, threads, " threads, 1 and more are accepted");
 #if NV_TENSORRT_MAJOR >= 8
-  if (threads < 1) return false;
-  max_threads_ = threads;
-#else
-  (void)threads;
+    max_threads_ = threads;
 #endif
-  return true;
+    return true;
+  });
 }
 
 void Builder::set_profiles(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
@@ -360,7 +362,8 @@ bool Builder::buildSerializedNetworkToStream(INetworkDefinition& network, IBuild
     const std::vector<std::byte> bytes = plan::serialize(build(own(network), own(config)));
     for (size_t at = 0; at < bytes.size();) {
       const int64_t wrote = writer.write(bytes.data() + at, static_cast<int64_t>(bytes.size() - at));
-      require(wrote > 0, ErrorCode::kIo, "the stream writer took ", wrote, " of ", bytes.size() - at, " bytes");
+      require(wrote > 0 && static_cast<size_t>(wrote) <= bytes.size() - at, ErrorCode::kIo, "the stream writer took ",
+              wrote, " of ", bytes.size() - at, " bytes");
       at += static_cast<size_t>(wrote);
     }
     return true;

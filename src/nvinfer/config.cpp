@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "nvinfer/host_memory.h"
 
@@ -81,7 +82,7 @@ int32_t BuilderConfig::timing_runs() const {
 #if TRT_UNTIL(8)
   runs = std::max(runs, min_timing_iterations_);
 #endif
-  return std::max(0, runs);
+  return std::clamp(runs, 0, kMostTimingRuns);
 }
 
 int32_t BuilderConfig::addOptimizationProfile(const IOptimizationProfile* profile) noexcept {
@@ -96,11 +97,25 @@ int32_t BuilderConfig::addOptimizationProfile(const IOptimizationProfile* profil
       -1);
 }
 
-void BuilderConfig::setDeviceType(const ILayer*, DeviceType type) noexcept {
-  if (type != DeviceType::kGPU) {
-    reports_.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, "IBuilderConfig::setDeviceType",
-                   "there is no DLA on this machine");
-  }
+void BuilderConfig::setDeviceType(const ILayer* layer, DeviceType type) noexcept {
+  guard(reports_, "IBuilderConfig::setDeviceType", [&] {
+    need(layer, "layer");
+    require(type == DeviceType::kGPU, ErrorCode::kInvalidArgument, "there is no DLA on this machine");
+  });
+}
+DeviceType BuilderConfig::getDeviceType(const ILayer* layer) const noexcept {
+  return guard(
+      reports_, "IBuilderConfig::getDeviceType", [&] { return need(layer, "layer"), DeviceType::kGPU; },
+      DeviceType::kGPU);
+}
+bool BuilderConfig::isDeviceTypeSet(const ILayer* layer) const noexcept {
+  return guard(reports_, "IBuilderConfig::isDeviceTypeSet", [&] { return need(layer, "layer"), false; });
+}
+void BuilderConfig::resetDeviceType(const ILayer* layer) noexcept {
+  guard(reports_, "IBuilderConfig::resetDeviceType", [&] { need(layer, "layer"); });
+}
+bool BuilderConfig::canRunOnDLA(const ILayer* layer) const noexcept {
+  return guard(reports_, "IBuilderConfig::canRunOnDLA", [&] { return need(layer, "layer"), false; });
 }
 
 #if NV_TENSORRT_MAJOR >= 8
@@ -115,10 +130,13 @@ ITimingCache* BuilderConfig::createTimingCache(const void* blob, size_t size) co
 }
 
 void BuilderConfig::setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept {
-  guard(reports_, "IBuilderConfig::setMemoryPoolLimit", [&] { pools_[pool] = size; });
+  guard(reports_, "IBuilderConfig::setMemoryPoolLimit", [&] { pools_[need_known(pool, "pool")] = size; });
 }
 
 size_t BuilderConfig::getMemoryPoolLimit(MemoryPoolType pool) const noexcept {
+  if (guard(
+          reports_, "IBuilderConfig::getMemoryPoolLimit", [&] { return need_known(pool, "pool"), false; }, true))
+    return 0;
   auto it = pools_.find(pool);
   if (it != pools_.end()) return it->second;
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -126,6 +144,7 @@ size_t BuilderConfig::getMemoryPoolLimit(MemoryPoolType pool) const noexcept {
 
 void BuilderConfig::setPreviewFeature(PreviewFeature feature, bool enable) noexcept {
   guard(reports_, "IBuilderConfig::setPreviewFeature", [&] {
+    need_known(feature, "feature");
     if (enable)
       preview_.insert(feature);
     else
@@ -133,15 +152,25 @@ void BuilderConfig::setPreviewFeature(PreviewFeature feature, bool enable) noexc
   });
 }
 
+bool BuilderConfig::getPreviewFeature(PreviewFeature feature) const noexcept {
+  return guard(reports_, "IBuilderConfig::getPreviewFeature",
+               [&] { return preview_.count(need_known(feature, "feature")) > 0; });
+}
+
 void BuilderConfig::setPluginsToSerialize(const char* const* paths, int32_t count) noexcept {
   guard(reports_, "IBuilderConfig::setPluginsToSerialize", [&] {
+    require(count >= 0, ErrorCode::kInvalidArgument, "there are ", count, " paths");
     plugins_.clear();
     for (int32_t i = 0; i < count; ++i) plugins_.emplace_back(need(need(paths, "paths")[i], "paths[i]"));
   });
 }
 
 const char* BuilderConfig::getPluginToSerialize(int32_t index) const noexcept {
-  return index >= 0 && index < getNbPluginsToSerialize() ? plugins_[size_t(index)].c_str() : nullptr;
+  return guard(reports_, "IBuilderConfig::getPluginToSerialize", [&]() -> const char* {
+    require(index >= 0 && index < getNbPluginsToSerialize(), ErrorCode::kInvalidArgument, "plugin library ", index,
+            " of ", getNbPluginsToSerialize());
+    return plugins_[size_t(index)].c_str();
+  });
 }
 
 TimingCache::TimingCache(const Reports& reports, const void* blob, size_t size)
@@ -189,6 +218,7 @@ int64_t TimingCache::queryKeys(TimingCacheKey* keys, int64_t capacity) const noe
   return guard(
       reports_, "ITimingCache::queryKeys",
       [&] {
+        require(capacity >= 0, ErrorCode::kInvalidArgument, "room for ", capacity, " keys");
         int64_t count = 0;
         for (const auto& [key, time] : core_->entries()) {
           if (keys && count < capacity) keys[count] = key_of(key);
@@ -213,6 +243,8 @@ TimingCacheValue TimingCache::query(const TimingCacheKey& wanted) const noexcept
 
 bool TimingCache::update(const TimingCacheKey& wanted, const TimingCacheValue& value) noexcept {
   return guard(reports_, "ITimingCache::update", [&] {
+    require(value.timingMSec >= 0 && std::isfinite(value.timingMSec), ErrorCode::kInvalidArgument, "a time of ",
+            value.timingMSec, " ms");
     for (const auto& [key, time] : core_->entries()) {
       if (same(key_of(key), wanted)) return core_->put(key, value.timingMSec * 1000), true;
     }

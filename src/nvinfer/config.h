@@ -33,6 +33,9 @@ class TimingCache final : public ITimingCache, public apiv::VTimingCache {
 };
 #endif
 
+/// Runs beyond these make no time more exact, and a build last for days.
+inline constexpr int32_t kMostTimingRuns = 10000;
+
 class BuilderConfig final : public BuilderConfigState {
  public:
   explicit BuilderConfig(const Reports& reports);
@@ -54,14 +57,16 @@ class BuilderConfig final : public BuilderConfigState {
 #endif
   /// Most bytes of workspace that a kernel may need; INT64_MAX where nobody set a limit.
   int64_t workspace_limit() const;
-  /// Least number of runs that a kernel is timed over.
+  /// Least number of runs that a kernel is timed over; at most kMostTimingRuns.
   int32_t timing_runs() const;
 
   void setFlags(BuilderFlags flags) noexcept { flags_ = flags; }
   BuilderFlags getFlags() const noexcept { return flags_; }
-  void setFlag(BuilderFlag flag) noexcept { flags_ |= 1U << static_cast<uint32_t>(flag); }
-  void clearFlag(BuilderFlag flag) noexcept { flags_ &= ~(1U << static_cast<uint32_t>(flag)); }
-  bool getFlag(BuilderFlag flag) const noexcept { return has(flag); }
+  void setFlag(BuilderFlag flag) noexcept { flags_ |= bit_of(reports_, "IBuilderConfig::setFlag", flag); }
+  void clearFlag(BuilderFlag flag) noexcept { flags_ &= ~bit_of(reports_, "IBuilderConfig::clearFlag", flag); }
+  bool getFlag(BuilderFlag flag) const noexcept {
+    return (flags_ & bit_of(reports_, "IBuilderConfig::getFlag", flag)) != 0;
+  }
   void reset() noexcept;
 
   int32_t addOptimizationProfile(const IOptimizationProfile* profile) noexcept;
@@ -69,12 +74,14 @@ class BuilderConfig final : public BuilderConfigState {
 #if TRT_UNTIL(10)
   void setQuantizationFlags(QuantizationFlags flags) noexcept { quantization_flags_ = flags; }
   QuantizationFlags getQuantizationFlags() const noexcept { return quantization_flags_; }
-  void setQuantizationFlag(QuantizationFlag flag) noexcept { quantization_flags_ |= 1U << static_cast<uint32_t>(flag); }
+  void setQuantizationFlag(QuantizationFlag flag) noexcept {
+    quantization_flags_ |= bit_of(reports_, "IBuilderConfig::setQuantizationFlag", flag);
+  }
   void clearQuantizationFlag(QuantizationFlag flag) noexcept {
-    quantization_flags_ &= ~(1U << static_cast<uint32_t>(flag));
+    quantization_flags_ &= ~bit_of(reports_, "IBuilderConfig::clearQuantizationFlag", flag);
   }
   bool getQuantizationFlag(QuantizationFlag flag) const noexcept {
-    return (quantization_flags_ >> static_cast<uint32_t>(flag)) & 1U;
+    return (quantization_flags_ & bit_of(reports_, "IBuilderConfig::getQuantizationFlag", flag)) != 0;
   }
 #endif
 
@@ -84,10 +91,10 @@ class BuilderConfig final : public BuilderConfigState {
 
   // There is one device and no DLA.
   void setDeviceType(const ILayer*, DeviceType type) noexcept;
-  DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
-  bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
-  void resetDeviceType(const ILayer*) noexcept {}
-  bool canRunOnDLA(const ILayer*) const noexcept { return false; }
+  DeviceType getDeviceType(const ILayer* layer) const noexcept;
+  bool isDeviceTypeSet(const ILayer* layer) const noexcept;
+  void resetDeviceType(const ILayer* layer) noexcept;
+  bool canRunOnDLA(const ILayer* layer) const noexcept;
 
 #if NV_TENSORRT_MAJOR >= 8
   bool setTacticSources(TacticSources sources) noexcept { return tactic_sources_ = sources, true; }
@@ -98,7 +105,7 @@ class BuilderConfig final : public BuilderConfigState {
   void setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept;
   size_t getMemoryPoolLimit(MemoryPoolType pool) const noexcept;
   void setPreviewFeature(PreviewFeature feature, bool enable) noexcept;
-  bool getPreviewFeature(PreviewFeature feature) const noexcept { return preview_.count(feature) > 0; }
+  bool getPreviewFeature(PreviewFeature feature) const noexcept;
   void setPluginsToSerialize(const char* const* paths, int32_t count) noexcept;
   const char* getPluginToSerialize(int32_t index) const noexcept;
   int32_t getNbPluginsToSerialize() const noexcept { return static_cast<int32_t>(plugins_.size()); }

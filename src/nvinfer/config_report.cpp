@@ -1,4 +1,6 @@
 // What a build says about settings that it cannot follow, or that are not allowed together.
+#include <algorithm>
+
 #include "nvinfer/config.h"
 
 namespace tenon::nvinfer {
@@ -14,6 +16,16 @@ struct Ignored {
 }  // namespace
 
 void BuilderConfig::check() const {
+  need_known(default_device_type_, "setDefaultDeviceType");
+  need_known(engine_capability_, "setEngineCapability");
+  need_known(profiling_verbosity_, "setProfilingVerbosity");
+#if NV_TENSORRT_MAJOR >= 8
+  need_known(hardware_compatibility_level_, "setHardwareCompatibilityLevel");
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  need_known(tiling_optimization_level_, "setTilingOptimizationLevel");
+  need_known(runtime_platform_, "setRuntimePlatform");
+#endif
 #if NV_TENSORRT_MAJOR >= 8
   require(engine_capability_ == EngineCapability::kSTANDARD, ErrorCode::kUnsupported,
           "IBuilderConfig::setEngineCapability: only standard engines are built, neither safety-certified ones nor DLA "
@@ -58,7 +70,16 @@ void BuilderConfig::report_flags() const {
 }
 
 void BuilderConfig::report_settings() const {
+#if TRT_UNTIL(8)
+  const int32_t least_runs = std::min(avg_timing_iterations_, min_timing_iterations_);
+  const int32_t most_runs = std::max(avg_timing_iterations_, min_timing_iterations_);
+#else
+  const int32_t least_runs = avg_timing_iterations_, most_runs = avg_timing_iterations_;
+#endif
   const Ignored settings[] = {
+    {least_runs < 1, "setAvgTimingIterations or setMinTimingIterations below 1", "a kernel is timed at least once"},
+    {most_runs > kMostTimingRuns, "setAvgTimingIterations or setMinTimingIterations",
+     "a kernel is timed 10000 times at most"},
     {!plugins_.empty(), "setPluginsToSerialize", "plugin libraries are not put into the plan"},
 #if NV_TENSORRT_MAJOR >= 8
     {tactic_sources_ != default_tactic_sources(), "setTacticSources",

@@ -38,6 +38,10 @@ const CudaEngine& ExecutionContext::engine() const {
   return engine_;
 }
 
+void ExecutionContext::setName(const char* name) noexcept {
+  guard(reports_, "IExecutionContext::setName", [&] { name_ = need(name, "name"); });
+}
+
 bool ExecutionContext::setOptimizationProfile(int32_t profile) noexcept {
   return guard(reports_, "IExecutionContext::setOptimizationProfile",
                [&] { return InUse(in_use_), core_->set_profile(profile), true; });

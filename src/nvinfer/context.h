@@ -22,6 +22,8 @@ class ExecutionContext final : public ExecutionContextState {
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
 
+  void setName(const char* name) noexcept;
+
   // Shapes.
   int32_t getOptimizationProfile() const noexcept { return core_->profile(); }
   bool setOptimizationProfile(int32_t profile) noexcept;

@@ -61,10 +61,14 @@ void ExecutionContext::give_memory_to_hidden_outputs() {
   }
 }
 
-void ExecutionContext::setAuxStreams(cudaStream_t*, int32_t count) noexcept {
-  if (count > 0)
-    reports_.log(ILogger::Severity::kWARNING,
-                 "IExecutionContext::setAuxStreams has no effect: the engine uses no auxiliary streams");
+void ExecutionContext::setAuxStreams(cudaStream_t* streams, int32_t count) noexcept {
+  guard(reports_, "IExecutionContext::setAuxStreams", [&] {
+    require(count >= 0 && (count == 0 || streams), ErrorCode::kInvalidArgument, "there are ", count, " streams at ",
+            streams ? "an address" : "null");
+    if (count > 0)
+      reports_.log(ILogger::Severity::kWARNING,
+                   "IExecutionContext::setAuxStreams has no effect: the engine uses no auxiliary streams");
+  });
 }
 
 void ExecutionContext::setPersistentCacheLimit(size_t size) noexcept {
@@ -77,14 +81,15 @@ void ExecutionContext::setPersistentCacheLimit(size_t size) noexcept {
 }
 
 bool ExecutionContext::setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept {
+  return guard(reports_, "IExecutionContext::setNvtxVerbosity", [&] {
+    need_known(verbosity, "verbosity");
 #if NV_TENSORRT_MAJOR >= 8
-  nvtx_verbosity_ = verbosity;
-#else
-  (void)verbosity;
+    nvtx_verbosity_ = verbosity;
 #endif
-  reports_.log(ILogger::Severity::kWARNING,
-               "IExecutionContext::setNvtxVerbosity has no effect: runs are not annotated for NVTX");
-  return true;
+    reports_.log(ILogger::Severity::kWARNING,
+                 "IExecutionContext::setNvtxVerbosity has no effect: runs are not annotated for NVTX");
+    return true;
+  });
 }
 
 }  // namespace tenon::nvinfer

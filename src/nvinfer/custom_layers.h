@@ -63,13 +63,16 @@ class ResizeLayer final : public ResizeLayerFields {
 class MatrixMultiplyLayer final : public MatrixMultiplyLayerFields {
  public:
   using MatrixMultiplyLayerFields::MatrixMultiplyLayerFields;
-  void setOperation(int32_t index, MatrixOperation op) noexcept { set(index == 0 ? "operation0" : "operation1", op); }
+  void setOperation(int32_t index, MatrixOperation op) noexcept {
+    if (has_index("IMatrixMultiplyLayer::setOperation", index, 2)) set(index == 0 ? "operation0" : "operation1", op);
+  }
   MatrixOperation getOperation(int32_t index) const noexcept {
+    if (!has_index("IMatrixMultiplyLayer::getOperation", index, 2)) return MatrixOperation::kNONE;
     return get<MatrixOperation>(index == 0 ? "operation0" : "operation1");
   }
   // Level 7.
   void setTranspose(int32_t index, bool value) noexcept {
-    set(index == 0 ? "operation0" : "operation1", value ? 1 : 0);
+    setOperation(index, value ? MatrixOperation::kTRANSPOSE : MatrixOperation::kNONE);
   }
   bool getTranspose(int32_t index) const noexcept { return getOperation(index) == MatrixOperation::kTRANSPOSE; }
 };

@@ -213,6 +213,14 @@ const char* CudaEngine::getTensorFormatDesc(const char* name) const noexcept {
   return guard(reports_, "ICudaEngine::getTensorFormatDesc", [&] { return keep(describe_format(find(name))); });
 }
 
+bool CudaEngine::has_profile(const char* where, int32_t profile) const noexcept {
+  return guard(reports_, where, [&] {
+    require(profile >= 0 && profile < getNbOptimizationProfiles(), ErrorCode::kInvalidArgument, "profile ", profile,
+            " does not exist, the engine has ", getNbOptimizationProfiles());
+    return true;
+  });
+}
+
 const plan::Range& CudaEngine::range(size_t io, int32_t profile) const {
   require(profile >= 0 && profile < getNbOptimizationProfiles(), ErrorCode::kInvalidArgument, "profile ", profile,
           " does not exist, the engine has ", getNbOptimizationProfiles());
@@ -222,6 +230,7 @@ const plan::Range& CudaEngine::range(size_t io, int32_t profile) const {
 
 namespace {
 const ir::Dims& select_of(const plan::Range& range, OptProfileSelector select) {
+  need_known(select, "select");
   return select == OptProfileSelector::kMIN ? range.min : select == OptProfileSelector::kOPT ? range.opt : range.max;
 }
 }  // namespace
@@ -283,9 +292,14 @@ bool CudaEngine::isDebugTensor(const char* name) const noexcept {
 
 #if NV_TENSORRT_MAJOR >= 8
 TensorIOMode CudaEngine::getTensorIOMode(const char* name) const noexcept {
-  const auto io = name ? core_->find_io(name) : std::nullopt;
-  if (!io || *io >= io_count_) return TensorIOMode::kNONE;
-  return core_->io()[*io].is_input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+  return guard(
+      reports_, "ICudaEngine::getTensorIOMode",
+      [&] {
+        const auto io = core_->find_io(need(name, "tensorName"));
+        if (!io || *io >= io_count_) return TensorIOMode::kNONE;
+        return core_->io()[*io].is_input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+      },
+      TensorIOMode::kNONE);
 }
 
 HardwareCompatibilityLevel CudaEngine::getHardwareCompatibilityLevel() const noexcept {
@@ -295,7 +309,12 @@ HardwareCompatibilityLevel CudaEngine::getHardwareCompatibilityLevel() const noe
 
 #if NV_TENSORRT_MAJOR >= 11
 int64_t CudaEngine::getEngineStat(EngineStat stat) const noexcept {
-  return stat == EngineStat::kTOTAL_WEIGHTS_SIZE ? weight_bytes() : 0;  // nothing is stripped
+  return guard(
+      reports_, "ICudaEngine::getEngineStat",
+      [&]() -> int64_t {
+        return need_known(stat, "stat") == EngineStat::kTOTAL_WEIGHTS_SIZE ? weight_bytes() : 0;  // nothing is stripped
+      },
+      -1);
 }
 
 const char* CudaEngine::getAliasedInputTensor(const char* name) const noexcept {

@@ -60,9 +60,7 @@ class CudaEngine final : public CudaEngineState {
   IExecutionContext* create_context(bool with_memory = true) const noexcept;
   IExecutionContext* createExecutionContextWithoutDeviceMemory() noexcept { return create_context(false); }
 #if NV_TENSORRT_MAJOR >= 10
-  IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy strategy) noexcept {
-    return create_context(strategy != ExecutionContextAllocationStrategy::kUSER_MANAGED);
-  }
+  IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy strategy) noexcept;
   IExecutionContext* createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept;
   IRuntimeConfig* createRuntimeConfig() noexcept;
 #else
@@ -91,15 +89,23 @@ class CudaEngine final : public CudaEngineState {
   TensorFormat getTensorFormat(const char* name) const noexcept;
   const char* getTensorFormatDesc(const char* name) const noexcept;
   int32_t getTensorVectorizedDim(const char* name) const noexcept;
-  int32_t getTensorBytesPerComponentV2(const char* name, int32_t) const noexcept {
-    return getTensorBytesPerComponent(name);
+  // Of one profile: all have the same formats.
+  int32_t getTensorBytesPerComponentV2(const char* name, int32_t profile) const noexcept {
+    return has_profile("ICudaEngine::getTensorBytesPerComponent", profile) ? getTensorBytesPerComponent(name) : -1;
   }
-  int32_t getTensorComponentsPerElementV2(const char* name, int32_t) const noexcept {
-    return getTensorComponentsPerElement(name);
+  int32_t getTensorComponentsPerElementV2(const char* name, int32_t profile) const noexcept {
+    return has_profile("ICudaEngine::getTensorComponentsPerElement", profile) ? getTensorComponentsPerElement(name)
+                                                                              : -1;
   }
-  TensorFormat getTensorFormatV2(const char* name, int32_t) const noexcept { return getTensorFormat(name); }
-  const char* getTensorFormatDescV2(const char* name, int32_t) const noexcept { return getTensorFormatDesc(name); }
-  int32_t getTensorVectorizedDimV2(const char* name, int32_t) const noexcept { return getTensorVectorizedDim(name); }
+  TensorFormat getTensorFormatV2(const char* name, int32_t profile) const noexcept {
+    return has_profile("ICudaEngine::getTensorFormat", profile) ? getTensorFormat(name) : TensorFormat::kLINEAR;
+  }
+  const char* getTensorFormatDescV2(const char* name, int32_t profile) const noexcept {
+    return has_profile("ICudaEngine::getTensorFormatDesc", profile) ? getTensorFormatDesc(name) : nullptr;
+  }
+  int32_t getTensorVectorizedDimV2(const char* name, int32_t profile) const noexcept {
+    return has_profile("ICudaEngine::getTensorVectorizedDim", profile) ? getTensorVectorizedDim(name) : -1;
+  }
   Dims getProfileShape(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
   const int32_t* getProfileTensorValues(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
   const int64_t* getProfileTensorValuesV2(const char* name, int32_t profile, OptProfileSelector select) const noexcept;
@@ -147,7 +153,7 @@ class CudaEngine final : public CudaEngineState {
   TensorLocation getLocation(int32_t index) const noexcept;
   int32_t getBindingBytesPerComponent(int32_t) const noexcept { return -1; }
   int32_t getBindingComponentsPerElement(int32_t) const noexcept { return -1; }
-  TensorFormat getBindingFormat(int32_t) const noexcept { return TensorFormat::kLINEAR; }
+  TensorFormat getBindingFormat(int32_t index) const noexcept;
   const char* getBindingFormatDesc(int32_t index) const noexcept;
   int32_t getBindingVectorizedDim(int32_t) const noexcept { return -1; }
   Dims getProfileDimensions(int32_t index, int32_t profile, OptProfileSelector select) const noexcept;
@@ -156,6 +162,8 @@ class CudaEngine final : public CudaEngineState {
   bool isExecutionBinding(int32_t index) const noexcept;
 
  private:
+  /// False, with an error, for a profile that the engine does not have.
+  bool has_profile(const char* where, int32_t profile) const noexcept;
   const plan::Range& range(size_t io, int32_t profile) const;
   const ir::Dims* values(const char* name, int32_t profile, OptProfileSelector select) const;
   std::string describe_format(size_t io) const;

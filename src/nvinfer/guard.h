@@ -60,6 +60,33 @@ Result guard(const Reports& reports, const char* where, Body&& body,
   if constexpr (!std::is_void_v<Result>) return fallback;
 }
 
+/// Whether a number that a user gave as an enumerator can be one.
+template <class E>
+constexpr bool is_known(E value) {
+  if constexpr (requires { nvinfer1::impl::EnumMaxImpl<E>::kVALUE; })
+    return static_cast<int64_t>(value) >= 0 && static_cast<int64_t>(value) < nvinfer1::impl::EnumMaxImpl<E>::kVALUE;
+  else
+    return true;
+}
+
+/// Throws kInvalidArgument naming the parameter unless is_known(value).
+template <class E>
+E need_known(E value, const char* parameter) {
+  require(is_known(value), ErrorCode::kInvalidArgument, "parameter '", parameter, "' is ", static_cast<int64_t>(value),
+          ", which no enumerator is");
+  return value;
+}
+
+/// The bit that stands for a flag; 0, with an error, for a number that no flag has.
+template <class Flag>
+uint32_t bit_of(const Reports& reports, const char* where, Flag flag) noexcept {
+  return guard(reports, where, [&] {
+    require(is_known(flag) && static_cast<uint32_t>(flag) < 32, ErrorCode::kInvalidArgument, "flag ",
+            static_cast<int64_t>(flag), " does not exist");
+    return uint32_t{1} << static_cast<uint32_t>(flag);
+  });
+}
+
 /// Throws kInvalidArgument naming the parameter if it is null.
 template <class T>
 T* need(T* pointer, const char* parameter) {

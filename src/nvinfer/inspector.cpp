@@ -51,11 +51,13 @@ class Inspector final : public EngineInspectorState {
     return guard(reports_, "IEngineInspector::getLayerInformation", [&] {
       require(index >= 0 && index < engine_.getNbLayers(), ErrorCode::kInvalidArgument, "layer ", index,
               " does not exist, the engine has ", engine_.getNbLayers());
+      need_known(format, "format");
       return keep(layer(static_cast<ir::NodeId>(index), format) + "\n");
     });
   }
   const char* getEngineInformation(LayerInformationFormat format) const noexcept {
-    return guard(reports_, "IEngineInspector::getEngineInformation", [&] { return keep(engine_text(format)); });
+    return guard(reports_, "IEngineInspector::getEngineInformation",
+                 [&] { return keep(engine_text(need_known(format, "format"))); });
   }
 
  private:

@@ -51,6 +51,7 @@ void Layer::setInput(int32_t index, nvinfer1::ITensor& tensor) noexcept {
 }
 
 DataType Layer::getOutputType(int32_t index) const noexcept {
+  if (!has_index("ILayer::getOutputType", index, getNbOutputs())) return DataType::kFLOAT;
   nvinfer1::ITensor* output = getOutput(index);
   return output ? output->getType() : DataType::kFLOAT;
 }
@@ -59,6 +60,13 @@ void Layer::setMetadata(const char* metadata) noexcept {
   guard(reports(), "ILayer::setMetadata", [&] { node().metadata = need(metadata, "metadata"); });
 }
 const char* Layer::getMetadata() const noexcept { return network_.keep(node().metadata); }
+
+bool Layer::setNbRanks(int32_t ranks) noexcept {
+  return guard(reports(), "ILayer::setNbRanks", [&] {
+    require(ranks == 1, ErrorCode::kUnsupported, "layer '", node().name, "' on ", ranks, " devices, there is one");
+    return true;
+  });
+}
 
 void Layer::setPrecision(DataType type) noexcept {
   guard(reports(), "ILayer::setPrecision", [&] {
@@ -81,11 +89,14 @@ void Layer::setOutputType(int32_t index, DataType type) noexcept {
 }
 
 bool Layer::outputTypeIsSet(int32_t index) const noexcept {
-  return index >= 0 && index < getNbOutputs() && network_.forced_type(node().outputs[size_t(index)]).has_value();
+  return has_index("ILayer::outputTypeIsSet", index, getNbOutputs()) &&
+         network_.forced_type(node().outputs[size_t(index)]).has_value();
 }
 
 void Layer::resetOutputType(int32_t index) noexcept {
-  if (index >= 0 && index < getNbOutputs()) network_.force_type(node().outputs[size_t(index)], std::nullopt);
+  if (!has_index("ILayer::resetOutputType", index, getNbOutputs())) return;
+  guard(reports(), "ILayer::resetOutputType",
+        [&] { network_.force_type(node().outputs[size_t(index)], std::nullopt); });
 }
 
 const void* Layer::read_field(const char* field) const {
@@ -103,8 +114,29 @@ void* Layer::edit_field(const char* field) {
   return found->get(attrs.edit_data());
 }
 
+template <class Body>
+bool Layer::change(const char* field, Body body) noexcept {
+  const bool done = guard(reports(), field, [&] {
+    try {
+      return body(), true;
+    } catch (const Error& e) {
+      throw e.at(cat("layer '", node().name, "'"));
+    }
+  });
+  if (!done) network_.count_refusal();
+  return done;
+}
+
+bool Layer::has_index(const char* where, int32_t index, int32_t count) const noexcept {
+  return guard(reports(), where, [&] {
+    require(index >= 0 && index < count, ErrorCode::kInvalidArgument, "index ", index, " of layer '", node().name,
+            "', 0 to ", count - 1, " are accepted");
+    return true;
+  });
+}
+
 bool Layer::set_dims(const char* field, const nvinfer1::Dims& value) noexcept {
-  return guard(reports(), field, [&] {
+  return change(field, [&] {
     ir::Dims dims = to_core(value);
     if (auto batch = batch_entry(field); batch && network_.implicit()) dims.insert(dims.begin(), *batch);
     if (network_.implicit() && std::string_view(field) == "start") {  // slices leave the batch alone
@@ -118,7 +150,6 @@ bool Layer::set_dims(const char* field, const nvinfer1::Dims& value) noexcept {
     } else {
       edit<ir::Dims>(field) = dims;
     }
-    return true;
   });
 }
 
@@ -133,40 +164,41 @@ nvinfer1::Dims Layer::get_dims(const char* field) const noexcept {
 }
 
 bool Layer::set_weights(const char* field, const nvinfer1::Weights& value) noexcept {
-  return guard(reports(), field, [&] { return edit<ir::Tensor>(field) = to_core(value), true; });
+  return change(field, [&] { edit<ir::Tensor>(field) = to_core(value); });
 }
 nvinfer1::Weights Layer::get_weights(const char* field) const noexcept {
   return guard(reports(), field, [&] { return to_api(read<ir::Tensor>(field)); });
 }
 bool Layer::set_type(const char* field, DataType value) noexcept {
-  return guard(reports(), field, [&] { return edit<ir::DType>(field) = to_core(value), true; });
+  return change(field, [&] { edit<ir::DType>(field) = to_core(value); });
 }
 DataType Layer::get_type(const char* field) const noexcept {
   return guard(reports(), field, [&] { return to_api(read<ir::DType>(field)); });
 }
 bool Layer::set_text(const char* field, const char* value) noexcept {
-  return guard(reports(), field, [&] { return edit<std::string>(field) = need(value, field), true; });
+  return change(field, [&] { edit<std::string>(field) = need(value, field); });
 }
 const char* Layer::get_text(const char* field) const noexcept {
   return guard(reports(), field, [&] { return read<std::string>(field).c_str(); });
 }
 bool Layer::set_float(const char* field, float value) noexcept {
-  return guard(reports(), field, [&] { return edit<float>(field) = value, true; });
+  return change(field, [&] { edit<float>(field) = value; });
 }
 float Layer::get_float(const char* field) const noexcept {
   return guard(reports(), field, [&] { return read<float>(field); });
 }
 bool Layer::set_bool(const char* field, bool value) noexcept {
-  return guard(reports(), field, [&] { return edit<bool>(field) = value, true; });
+  return change(field, [&] { edit<bool>(field) = value; });
 }
 bool Layer::get_bool(const char* field) const noexcept {
   return guard(reports(), field, [&] { return read<bool>(field); });
 }
-bool Layer::set_int(const char* field, int64_t value) noexcept {
-  return guard(reports(), field, [&] {
+bool Layer::set_int(const char* field, int64_t value, bool known) noexcept {
+  return change(field, [&] {
+    require(known, ErrorCode::kInvalidArgument, field, " is set to ", value, ", which no enumerator is");
     if (network_.implicit() && is_axis(field) && value >= 0) ++value;
     if (network_.implicit() && is_axis_mask(field)) value <<= 1;
-    return edit<int64_t>(field) = value, true;
+    edit<int64_t>(field) = value;
   });
 }
 int64_t Layer::get_int(const char* field) const noexcept {

@@ -40,7 +40,7 @@ class Layer : public nvinfer1::apiv::VLayer {
   bool outputTypeIsSet(int32_t index) const noexcept;
   void resetOutputType(int32_t index) noexcept;
   // Several devices, from level 11.
-  bool setNbRanks(int32_t ranks) noexcept { return ranks == 1; }
+  bool setNbRanks(int32_t ranks) noexcept;
   int32_t getNbRanks() const noexcept { return 1; }
 
  protected:
@@ -58,6 +58,8 @@ class Layer : public nvinfer1::apiv::VLayer {
       return set_float(field, static_cast<float>(value));
     else if constexpr (std::is_same_v<T, bool>)
       return set_bool(field, value);
+    else if constexpr (std::is_enum_v<T>)
+      return set_int(field, static_cast<int64_t>(value), is_known(value));
     else
       return set_int(field, static_cast<int64_t>(value));
   }
@@ -93,6 +95,8 @@ class Layer : public nvinfer1::apiv::VLayer {
 
   const Reports& reports() const;
   ir::Node& node() const;
+  /// False, with a report, unless 0 <= index < count.
+  bool has_index(const char* where, int32_t index, int32_t count) const noexcept;
   Network& network_;
   ir::NodeId node_;
 
@@ -105,7 +109,10 @@ class Layer : public nvinfer1::apiv::VLayer {
   bool set_text(const char* field, const char* value) noexcept;
   bool set_float(const char* field, float value) noexcept;
   bool set_bool(const char* field, bool value) noexcept;
-  bool set_int(const char* field, int64_t value) noexcept;
+  bool set_int(const char* field, int64_t value, bool known = true) noexcept;
+  /// Runs `body`, which writes a field; false, with a report that names the layer, if it throws.
+  template <class Body>
+  bool change(const char* field, Body body) noexcept;
   nvinfer1::Dims get_dims(const char* field) const noexcept;
   nvinfer1::Weights get_weights(const char* field) const noexcept;
   nvinfer1::DataType get_type(const char* field) const noexcept;

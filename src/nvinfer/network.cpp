@@ -21,6 +21,28 @@ bool is_implicit(NetworkDefinitionCreationFlags flags, int client) {
 #endif
 }
 
+/// How many inputs a layer can have: lists keep their length.
+size_t most_inputs(const ir::Node& node) {
+  const ops::OpDef* op = ops::find_op_or_null(node.op);
+  const size_t most = op ? op->max_inputs : node.inputs.size();
+  if (most < SIZE_MAX) return std::max(most, node.inputs.size());
+  return node.op == "trt.RNNv2" ? std::max<size_t>(4, node.inputs.size()) : node.inputs.size();
+}
+
+/// Whether a value is computed from what a node gives.
+bool depends_on(const ir::Graph& graph, ir::ValueId value, ir::NodeId node) {
+  std::vector<ir::ValueId> open{value};
+  std::set<ir::NodeId> seen;
+  while (!open.empty()) {
+    const ir::NodeId producer = open.back() == ir::kNone ? ir::kNone : graph.value(open.back()).producer;
+    open.pop_back();
+    if (producer == ir::kNone || !seen.insert(producer).second) continue;
+    if (producer == node) return true;
+    open.insert(open.end(), graph.node(producer).inputs.begin(), graph.node(producer).inputs.end());
+  }
+  return false;
+}
+
 }  // namespace
 
 Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client)
@@ -76,23 +98,33 @@ void Network::infer_dirty() {
       if (failed.empty()) failed = e.what();
     }
   }
-  if (!failed.empty() && failed != failure_)
-    reports_.error(nvinfer1::ErrorCode::kINVALID_CONFIG, "INetworkDefinition", failed);
   failure_ = failed;
 }
 
 const ir::Value& Network::typed(ir::ValueId value) {
   if (graph_.value(value).producer != ir::kNone) infer_dirty();
-  return graph_.value(value);
+  const ir::Value& found = graph_.value(value);
+  // Layers that are not finished yet matter to those alone who ask for what comes of them.
+  if (!found.ranked && !failure_.empty()) {
+    reports_.error(nvinfer1::ErrorCode::kINVALID_CONFIG, "INetworkDefinition", failure_);
+    failure_.clear();
+  }
+  return found;
 }
 
 void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
   const ir::ValueId value = id_of(tensor);
-  require(index >= 0 && index < 4096, ErrorCode::kInvalidArgument, "input ", index, " of a layer");
+  const size_t most = most_inputs(graph_.node(node));
+  require(index >= 0 && size_t(index) < most, ErrorCode::kInvalidArgument, "input ", index, " of layer '",
+          graph_.node(node).name, "', 0 to ", static_cast<int64_t>(most) - 1, " are accepted");
+  const ir::NodeId maker = graph_.value(value).producer;
+  const bool looks_back = ordered_ && maker != ir::kNone && maker < node;  // no cycle can come of it
+  require(looks_back || !depends_on(graph_, value, node), ErrorCode::kInvalidArgument, "layer '",
+          graph_.node(node).name, "' would read '", tensor.getName(), "', which is computed from its own output");
   while (graph_.node(node).inputs.size() <= size_t(index)) graph_.add_node_input(node, ir::kNone);
   graph_.set_input(node, size_t(index), value);
-  const ir::NodeId producer = graph_.value(value).producer;
-  touch(producer != ir::kNone && producer > node ? 0 : node);
+  if (maker != ir::kNone && maker > node) ordered_ = false;
+  touch(node);
 }
 
 void Network::set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights) {
@@ -288,8 +320,14 @@ void Network::apply_formula(ir::NodeId) {}
 #endif
 
 bool Network::setWeightsName(Weights weights, const char* name) noexcept {
-  return guard(reports_, "INetworkDefinition::setWeightsName",
-               [&] { return weights_names_[need(weights.values, "weights.values")] = need(name, "name"), true; });
+  return guard(reports_, "INetworkDefinition::setWeightsName", [&] {
+    to_core(weights);  // refuses what are no weights
+    return weights_names_[need(weights.values, "weights.values")] = need(name, "name"), true;
+  });
+}
+
+void Network::setName(const char* name) noexcept {
+  guard(reports_, "INetworkDefinition::setName", [&] { name_ = need(name, "name"); });
 }
 
 bool Network::markDebug(ITensor& tensor) noexcept {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <unordered_set>
 #include <vector>
 
@@ -47,6 +48,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ir::NodeId add_next(ir::NodeId recurrence, ITensor& value);
 
   // What tensors and layers need.
+  void count_refusal() { ++refusals_; }
   ITensor* tensor(ir::ValueId value) override;  ///< null for kNone
   /// The value with its type inferred as far as possible.
   const ir::Value& typed(ir::ValueId value);
@@ -98,10 +100,11 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   bool hasExplicitPrecision() const noexcept { return false; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  void setName(const char* name) noexcept;
   IBuilder& getBuilder() const noexcept { return builder_; }
   NetworkDefinitionCreationFlags getFlags() const noexcept { return flags_; }
   bool getFlag(NetworkDefinitionCreationFlag flag) const noexcept {
-    return (flags_ >> static_cast<uint32_t>(flag)) & 1U;
+    return (flags_ & bit_of(reports_, "INetworkDefinition::getFlag", flag)) != 0;
   }
   bool usingStronglyTyped() const noexcept;
   bool setWeightsName(Weights weights, const char* name) noexcept;
@@ -240,6 +243,10 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   template <class L>
   L* add_plugin(std::unique_ptr<PluginObject> object, LayerType type, std::vector<ir::ValueId> inputs,
                 size_t shape_inputs = 0);
+  /// Runs `body`, which adds a layer; if it throws or a setting is refused, gives null and takes the layer back.
+  template <class Body>
+  std::invoke_result_t<Body> adding(const char* where, Body body) noexcept;
+  void take_back_layer();
   ir::NodeId new_node(const char* op, LayerType type, const std::vector<ir::ValueId>& inputs, size_t outputs);
   ir::ValueId id_of(const ITensor& tensor) const;
   std::vector<ir::ValueId> ids_of(ITensor* const* tensors, int32_t count) const;
@@ -281,6 +288,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::map<const void*, std::string> weights_names_;
   mutable std::unordered_set<std::string> texts_;
   ir::NodeId dirty_from_ = 0;  ///< nodes from here on have no types yet
+  int refusals_ = 0;           ///< settings of layers that could not be made
   std::string failure_;        ///< of the last inference, reported once
 };
 

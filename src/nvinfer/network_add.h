@@ -21,4 +21,14 @@ L* Network::add(const char* op, LayerType type, std::initializer_list<const ITen
   return add<L>(op, type, ids, outputs);
 }
 
+template <class Body>
+std::invoke_result_t<Body> Network::adding(const char* where, Body body) noexcept {
+  const size_t layers = order_.size();
+  const int refusals = refusals_;
+  auto* layer = guard(reports_, where, body);
+  if (layer && refusals == refusals_) return layer;
+  while (order_.size() > layers) take_back_layer();
+  return nullptr;
+}
+
 }  // namespace tenon::nvinfer

@@ -16,9 +16,17 @@ ir::NodeId Network::new_node(const char* op, LayerType, const std::vector<ir::Va
   return n;
 }
 
+void Network::take_back_layer() {
+  const ir::NodeId n = order_.back().node;
+  order_.pop_back();
+  layers_.erase(n);
+  for (ir::ValueId v : graph_.node(n).outputs) tensors_.erase(v);
+  graph_.erase_node(n);
+}
+
 IConvolutionLayer* Network::addConvolutionNd(ITensor& input, DimInt maps, DimsArg kernel, Weights weights,
                                              Weights bias) noexcept {
-  return guard(reports_, "INetworkDefinition::addConvolutionNd", [&] {
+  return adding("INetworkDefinition::addConvolutionNd", [&] {
     auto* layer = add<ConvolutionLayerFields>("trt.Convolution", LayerType::kCONVOLUTION, {&input});
     layer->setNbOutputMaps(maps);
     layer->setKernelSizeNd(kernel);
@@ -30,7 +38,7 @@ IConvolutionLayer* Network::addConvolutionNd(ITensor& input, DimInt maps, DimsAr
 
 IDeconvolutionLayer* Network::addDeconvolutionNd(ITensor& input, DimInt maps, DimsArg kernel, Weights weights,
                                                  Weights bias) noexcept {
-  return guard(reports_, "INetworkDefinition::addDeconvolutionNd", [&] {
+  return adding("INetworkDefinition::addDeconvolutionNd", [&] {
     auto* layer = add<DeconvolutionLayerFields>("trt.Deconvolution", LayerType::kDECONVOLUTION, {&input});
     layer->setNbOutputMaps(maps);
     layer->setKernelSizeNd(kernel);
@@ -41,7 +49,7 @@ IDeconvolutionLayer* Network::addDeconvolutionNd(ITensor& input, DimInt maps, Di
 }
 
 IPoolingLayer* Network::addPoolingNd(ITensor& input, PoolingType type, DimsArg window) noexcept {
-  return guard(reports_, "INetworkDefinition::addPoolingNd", [&] {
+  return adding("INetworkDefinition::addPoolingNd", [&] {
     auto* layer = add<PoolingLayerFields>("trt.Pooling", LayerType::kPOOLING, {&input});
     layer->setPoolingType(type);
     layer->setWindowSizeNd(window);
@@ -50,7 +58,7 @@ IPoolingLayer* Network::addPoolingNd(ITensor& input, PoolingType type, DimsArg w
 }
 
 IActivationLayer* Network::addActivation(ITensor& input, ActivationType type) noexcept {
-  return guard(reports_, "INetworkDefinition::addActivation", [&] {
+  return adding("INetworkDefinition::addActivation", [&] {
     auto* layer = add<ActivationLayerFields>("trt.Activation", LayerType::kACTIVATION, {&input});
     layer->setActivationType(type);
     if (type == ActivationType::kSOFTPLUS) {  // clients that set neither expect log(exp(x) + 1)
@@ -62,7 +70,7 @@ IActivationLayer* Network::addActivation(ITensor& input, ActivationType type) no
 }
 
 ILRNLayer* Network::addLRN(ITensor& input, DimInt window, float alpha, float beta, float k) noexcept {
-  return guard(reports_, "INetworkDefinition::addLRN", [&] {
+  return adding("INetworkDefinition::addLRN", [&] {
     auto* layer = add<LRNLayerFields>("trt.LRN", LayerType::kLRN, {&input});
     layer->setWindowSize(window);
     layer->setAlpha(alpha);
@@ -74,7 +82,7 @@ ILRNLayer* Network::addLRN(ITensor& input, DimInt window, float alpha, float bet
 
 IScaleLayer* Network::addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power,
                                  int32_t axis) noexcept {
-  return guard(reports_, "INetworkDefinition::addScaleNd", [&] {
+  return adding("INetworkDefinition::addScaleNd", [&] {
     auto* layer = add<ScaleLayer>("trt.Scale", LayerType::kSCALE, {&input});
     layer->setMode(mode);
     layer->setShift(shift);
@@ -93,7 +101,7 @@ IScaleLayer* Network::addScale(ITensor& input, ScaleMode mode, Weights shift, We
 int32_t default_axis(const Dims& dims) { return dims.nbDims > 3 ? dims.nbDims - 3 : 0; }
 
 ISoftMaxLayer* Network::addSoftMax(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addSoftMax", [&] {
+  return adding("INetworkDefinition::addSoftMax", [&] {
     const int32_t axis = default_axis(input.getDimensions());
     auto* layer = add<SoftMaxLayerFields>("trt.SoftMax", LayerType::kSOFTMAX, {&input});
     layer->setAxes(1U << axis);
@@ -102,7 +110,7 @@ ISoftMaxLayer* Network::addSoftMax(ITensor& input) noexcept {
 }
 
 IConcatenationLayer* Network::addConcatenation(ITensor* const* inputs, int32_t count) noexcept {
-  return guard(reports_, "INetworkDefinition::addConcatenation", [&] {
+  return adding("INetworkDefinition::addConcatenation", [&] {
     require(count > 0, ErrorCode::kInvalidArgument, "concatenation of ", count, " tensors");
     const std::vector<ir::ValueId> ids = ids_of(inputs, count);
     const int32_t axis = default_axis(inputs[0]->getDimensions());
@@ -113,7 +121,7 @@ IConcatenationLayer* Network::addConcatenation(ITensor* const* inputs, int32_t c
 }
 
 IElementWiseLayer* Network::addElementWise(ITensor& a, ITensor& b, ElementWiseOperation op) noexcept {
-  return guard(reports_, "INetworkDefinition::addElementWise", [&] {
+  return adding("INetworkDefinition::addElementWise", [&] {
     auto* layer = add<ElementWiseLayerFields>("trt.ElementWise", LayerType::kELEMENTWISE, {&a, &b});
     layer->setOperation(op);
     return layer;
@@ -121,7 +129,7 @@ IElementWiseLayer* Network::addElementWise(ITensor& a, ITensor& b, ElementWiseOp
 }
 
 IUnaryLayer* Network::addUnary(ITensor& input, UnaryOperation op) noexcept {
-  return guard(reports_, "INetworkDefinition::addUnary", [&] {
+  return adding("INetworkDefinition::addUnary", [&] {
     auto* layer = add<UnaryLayerFields>("trt.Unary", LayerType::kUNARY, {&input});
     layer->setOperation(op);
     return layer;
@@ -129,12 +137,12 @@ IUnaryLayer* Network::addUnary(ITensor& input, UnaryOperation op) noexcept {
 }
 
 IShuffleLayer* Network::addShuffle(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addShuffle",
-               [&] { return add<ShuffleLayer>("trt.Shuffle", LayerType::kSHUFFLE, {&input}); });
+  return adding("INetworkDefinition::addShuffle",
+                [&] { return add<ShuffleLayer>("trt.Shuffle", LayerType::kSHUFFLE, {&input}); });
 }
 
 IReduceLayer* Network::addReduce(ITensor& input, ReduceOperation op, uint32_t axes, bool keep) noexcept {
-  return guard(reports_, "INetworkDefinition::addReduce", [&] {
+  return adding("INetworkDefinition::addReduce", [&] {
     auto* layer = add<ReduceLayerFields>("trt.Reduce", LayerType::kREDUCE, {&input});
     layer->setOperation(op);
     layer->setReduceAxes(axes);
@@ -144,7 +152,7 @@ IReduceLayer* Network::addReduce(ITensor& input, ReduceOperation op, uint32_t ax
 }
 
 ITopKLayer* Network::addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t axes) noexcept {
-  return guard(reports_, "INetworkDefinition::addTopK", [&] {
+  return adding("INetworkDefinition::addTopK", [&] {
     auto* layer = add<TopKLayerFields>("trt.TopK", LayerType::kTOPK, {&input}, 2);
     layer->setOperation(op);
     layer->setK(k);
@@ -154,7 +162,7 @@ ITopKLayer* Network::addTopK(ITensor& input, TopKOperation op, int32_t k, uint32
 }
 
 IGatherLayer* Network::addGather(ITensor& data, ITensor& indices, int32_t axis) noexcept {
-  return guard(reports_, "INetworkDefinition::addGather", [&] {
+  return adding("INetworkDefinition::addGather", [&] {
     auto* layer = add<GatherLayerFields>("trt.Gather", LayerType::kGATHER, {&data, &indices});
     layer->setGatherAxis(axis);
     return layer;
@@ -162,14 +170,14 @@ IGatherLayer* Network::addGather(ITensor& data, ITensor& indices, int32_t axis) 
 }
 
 IRaggedSoftMaxLayer* Network::addRaggedSoftMax(ITensor& input, ITensor& bounds) noexcept {
-  return guard(reports_, "INetworkDefinition::addRaggedSoftMax", [&] {
+  return adding("INetworkDefinition::addRaggedSoftMax", [&] {
     return add<RaggedSoftMaxLayerFields>("trt.RaggedSoftMax", LayerType::kRAGGED_SOFTMAX, {&input, &bounds});
   });
 }
 
 IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, MatrixOperation op_a, ITensor& b,
                                                  MatrixOperation op_b) noexcept {
-  return guard(reports_, "INetworkDefinition::addMatrixMultiply", [&] {
+  return adding("INetworkDefinition::addMatrixMultiply", [&] {
     auto* layer = add<MatrixMultiplyLayer>("trt.MatrixMultiply", LayerType::kMATRIX_MULTIPLY, {&a, &b});
     layer->setOperation(0, op_a);
     layer->setOperation(1, op_b);
@@ -178,7 +186,7 @@ IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, MatrixOperation op_
 }
 
 IConstantLayer* Network::addConstant(DimsArg dims, Weights weights) noexcept {
-  return guard(reports_, "INetworkDefinition::addConstant", [&] {
+  return adding("INetworkDefinition::addConstant", [&] {
     auto* layer = add<ConstantLayerFields>("trt.Constant", LayerType::kCONSTANT, {});
     layer->setDimensions(dims);
     layer->setWeights(weights);
@@ -187,12 +195,12 @@ IConstantLayer* Network::addConstant(DimsArg dims, Weights weights) noexcept {
 }
 
 IIdentityLayer* Network::addIdentity(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addIdentity",
-               [&] { return add<IdentityLayerFields>("trt.Identity", LayerType::kIDENTITY, {&input}); });
+  return adding("INetworkDefinition::addIdentity",
+                [&] { return add<IdentityLayerFields>("trt.Identity", LayerType::kIDENTITY, {&input}); });
 }
 
 ISliceLayer* Network::addSlice(ITensor& input, DimsArg start, DimsArg size, DimsArg stride) noexcept {
-  return guard(reports_, "INetworkDefinition::addSlice", [&] {
+  return adding("INetworkDefinition::addSlice", [&] {
     auto* layer = add<SliceLayerFields>("trt.Slice", LayerType::kSLICE, {&input});
     layer->setStart(start);
     layer->setSize(size);
@@ -202,7 +210,7 @@ ISliceLayer* Network::addSlice(ITensor& input, DimsArg start, DimsArg size, Dims
 }
 
 IShapeLayer* Network::addShape(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addShape", [&] {
+  return adding("INetworkDefinition::addShape", [&] {
     auto* layer = add<ShapeLayer>("trt.Shape", LayerType::kSHAPE, {&input});
     if (client_ < 10) layer->make_narrow();
     return layer;
@@ -210,24 +218,24 @@ IShapeLayer* Network::addShape(ITensor& input) noexcept {
 }
 
 IParametricReLULayer* Network::addParametricReLU(ITensor& input, ITensor& slope) noexcept {
-  return guard(reports_, "INetworkDefinition::addParametricReLU", [&] {
+  return adding("INetworkDefinition::addParametricReLU", [&] {
     return add<ParametricReLULayerFields>("trt.ParametricReLU", LayerType::kPARAMETRIC_RELU, {&input, &slope});
   });
 }
 
 IResizeLayer* Network::addResize(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addResize",
-               [&] { return add<ResizeLayer>("trt.Resize", LayerType::kRESIZE, {&input}); });
+  return adding("INetworkDefinition::addResize",
+                [&] { return add<ResizeLayer>("trt.Resize", LayerType::kRESIZE, {&input}); });
 }
 
 ISelectLayer* Network::addSelect(ITensor& condition, ITensor& then_input, ITensor& else_input) noexcept {
-  return guard(reports_, "INetworkDefinition::addSelect", [&] {
+  return adding("INetworkDefinition::addSelect", [&] {
     return add<SelectLayerFields>("trt.Select", LayerType::kSELECT, {&condition, &then_input, &else_input});
   });
 }
 
 IFillLayer* Network::addFill(DimsArg dims, FillOperation op) noexcept {
-  return guard(reports_, "INetworkDefinition::addFill", [&] {
+  return adding("INetworkDefinition::addFill", [&] {
     auto* layer = add<FillLayer>("trt.Fill", LayerType::kFILL, std::vector<ir::ValueId>{});
     layer->setDimensions(dims);
     layer->setOperation(op);
@@ -236,7 +244,7 @@ IFillLayer* Network::addFill(DimsArg dims, FillOperation op) noexcept {
 }
 
 IPaddingLayer* Network::addPaddingNd(ITensor& input, DimsArg pre, DimsArg post) noexcept {
-  return guard(reports_, "INetworkDefinition::addPaddingNd", [&] {
+  return adding("INetworkDefinition::addPaddingNd", [&] {
     auto* layer = add<PaddingLayerFields>("trt.Padding", LayerType::kPADDING, {&input});
     layer->setPrePaddingNd(pre);
     layer->setPostPaddingNd(post);

@@ -6,26 +6,32 @@
 namespace tenon::nvinfer {
 
 ITopKLayer* Network::addTopKV2(ITensor& input, TopKOperation op, int32_t k, uint32_t axes, DataType type) noexcept {
-  ITopKLayer* layer = addTopK(input, op, k, axes);
-  if (layer) layer->setIndicesType(type);
-  return layer;
+  return adding("INetworkDefinition::addTopKV2", [&] {
+    ITopKLayer* layer = addTopK(input, op, k, axes);
+    if (layer) layer->setIndicesType(type);
+    return layer;
+  });
 }
 
 INonZeroLayer* Network::addNonZeroV2(ITensor& input, DataType type) noexcept {
-  INonZeroLayer* layer = addNonZero(input);
-  if (layer) layer->setIndicesType(type);
-  return layer;
+  return adding("INetworkDefinition::addNonZeroV2", [&] {
+    INonZeroLayer* layer = addNonZero(input);
+    if (layer) layer->setIndicesType(type);
+    return layer;
+  });
 }
 
 INMSLayer* Network::addNMSV2(ITensor& boxes, ITensor& scores, ITensor& most, DataType type) noexcept {
-  INMSLayer* layer = addNMS(boxes, scores, most);
-  if (layer) layer->setIndicesType(type);
-  return layer;
+  return adding("INetworkDefinition::addNMSV2", [&] {
+    INMSLayer* layer = addNMS(boxes, scores, most);
+    if (layer) layer->setIndicesType(type);
+    return layer;
+  });
 }
 
 INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias,
                                                  uint32_t axes) noexcept {
-  return guard(reports_, "INetworkDefinition::addNormalizationV2", [&] {
+  return adding("INetworkDefinition::addNormalizationV2", [&] {
     auto* layer = add<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION, {&input, &scale, &bias});
     layer->setAxes(axes);
     layer->mark_second();
@@ -35,7 +41,7 @@ INormalizationLayer* Network::addNormalizationV2(ITensor& input, ITensor& scale,
 
 IRotaryEmbeddingLayer* Network::addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved,
                                                    int32_t dim) noexcept {
-  return guard(reports_, "INetworkDefinition::addRotaryEmbedding", [&]() -> IRotaryEmbeddingLayer* {
+  return adding("INetworkDefinition::addRotaryEmbedding", [&]() -> IRotaryEmbeddingLayer* {
     auto* layer = add<RotaryEmbeddingLayer>("trt.RotaryEmbedding", LayerType::kROTARY_EMBEDDING, {&input, &cos, &sin});
     layer->setInterleaved(interleaved);
     layer->setRotaryEmbeddingDim(dim);
@@ -45,7 +51,7 @@ IRotaryEmbeddingLayer* Network::addRotaryEmbedding(ITensor& input, ITensor& cos,
 
 IDynamicQuantizeLayer* Network::addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type,
                                                      DataType scale_type) noexcept {
-  return guard(reports_, "INetworkDefinition::addDynamicQuantizeV2", [&]() -> IDynamicQuantizeLayer* {
+  return adding("INetworkDefinition::addDynamicQuantizeV2", [&]() -> IDynamicQuantizeLayer* {
     auto* layer = add<DynamicQuantizeLayerFields>("trt.DynamicQuantize", LayerType::kDYNAMIC_QUANTIZE, {&input}, 2);
     layer->setBlockShape(block);
     layer->setToType(type);
@@ -56,7 +62,7 @@ IDynamicQuantizeLayer* Network::addDynamicQuantizeV2(ITensor& input, const Dims&
 
 IKVCacheUpdateLayer* Network::addKVCacheUpdate(ITensor& cache, ITensor& update, ITensor& indices,
                                                KVCacheMode mode) noexcept {
-  return guard(reports_, "INetworkDefinition::addKVCacheUpdate", [&]() -> IKVCacheUpdateLayer* {
+  return adding("INetworkDefinition::addKVCacheUpdate", [&]() -> IKVCacheUpdateLayer* {
     auto* layer = add<KVCacheUpdateLayer>("trt.KVCacheUpdate", LayerType::kKVCACHE_UPDATE, {&cache, &update, &indices});
     layer->setCacheMode(mode);
     return layer;
@@ -64,7 +70,7 @@ IKVCacheUpdateLayer* Network::addKVCacheUpdate(ITensor& cache, ITensor& update, 
 }
 
 IMoELayer* Network::addMoE(ITensor& states, ITensor& experts, ITensor& scores) noexcept {
-  return guard(reports_, "INetworkDefinition::addMoE", [&]() -> IMoELayer* {
+  return adding("INetworkDefinition::addMoE", [&]() -> IMoELayer* {
     return add<MoELayer>("trt.MoE", LayerType::kMOE, {&states, &experts, &scores});
   });
 }
@@ -76,7 +82,7 @@ IAttention* Network::addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionN
 
 IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
                                     CausalMaskKind kind) noexcept {
-  return guard(reports_, "INetworkDefinition::addAttentionV2", [&]() -> IAttention* {
+  return adding("INetworkDefinition::addAttentionV2", [&]() -> IAttention* {
     auto* layer = add<AttentionLayer>("trt.Attention", LayerType::kATTENTION_OUTPUT, {&q, &k, &v});
     attentions_.push_back(std::make_unique<Attention>(*layer, reports_));
     layer->attention = attentions_.back().get();
@@ -88,7 +94,7 @@ IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, Attentio
 
 IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*,
                                                  int64_t) noexcept {
-  return guard(reports_, "INetworkDefinition::addDistCollective", [&]() -> IDistCollectiveLayer* {
+  return adding("INetworkDefinition::addDistCollective", [&]() -> IDistCollectiveLayer* {
     fail(ErrorCode::kUnsupported, "collective operations need NCCL and several devices, there is one");
   });
 }

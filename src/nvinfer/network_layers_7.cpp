@@ -25,7 +25,7 @@ IPaddingLayer* Network::addPadding(ITensor& input, DimsHW pre, DimsHW post) noex
 
 IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs, Weights weights,
                                                  Weights bias) noexcept {
-  return guard(reports_, "INetworkDefinition::addFullyConnected", [&] {
+  return adding("INetworkDefinition::addFullyConnected", [&] {
     auto* layer = add<FullyConnectedLayerFields>("trt.FullyConnected", LayerType::kFULLY_CONNECTED, {&input});
     layer->setNbOutputChannels(outputs);
     layer->setKernelWeights(weights);
@@ -36,7 +36,7 @@ IFullyConnectedLayer* Network::addFullyConnected(ITensor& input, int32_t outputs
 
 IRNNv2Layer* Network::addRNNv2(ITensor& input, int32_t layers, int32_t hidden, int32_t longest,
                                RNNOperation op) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNNv2", [&]() -> IRNNv2Layer* {
+  return adding("INetworkDefinition::addRNNv2", [&]() -> IRNNv2Layer* {
     auto* layer = add<RNNv2Layer>("trt.RNNv2", LayerType::kRNN_V2, {&input}, op == RNNOperation::kLSTM ? 3 : 2);
     layer->setOperation(op);
     layer->set_sizes(layers, hidden, longest);
@@ -52,7 +52,7 @@ IMatrixMultiplyLayer* Network::addMatrixMultiply(ITensor& a, bool transpose_a, I
 
 IRNNLayer* Network::addRNN(ITensor& input, int32_t layers, size_t hidden, int32_t longest, RNNOperation op,
                            RNNInputMode mode, RNNDirection direction, Weights weights, Weights bias) noexcept {
-  return guard(reports_, "INetworkDefinition::addRNN", [&]() -> IRNNLayer* {
+  return adding("INetworkDefinition::addRNN", [&]() -> IRNNLayer* {
     auto* layer = add<RNNLayer>("trt.RNNv2", LayerType::kRNN, {&input}, op == RNNOperation::kLSTM ? 3 : 2);
     layer->setOperation(op);
     layer->setInputMode(mode);

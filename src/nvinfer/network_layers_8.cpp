@@ -5,13 +5,15 @@
 namespace tenon::nvinfer {
 
 IFillLayer* Network::addFillV2(DimsArg dims, FillOperation op, DataType type) noexcept {
-  IFillLayer* layer = addFill(dims, op);
-  if (layer) layer->setToType(type);
-  return layer;
+  return adding("INetworkDefinition::addFillV2", [&] {
+    IFillLayer* layer = addFill(dims, op);
+    if (layer) layer->setToType(type);
+    return layer;
+  });
 }
 
 IQuantizeLayer* Network::addQuantizeV2(ITensor& input, ITensor& scale, DataType type) noexcept {
-  return guard(reports_, "INetworkDefinition::addQuantize", [&] {
+  return adding("INetworkDefinition::addQuantize", [&] {
     auto* layer = add<QuantizeLayerFields>("trt.Quantize", LayerType::kQUANTIZE, {&input, &scale});
     layer->setToType(type);
     return layer;
@@ -22,7 +24,7 @@ IQuantizeLayer* Network::addQuantize(ITensor& input, ITensor& scale) noexcept {
 }
 
 IDequantizeLayer* Network::addDequantizeV2(ITensor& input, ITensor& scale, DataType type) noexcept {
-  return guard(reports_, "INetworkDefinition::addDequantize", [&] {
+  return adding("INetworkDefinition::addDequantize", [&] {
     auto* layer = add<DequantizeLayerFields>("trt.Dequantize", LayerType::kDEQUANTIZE, {&input, &scale});
     layer->setToType(type);
     return layer;
@@ -33,7 +35,7 @@ IDequantizeLayer* Network::addDequantize(ITensor& input, ITensor& scale) noexcep
 }
 
 IGatherLayer* Network::addGatherV2(ITensor& data, ITensor& indices, GatherMode mode) noexcept {
-  return guard(reports_, "INetworkDefinition::addGatherV2", [&] {
+  return adding("INetworkDefinition::addGatherV2", [&] {
     auto* layer = add<GatherLayerFields>("trt.Gather", LayerType::kGATHER, {&data, &indices});
     layer->setMode(mode);
     return layer;
@@ -41,7 +43,7 @@ IGatherLayer* Network::addGatherV2(ITensor& data, ITensor& indices, GatherMode m
 }
 
 IScatterLayer* Network::addScatter(ITensor& data, ITensor& indices, ITensor& updates, ScatterMode mode) noexcept {
-  return guard(reports_, "INetworkDefinition::addScatter", [&] {
+  return adding("INetworkDefinition::addScatter", [&] {
     auto* layer = add<ScatterLayerFields>("trt.Scatter", LayerType::kSCATTER, {&data, &indices, &updates});
     layer->setMode(mode);
     return layer;
@@ -49,7 +51,7 @@ IScatterLayer* Network::addScatter(ITensor& data, ITensor& indices, ITensor& upd
 }
 
 IEinsumLayer* Network::addEinsum(ITensor* const* inputs, int32_t count, const char* equation) noexcept {
-  return guard(reports_, "INetworkDefinition::addEinsum", [&] {
+  return adding("INetworkDefinition::addEinsum", [&] {
     auto* layer = add<EinsumLayerFields>("trt.Einsum", LayerType::kEINSUM, ids_of(inputs, count));
     layer->setEquation(equation);
     return layer;
@@ -57,7 +59,7 @@ IEinsumLayer* Network::addEinsum(ITensor* const* inputs, int32_t count, const ch
 }
 
 IAssertionLayer* Network::addAssertion(ITensor& condition, const char* message) noexcept {
-  return guard(reports_, "INetworkDefinition::addAssertion", [&] {
+  return adding("INetworkDefinition::addAssertion", [&] {
     auto* layer = add<AssertionLayerFields>("trt.Assertion", LayerType::kASSERTION, {&condition}, 0);
     layer->setMessage(message);
     return layer;
@@ -65,7 +67,7 @@ IAssertionLayer* Network::addAssertion(ITensor& condition, const char* message) 
 }
 
 IOneHotLayer* Network::addOneHot(ITensor& indices, ITensor& values, ITensor& depth, int32_t axis) noexcept {
-  return guard(reports_, "INetworkDefinition::addOneHot", [&] {
+  return adding("INetworkDefinition::addOneHot", [&] {
     auto* layer = add<OneHotLayerFields>("trt.OneHot", LayerType::kONE_HOT, {&indices, &values, &depth});
     layer->setAxis(axis);
     return layer;
@@ -73,30 +75,30 @@ IOneHotLayer* Network::addOneHot(ITensor& indices, ITensor& values, ITensor& dep
 }
 
 INonZeroLayer* Network::addNonZero(ITensor& input) noexcept {
-  return guard(reports_, "INetworkDefinition::addNonZero",
-               [&] { return add<NonZeroLayerFields>("trt.NonZero", LayerType::kNON_ZERO, {&input}, 2); });
+  return adding("INetworkDefinition::addNonZero",
+                [&] { return add<NonZeroLayerFields>("trt.NonZero", LayerType::kNON_ZERO, {&input}, 2); });
 }
 
 IGridSampleLayer* Network::addGridSample(ITensor& input, ITensor& grid) noexcept {
-  return guard(reports_, "INetworkDefinition::addGridSample", [&] {
+  return adding("INetworkDefinition::addGridSample", [&] {
     return add<GridSampleLayerFields>("trt.GridSample", LayerType::kGRID_SAMPLE, {&input, &grid});
   });
 }
 
 INMSLayer* Network::addNMS(ITensor& boxes, ITensor& scores, ITensor& most) noexcept {
-  return guard(reports_, "INetworkDefinition::addNMS", [&] {
+  return adding("INetworkDefinition::addNMS", [&] {
     return add<NMSLayerFields>("trt.NMS", LayerType::kNMS, {&boxes, &scores, &most}, 2);
   });
 }
 
 IReverseSequenceLayer* Network::addReverseSequence(ITensor& input, ITensor& lengths) noexcept {
-  return guard(reports_, "INetworkDefinition::addReverseSequence", [&] {
+  return adding("INetworkDefinition::addReverseSequence", [&] {
     return add<ReverseSequenceLayerFields>("trt.ReverseSequence", LayerType::kREVERSE_SEQUENCE, {&input, &lengths});
   });
 }
 
 INormalizationLayer* Network::addNormalization(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept {
-  return guard(reports_, "INetworkDefinition::addNormalization", [&] {
+  return adding("INetworkDefinition::addNormalization", [&] {
     auto* layer = add<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION, {&input, &scale, &bias});
     layer->setAxes(axes);
     return layer;
@@ -104,7 +106,7 @@ INormalizationLayer* Network::addNormalization(ITensor& input, ITensor& scale, I
 }
 
 ICastLayer* Network::addCast(ITensor& input, DataType type) noexcept {
-  return guard(reports_, "INetworkDefinition::addCast", [&] {
+  return adding("INetworkDefinition::addCast", [&] {
     auto* layer = add<CastLayerFields>("trt.Cast", LayerType::kCAST, {&input});
     layer->setToType(type);
     return layer;
@@ -113,20 +115,20 @@ ICastLayer* Network::addCast(ITensor& input, DataType type) noexcept {
 
 #if NV_TENSORRT_MAJOR >= 10
 ISqueezeLayer* Network::addSqueeze(ITensor& input, ITensor& axes) noexcept {
-  return guard(reports_, "INetworkDefinition::addSqueeze", [&] {
+  return adding("INetworkDefinition::addSqueeze", [&] {
     return add<SqueezeLayerFields>("trt.Squeeze", LayerType::kSQUEEZE, {&input, &axes});
   });
 }
 
 IUnsqueezeLayer* Network::addUnsqueeze(ITensor& input, ITensor& axes) noexcept {
-  return guard(reports_, "INetworkDefinition::addUnsqueeze", [&] {
+  return adding("INetworkDefinition::addUnsqueeze", [&] {
     return add<UnsqueezeLayerFields>("trt.Unsqueeze", LayerType::kUNSQUEEZE, {&input, &axes});
   });
 }
 
 IDynamicQuantizeLayer* Network::addDynamicQuantize(ITensor& input, int32_t axis, int32_t block, DataType type,
                                                    DataType scale_type) noexcept {
-  return guard(reports_, "INetworkDefinition::addDynamicQuantize", [&]() -> IDynamicQuantizeLayer* {
+  return adding("INetworkDefinition::addDynamicQuantize", [&]() -> IDynamicQuantizeLayer* {
     auto* layer = add<DynamicQuantizeLayerFields>("trt.DynamicQuantize", LayerType::kDYNAMIC_QUANTIZE, {&input}, 2);
     layer->setAxis(axis);
     layer->setBlockSize(block);
@@ -138,7 +140,7 @@ IDynamicQuantizeLayer* Network::addDynamicQuantize(ITensor& input, int32_t axis,
 
 ICumulativeLayer* Network::addCumulative(ITensor& input, ITensor& axis, CumulativeOperation op, bool exclusive,
                                          bool reverse) noexcept {
-  return guard(reports_, "INetworkDefinition::addCumulative", [&] {
+  return adding("INetworkDefinition::addCumulative", [&] {
     auto* layer = add<CumulativeLayerFields>("trt.Cumulative", LayerType::kCUMULATIVE, {&input, &axis});
     layer->setOperation(op);
     layer->setExclusive(exclusive);

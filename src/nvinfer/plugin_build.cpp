@@ -162,6 +162,7 @@ class Settler {
     auto object = source->object().clone();
     object->limit_batch(max_batch);
     inputs_ = graph_.node(node_).inputs.size() - size_t(a.shape_inputs);
+    repeat_shared_inputs(graph_, node_, *object, inputs_);
     const PluginRanges ranges = choose_formats(*object, may_convert);
     object->configure(ranges);
     PluginSettings settings;
@@ -279,10 +280,14 @@ class Settler {
     PluginDescs most;
     for (const auto& r : ranges.in) most.in.push_back(r.desc), most.in.back().dims = r.max;
     for (const auto& r : ranges.out) most.out.push_back(r.desc), most.out.back().dims = r.max;
-    return static_cast<int64_t>(object.workspace(most).value_or(0));
+    const size_t bytes = object.workspace(most).value_or(0);
+    require(bytes <= kMostWorkspace, ErrorCode::kOutOfMemory, "plugin '", object.name(), "' wants a workspace of ",
+            bytes, " bytes");
+    return static_cast<int64_t>(bytes);
   }
 
   static constexpr int kMostTries = 100'000;
+  static constexpr size_t kMostWorkspace = size_t{1} << 46;  ///< more is a plugin's slip
 
   ir::Graph& graph_;
   ir::NodeId node_;

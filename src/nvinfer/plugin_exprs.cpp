@@ -1,4 +1,5 @@
 // IExprBuilder over the core's symbolic dimensions.
+#include <algorithm>
 #include <limits>
 
 #include "nvinfer/plugin_object.h"
@@ -34,11 +35,15 @@ DimsExprs ExprBuilder::expressions(const ir::Shape& shape) {
   return out;
 }
 
-ir::Shape ExprBuilder::shape(const DimsExprs& dims) {
+ir::Shape ExprBuilder::shape(const DimsExprs& dims) const {
   require(dims.nbDims >= 0 && dims.nbDims <= 8, ErrorCode::kInvalidArgument, "an output of rank ", dims.nbDims);
   ir::Shape shape;
-  for (int32_t i = 0; i < dims.nbDims; ++i)
-    shape.push_back(static_cast<const Expr*>(need(dims.d[i], "DimsExprs::d"))->dim);
+  for (int32_t i = 0; i < dims.nbDims; ++i) {
+    const auto it = std::find_if(made_.begin(), made_.end(), [&](const auto& e) { return e.get() == dims.d[i]; });
+    require(it != made_.end(), ErrorCode::kInvalidArgument, "dimension ", i,
+            " of an output is no expression of the given IExprBuilder or of an input");
+    shape.push_back((*it)->dim);
+  }
   return shape;
 }
 

@@ -38,7 +38,7 @@ L* Network::add_plugin(std::unique_ptr<PluginObject> object, LayerType type, std
 }
 
 IPluginV2Layer* Network::addPluginV2(ITensor* const* inputs, int32_t count, IPluginV2& plugin) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginV2", [&]() -> IPluginV2Layer* {
+  return adding("INetworkDefinition::addPluginV2", [&]() -> IPluginV2Layer* {
     const std::vector<ir::ValueId> ids = ids_of(inputs, count);
     IPluginV2* copy = plugin.clone();
     require(copy != nullptr, ErrorCode::kInvalidArgument, "plugin '", plugin.getPluginType(), "': clone gave null");
@@ -50,7 +50,7 @@ IPluginV2Layer* Network::addPluginV2(ITensor* const* inputs, int32_t count, IPlu
 #if NV_TENSORRT_MAJOR >= 10
 IPluginV3Layer* Network::addPluginV3(ITensor* const* inputs, int32_t count, ITensor* const* shapes, int32_t shape_count,
                                      IPluginV3& plugin) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginV3", [&]() -> IPluginV3Layer* {
+  return adding("INetworkDefinition::addPluginV3", [&]() -> IPluginV3Layer* {
     std::vector<ir::ValueId> ids = ids_of(inputs, count);
     const std::vector<ir::ValueId> shape_ids = ids_of(shapes, shape_count);
     ids.insert(ids.end(), shape_ids.begin(), shape_ids.end());
@@ -62,13 +62,13 @@ IPluginV3Layer* Network::addPluginV3(ITensor* const* inputs, int32_t count, ITen
 
 #if TRT_UNTIL(7)
 IPluginLayer* Network::addPlugin(ITensor* const* inputs, int32_t count, IPlugin& plugin) noexcept {
-  return guard(reports_, "INetworkDefinition::addPlugin", [&]() -> IPluginLayer* {
+  return adding("INetworkDefinition::addPlugin", [&]() -> IPluginLayer* {
     return add_plugin<PluginLayer>(wrap(&plugin, nullptr, {implicit_}), LayerType::kPLUGIN, ids_of(inputs, count));
   });
 }
 
 IPluginLayer* Network::addPluginExt(ITensor* const* inputs, int32_t count, IPluginExt& plugin) noexcept {
-  return guard(reports_, "INetworkDefinition::addPluginExt", [&]() -> IPluginLayer* {
+  return adding("INetworkDefinition::addPluginExt", [&]() -> IPluginLayer* {
     return add_plugin<PluginLayer>(wrap(&plugin, &plugin, {implicit_}), LayerType::kPLUGIN, ids_of(inputs, count));
   });
 }

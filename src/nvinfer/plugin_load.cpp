@@ -51,7 +51,7 @@ std::unique_ptr<PluginObject> load_v3(const ops::CustomAttrs& a, const std::stri
 /// Fields that the creator names and the request has values for.
 std::vector<PluginField> fields_for(const PluginFieldCollection* names, const PluginRequest& request) {
   std::vector<PluginField> fields;
-  for (int32_t i = 0; names && i < names->nbFields; ++i) {
+  for (int32_t i = 0; names && names->fields && i < names->nbFields; ++i) {
     PluginField field = names->fields[i];
     if (field.name && request.value(field.name, field.type, field)) fields.push_back(field);
   }

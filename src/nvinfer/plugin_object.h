@@ -47,6 +47,8 @@ class PluginObject {
   virtual const char* version() const = 0;
   virtual const char* space() const = 0;
   virtual int32_t outputs() const = 0;
+  /// Whether one input may stand for every element of an implicit batch.
+  virtual bool takes_once(int32_t) const { return true; }
   virtual void limit_batch(int32_t) {}  ///< the largest batch, where it is implicit
   /// Throws if the plugin gives null.
   virtual std::unique_ptr<PluginObject> clone() const = 0;
@@ -104,8 +106,8 @@ class ExprBuilder final : public IExprBuilder, public apiv::VExprBuilder {
   ~ExprBuilder();
   const IDimensionExpr* expression(ir::Dim dim, bool is_size = false);
   DimsExprs expressions(const ir::Shape& shape);
-  /// Throws kInvalidArgument if the plugin gave null dims or an impossible rank.
-  static ir::Shape shape(const DimsExprs& dims);
+  /// Throws kInvalidArgument if the plugin gave an impossible rank, or a dimension that was not made here.
+  ir::Shape shape(const DimsExprs& dims) const;
   const std::vector<ir::Dim>& limits() const { return limits_; }  ///< by output; -1 where it is no size
 
   const IDimensionExpr* constant(DimInt value) noexcept;

@@ -85,6 +85,9 @@ class PluginInstances {
   std::map<const PluginOp*, Instance> objects_;
 };
 
+/// Repeats inputs that the whole batch shares for a plugin that cannot take them once.
+void repeat_shared_inputs(ir::Graph& graph, ir::NodeId node, const PluginObject& object, size_t inputs);
+
 /// Gives every plugin node of a network that is about to be built an object of its own, configured for the profiles,
 /// with its state in the node's attributes. Float tensors are converted where the plugin wants another type and
 /// `may_convert`: to 8 bits where `scales` has the tensor's name. Errors name the layer. Throws kUnsupported if plugins

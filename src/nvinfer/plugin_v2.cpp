@@ -201,12 +201,13 @@ class PluginV2Object final : public PluginObject {
 
   // What is the same for every element of an implicit batch, which networks have up to level 8.
 #if TRT_UNTIL(8)
-  bool takes_once(int32_t input) const { return kind_ != Kind::kV2 && ext().canBroadcastInputAcrossBatch(input); }
+  bool takes_once(int32_t input) const override {
+    return !batch_.implicit || (kind_ != Kind::kV2 && ext().canBroadcastInputAcrossBatch(input));
+  }
   bool gives_once(int32_t output, const bool* once, int32_t inputs) const {
     return kind_ != Kind::kV2 && ext().isOutputBroadcastAcrossBatch(output, once, inputs);
   }
 #else
-  static bool takes_once(int32_t) { return true; }
   static bool gives_once(int32_t, const bool*, int32_t) { return false; }
 #endif
 
@@ -224,8 +225,8 @@ class PluginV2Object final : public PluginObject {
     for (const auto& input : inputs) dims.push_back(builder.expressions(input.shape));
     std::vector<ir::Shape> shapes;
     for (int32_t i = 0; i < outputs(); ++i)
-      shapes.push_back(ExprBuilder::shape(
-          dynamic().getOutputDimensions(i, dims.data(), static_cast<int32_t>(dims.size()), builder)));
+      shapes.push_back(
+          builder.shape(dynamic().getOutputDimensions(i, dims.data(), static_cast<int32_t>(dims.size()), builder)));
     return shapes;
   }
 
@@ -236,11 +237,9 @@ class PluginV2Object final : public PluginObject {
     for (size_t i = 0; i < inputs.size(); ++i) {
       ir::Shape shape = inputs[i].shape;
       if (batch_.implicit && !shape.empty()) {
-        flags[i] = shape[0] == 1;
-        require(!flags[i] || takes_once(static_cast<int32_t>(i)), ErrorCode::kUnsupported, place(),
-                " cannot broadcast its input ", i, " across the batch");
+        flags[i] = shape[0] == 1 && takes_once(static_cast<int32_t>(i));
         if (hidden_batch.empty()) hidden_batch.push_back(shape[0]);
-        if (!flags[i]) hidden_batch[0] = shape[0];
+        if (shape[0] != 1) hidden_batch[0] = shape[0];
         shape.erase(shape.begin());
       }
       require(ir::is_static(shape), ErrorCode::kUnsupported, place(), " has the interface ", kind(),
@@ -252,7 +251,11 @@ class PluginV2Object final : public PluginObject {
       const Dims d = plugin_->getOutputDimensions(i, dims.data(), static_cast<int32_t>(dims.size()));
       ir::Shape shape = hidden_batch;
       if (!shape.empty() && gives_once(i, flags.get(), static_cast<int32_t>(inputs.size()))) shape[0] = 1;
-      for (int64_t n : to_core(d)) shape.emplace_back(n);
+      for (int64_t n : to_core(d)) {
+        require(n >= 0, ErrorCode::kInvalidArgument, place(), ": getOutputDimensions gave ", n, " as a size of output ",
+                i);
+        shape.emplace_back(n);
+      }
       shapes.push_back(std::move(shape));
     }
     return shapes;

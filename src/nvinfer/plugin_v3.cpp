@@ -63,7 +63,7 @@ class PluginV3Object final : public PluginObject {
           "getOutputShapes");
     ops::trt::PluginOutputs out;
     for (DataType type : out_types) out.types.push_back(to_core(type));
-    for (const DimsExprs& d : out_dims) out.shapes.push_back(ExprBuilder::shape(d));
+    for (const DimsExprs& d : out_dims) out.shapes.push_back(builder.shape(d));
     out.limits = builder.limits();
     out.limits.resize(out.types.size(), ir::Dim(-1));
     return out;

@@ -79,9 +79,10 @@ const int32_t* OptimizationProfile::getShapeValues(const char* name, OptProfileS
 }
 
 bool OptimizationProfile::setExtraMemoryTarget(float target) noexcept {
-  if (!(target >= 0 && target <= 1)) return false;
-  extra_ = target;
-  return true;
+  return guard(reports_, "IOptimizationProfile::setExtraMemoryTarget", [&] {
+    require(target >= 0 && target <= 1, ErrorCode::kInvalidArgument, "the target is ", target, ", 0 to 1 are accepted");
+    return extra_ = target, true;
+  });
 }
 
 bool OptimizationProfile::isValid() const noexcept {

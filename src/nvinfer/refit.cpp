@@ -339,12 +339,20 @@ bool Refitter::refitCudaEngine() noexcept {
   });
 }
 
-bool Refitter::setDynamicRange(const char* tensor, float, float) noexcept {
-  return guard(reports_, "IRefitter::setDynamicRange", [&]() -> bool {
-    fail(ErrorCode::kInvalidArgument, "tensor '", need(tensor, "tensorName"), "' has no refittable range");
-  });
+namespace {
+[[noreturn]] void fail_no_range(const char* tensor) {
+  fail(ErrorCode::kInvalidArgument, "tensor '", need(tensor, "tensorName"), "' has no refittable range");
 }
-float Refitter::getDynamicRangeMin(const char*) const noexcept { return 0; }
-float Refitter::getDynamicRangeMax(const char*) const noexcept { return 0; }
+}  // namespace
+
+bool Refitter::setDynamicRange(const char* tensor, float, float) noexcept {
+  return guard(reports_, "IRefitter::setDynamicRange", [&]() -> bool { fail_no_range(tensor); });
+}
+float Refitter::getDynamicRangeMin(const char* tensor) const noexcept {
+  return guard(reports_, "IRefitter::getDynamicRangeMin", [&]() -> float { fail_no_range(tensor); });
+}
+float Refitter::getDynamicRangeMax(const char* tensor) const noexcept {
+  return guard(reports_, "IRefitter::getDynamicRangeMax", [&]() -> float { fail_no_range(tensor); });
+}
 
 }  // namespace tenon::nvinfer

@@ -34,6 +34,7 @@ IRecurrenceLayer* Loop::addRecurrence(ITensor& initial) noexcept {
 
 ITripLimitLayer* Loop::addTripLimit(ITensor& tensor, TripLimit limit) noexcept {
   return guard(network_.reports(), "ILoop::addTripLimit", [&]() -> ITripLimitLayer* {
+    need_known(limit, "limit");
     auto* layer = network_.add_boundary<TripLimitLayer>("trt.TripLimit", LayerType::kTRIP_LIMIT, {&tensor}, 0,
                                                         {.region = region_, .kind = static_cast<int64_t>(limit)});
     layer->loop = this;
@@ -54,6 +55,7 @@ IIteratorLayer* Loop::addIterator(ITensor& tensor, int32_t axis, bool reverse) n
 
 ILoopOutputLayer* Loop::addLoopOutput(ITensor& tensor, LoopOutput kind, int32_t axis) noexcept {
   return guard(network_.reports(), "ILoop::addLoopOutput", [&]() -> ILoopOutputLayer* {
+    need_known(kind, "outputKind");
     auto* layer = network_.add_boundary<LoopOutputLayer>("trt.LoopOutput", LayerType::kLOOP_OUTPUT, {&tensor}, 1,
                                                          {.region = region_, .kind = static_cast<int64_t>(kind)});
     layer->loop = this;

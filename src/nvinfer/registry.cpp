@@ -33,6 +33,7 @@ class Registry final : public IPluginRegistry {
 
   bool registerCreator(IPluginCreator& creator, const char* space) noexcept {
     return guard(reports(), "IPluginRegistry::registerCreator", [&] {
+      need(creator.getPluginName(), "getPluginName()"), need(creator.getPluginVersion(), "getPluginVersion()");
       creator.setPluginNamespace(space ? space : "");
       Entry entry{key_of(space, creator.getPluginName(), creator.getPluginVersion()), &creator};
 #if NV_TENSORRT_MAJOR >= 10
@@ -74,6 +75,7 @@ class Registry final : public IPluginRegistry {
       require(kind == "PLUGIN CREATOR_V3ONE", ErrorCode::kUnsupported, "plugin creators of kind '", kind,
               "' are not known");
       auto& v3 = static_cast<IPluginCreatorV3One&>(creator);
+      need(v3.getPluginName(), "getPluginName()"), need(v3.getPluginVersion(), "getPluginVersion()");
       const char* own_space = v3.getPluginNamespace();
       const char* used = own_space && *own_space ? own_space : space;
       return add(Entry{key_of(used, v3.getPluginName(), v3.getPluginVersion()), nullptr, &creator});
@@ -129,7 +131,10 @@ class Registry final : public IPluginRegistry {
   bool add(Entry entry) {
     std::lock_guard lock(mutex_);
     for (const Entry& e : entries_) {
-      if (e.key == entry.key) return false;
+      if (e.key != entry.key) continue;
+      reports().log(ILogger::Severity::kWARNING,
+                    cat("IPluginRegistry::registerCreator: '", entry.key, "' is registered already"));
+      return false;
     }
     entries_.push_back(std::move(entry));
     return true;

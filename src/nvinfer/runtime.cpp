@@ -17,13 +17,23 @@ namespace {
 #if NV_TENSORRT_MAJOR >= 8
 class SerializationConfig final : public SerializationConfigState {
  public:
+  explicit SerializationConfig(const Reports& reports) : reports_(reports) {}
   bool setFlags(SerializationFlags flags) noexcept { return flags_ = flags, true; }
   SerializationFlags getFlags() const noexcept { return flags_; }
-  bool setFlag(SerializationFlag flag) noexcept { return flags_ |= 1U << static_cast<uint32_t>(flag), true; }
-  bool clearFlag(SerializationFlag flag) noexcept { return flags_ &= ~(1U << static_cast<uint32_t>(flag)), true; }
-  bool getFlag(SerializationFlag flag) const noexcept { return (flags_ >> static_cast<uint32_t>(flag)) & 1U; }
+  bool setFlag(SerializationFlag flag) noexcept {
+    const uint32_t bit = bit_of(reports_, "ISerializationConfig::setFlag", flag);
+    return flags_ |= bit, bit != 0;
+  }
+  bool clearFlag(SerializationFlag flag) noexcept {
+    const uint32_t bit = bit_of(reports_, "ISerializationConfig::clearFlag", flag);
+    return flags_ &= ~bit, bit != 0;
+  }
+  bool getFlag(SerializationFlag flag) const noexcept {
+    return (flags_ & bit_of(reports_, "ISerializationConfig::getFlag", flag)) != 0;
+  }
 
  private:
+  Reports reports_;
   SerializationFlags flags_ = 0;
 };
 #endif
@@ -31,7 +41,15 @@ class SerializationConfig final : public SerializationConfigState {
 #if NV_TENSORRT_MAJOR >= 10
 class RuntimeConfig final : public RuntimeConfigState {
  public:
+  explicit RuntimeConfig(const Reports& reports) : reports_(reports) {}
+  void setExecutionContextAllocationStrategy(ExecutionContextAllocationStrategy strategy) noexcept {
+    guard(reports_, "IRuntimeConfig::setExecutionContextAllocationStrategy",
+          [&] { execution_context_allocation_strategy_ = need_known(strategy, "strategy"); });
+  }
   IRuntimeConfig* getPImpl() noexcept { return this; }
+
+ private:
+  Reports reports_;
 };
 #endif
 
@@ -46,7 +64,7 @@ std::shared_ptr<std::vector<std::byte>> copy_of(const void* blob, size_t size) {
 #if NV_TENSORRT_MAJOR >= 8
 ISerializationConfig* CudaEngine::createSerializationConfig() noexcept {
   return guard(reports_, "ICudaEngine::createSerializationConfig",
-               [&]() -> ISerializationConfig* { return new SerializationConfig; });
+               [&]() -> ISerializationConfig* { return new SerializationConfig(reports_); });
 }
 
 IHostMemory* CudaEngine::serializeWithConfig(ISerializationConfig& config) const noexcept {
@@ -58,7 +76,13 @@ IHostMemory* CudaEngine::serializeWithConfig(ISerializationConfig& config) const
 
 #if NV_TENSORRT_MAJOR >= 10
 IRuntimeConfig* CudaEngine::createRuntimeConfig() noexcept {
-  return guard(reports_, "ICudaEngine::createRuntimeConfig", [&]() -> IRuntimeConfig* { return new RuntimeConfig; });
+  return guard(reports_, "ICudaEngine::createRuntimeConfig",
+               [&]() -> IRuntimeConfig* { return new RuntimeConfig(reports_); });
+}
+IExecutionContext* CudaEngine::createExecutionContext(ExecutionContextAllocationStrategy strategy) noexcept {
+  return guard(reports_, "ICudaEngine::createExecutionContext", [&] {
+    return create_context(need_known(strategy, "strategy") != ExecutionContextAllocationStrategy::kUSER_MANAGED);
+  });
 }
 IExecutionContext* CudaEngine::createExecutionContextWithRuntimeConfig(IRuntimeConfig* config) noexcept {
   return guard(reports_, "ICudaEngine::createExecutionContext", [&] {
@@ -67,7 +91,7 @@ IExecutionContext* CudaEngine::createExecutionContextWithRuntimeConfig(IRuntimeC
 }
 IRuntimeConfig* ExecutionContext::getRuntimeConfig() const noexcept {
   return guard(reports_, "IExecutionContext::getRuntimeConfig", [&]() -> IRuntimeConfig* {
-    auto config = std::make_unique<RuntimeConfig>();
+    auto config = std::make_unique<RuntimeConfig>(reports_);
     if (!with_memory_) config->setExecutionContextAllocationStrategy(ExecutionContextAllocationStrategy::kUSER_MANAGED);
     return config.release();
   });
@@ -77,13 +101,13 @@ IRuntimeConfig* ExecutionContext::getRuntimeConfig() const noexcept {
 Runtime::Runtime(ILogger* logger) : reports_(logger) {}
 
 bool Runtime::setMaxThreads(int32_t threads) noexcept {
+  return guard(reports_, "IRuntime::setMaxThreads", [&] {
+    require(threads >= 1, ErrorCode::kInvalidArgument, threads, " threads, 1 and more are accepted");
 #if NV_TENSORRT_MAJOR >= 8
-  if (threads < 1) return false;
-  max_threads_ = threads;
-#else
-  (void)threads;
+    max_threads_ = threads;
 #endif
-  return true;
+    return true;
+  });
 }
 
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory) {

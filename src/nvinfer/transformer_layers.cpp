@@ -22,7 +22,20 @@ bool Attention::setName(const char* name) noexcept {
   return name != nullptr;
 }
 
+namespace {
+bool belongs(const ITensor& tensor, const Network& network, const char* where) noexcept {
+  return guard(network.reports(), where, [&] {
+    require(&own(tensor).network() == &network, ErrorCode::kInvalidArgument, "tensor '", tensor.getName(),
+            "' belongs to another network");
+    return true;
+  });
+}
+}  // namespace
+
+bool AttentionLayer::knows(const ITensor& tensor) const noexcept { return belongs(tensor, network_, "IAttention"); }
+
 bool Attention::setNormalizationQuantizeScale(ITensor& scale) noexcept {
+  if (!layer_.knows(scale)) return false;
   reports_.log(ILogger::Severity::kWARNING,
                "IAttention::setNormalizationQuantizeScale: normalized scores keep their type, which is more precise");
   quantize_scale_ = &scale;
@@ -48,14 +61,29 @@ void MoELayer::setGatedBiases(ITensor& gate, ITensor& up, ITensor& down) noexcep
 }
 
 void MoELayer::setQuantizationToType(DataType type) noexcept {
-  reports().log(ILogger::Severity::kWARNING,
-                "IMoELayer: what the down weights multiply keeps its type, which is more precise");
-  to_type_ = type;
+  guard(reports(), "IMoELayer::setQuantizationToType", [&] {
+    to_core(type);  // refuses what is no type
+    reports().log(ILogger::Severity::kWARNING,
+                  "IMoELayer: what the down weights multiply keeps its type, which is more precise");
+    to_type_ = type;
+  });
 }
 
-void MoELayer::setQuantizationStatic(ITensor&, DataType type) noexcept { setQuantizationToType(type); }
+void MoELayer::setQuantizationBlockShape(const Dims& shape) noexcept {
+  guard(reports(), "IMoELayer::setQuantizationBlockShape", [&] { to_core(shape), block_ = shape; });
+}
 
-void MoELayer::setQuantizationDynamicDblQ(ITensor&, DataType type, const Dims& block, DataType scale_type) noexcept {
+void MoELayer::setDynQOutputScaleType(DataType type) noexcept {
+  guard(reports(), "IMoELayer::setDynQOutputScaleType", [&] { to_core(type), scale_type_ = type; });
+}
+
+void MoELayer::setQuantizationStatic(ITensor& scale, DataType type) noexcept {
+  if (belongs(scale, network_, "IMoELayer::setQuantizationStatic")) setQuantizationToType(type);
+}
+
+void MoELayer::setQuantizationDynamicDblQ(ITensor& scale, DataType type, const Dims& block,
+                                          DataType scale_type) noexcept {
+  if (!belongs(scale, network_, "IMoELayer::setQuantizationDynamicDblQ")) return;
   setQuantizationToType(type);
   setQuantizationBlockShape(block);
   setDynQOutputScaleType(scale_type);

@@ -14,7 +14,12 @@ class AttentionLayer final : public AttentionOutputLayerFields, public apiv::VAt
   IAttention* getAttention() const noexcept { return attention; }
   /// An optional input at its place. False, with a report, if it is not this network's.
   bool set_optional(int32_t index, ITensor* tensor) noexcept;
-  bool set_number(const char* field, int64_t value) noexcept { return set(field, value); }
+  template <class T>
+  bool set_number(const char* field, T value) noexcept {
+    return set(field, value);
+  }
+  /// Whether the tensor is this network's; reports where it is not.
+  bool knows(const ITensor& tensor) const noexcept;
   template <class T>
   T number(const char* field) const noexcept {
     return get<T>(field);
@@ -35,7 +40,7 @@ class Attention final : public AttentionState {
   bool setNormalizationQuantizeScale(ITensor& scale) noexcept;
   ITensor* getNormalizationQuantizeScale() const noexcept { return quantize_scale_; }
   bool setNormalizationOperation(AttentionNormalizationOp op) noexcept {
-    return layer_.set_number("normalization", static_cast<int64_t>(op));
+    return layer_.set_number("normalization", op);
   }
   AttentionNormalizationOp getNormalizationOperation() const noexcept {
     return layer_.number<AttentionNormalizationOp>("normalization");
@@ -44,15 +49,11 @@ class Attention final : public AttentionState {
     return setCausalKind(causal ? CausalMaskKind::kUPPER_LEFT : CausalMaskKind::kNONE);
   }
   bool getCausal() const noexcept { return getCausalKind() != CausalMaskKind::kNONE; }
-  bool setCausalKind(CausalMaskKind kind) noexcept { return layer_.set_number("causal", static_cast<int64_t>(kind)); }
+  bool setCausalKind(CausalMaskKind kind) noexcept { return layer_.set_number("causal", kind); }
   CausalMaskKind getCausalKind() const noexcept { return layer_.number<CausalMaskKind>("causal"); }
-  bool setQueryForm(AttentionIOForm form) noexcept {
-    return layer_.set_number("query_form", static_cast<int64_t>(form));
-  }
+  bool setQueryForm(AttentionIOForm form) noexcept { return layer_.set_number("query_form", form); }
   AttentionIOForm getQueryForm() const noexcept { return layer_.number<AttentionIOForm>("query_form"); }
-  bool setKeyValueForm(AttentionIOForm form) noexcept {
-    return layer_.set_number("key_value_form", static_cast<int64_t>(form));
-  }
+  bool setKeyValueForm(AttentionIOForm form) noexcept { return layer_.set_number("key_value_form", form); }
   AttentionIOForm getKeyValueForm() const noexcept { return layer_.number<AttentionIOForm>("key_value_form"); }
   bool setKeyValueLengths(ITensor* lengths) noexcept { return layer_.set_optional(4, lengths); }
   ITensor* getKeyValueLengths() const noexcept { return layer_.Layer::getInput(4); }
@@ -94,9 +95,9 @@ class MoELayer final : public MoELayerFields {
   // How the product before the down weights would be quantized; here it keeps its type.
   void setQuantizationToType(DataType type) noexcept;
   DataType getQuantizationToType() const noexcept { return to_type_; }
-  void setQuantizationBlockShape(const Dims& shape) noexcept { block_ = shape; }
+  void setQuantizationBlockShape(const Dims& shape) noexcept;
   Dims getQuantizationBlockShape() const noexcept { return block_; }
-  void setDynQOutputScaleType(DataType type) noexcept { scale_type_ = type; }
+  void setDynQOutputScaleType(DataType type) noexcept;
   DataType getDynQOutputScaleType() const noexcept { return scale_type_; }
 
  private:

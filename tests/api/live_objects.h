@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -29,6 +30,9 @@ class CountingLogger : public ILogger {
  public:
   void log(Severity severity, char const* message) noexcept override {
     messages += severity <= Severity::kWARNING;
+    if (severity <= Severity::kWARNING) {
+      told.insert(message);
+    }
     if (severity <= Severity::kERROR) {
       ++errors;
       last = message;
@@ -37,6 +41,7 @@ class CountingLogger : public ILogger {
   int errors = 0;
   int messages = 0;  ///< errors and warnings
   std::string last;
+  std::set<std::string> told;  ///< texts of errors and warnings
 };
 
 class Recorder : public IErrorRecorder {
@@ -144,11 +149,15 @@ class World {
   float numbers[4096] = {};
   int32_t ones[64];
   char bytes[4096] = {};
+  char const* paths[16];
   void* bindings[4] = {bytes, bytes + 1024, bytes + 2048, bytes + 3072};
 
   World() {
     for (int32_t& one : ones) {
       one = 1;
+    }
+    for (char const*& path : paths) {
+      path = "x";
     }
   }
 
@@ -166,20 +175,11 @@ class World {
   }
   ICudaEngine& engine() {
     return once(engine_, [&]() -> ICudaEngine* {
-      std::unique_ptr<INetworkDefinition> small_network(small());
-      config().setFlag(BuilderFlag::kREFIT);
-      for (int i = 0; i < 2; ++i) {
-        IOptimizationProfile* profile = builder().createOptimizationProfile();
-        for (int select = 0; select < 3; ++select) {
-          profile->setDimensions("x", static_cast<OptProfileSelector>(select), Dims4(1, 4, 2, 2));
-        }
-        config().addOptimizationProfile(profile);
-      }
-#if NV_TENSORRT_MAJOR >= 8
-      std::unique_ptr<IHostMemory> plan(builder().buildSerializedNetwork(*small_network, config()));
-      return plan ? runtime().deserializeCudaEngine(plan->data(), plan->size()) : nullptr;
+      static std::string const plan = make_plan();
+#if NV_TENSORRT_MAJOR >= 10
+      return runtime().deserializeCudaEngine(plan.data(), plan.size());
 #else
-      return builder().buildEngineWithConfig(*small_network, config());
+      return runtime().deserializeCudaEngine(plan.data(), plan.size(), nullptr);
 #endif
     });
   }
@@ -230,7 +230,27 @@ class World {
   Weights weights(int64_t count) { return Weights{DataType::kFLOAT, numbers, count}; }
   Weights none() { return Weights{DataType::kFLOAT, nullptr, 0}; }
 
- private:
+ protected:
+  /// Of a refittable engine of one convolution, with two profiles.
+  std::string make_plan() {
+    std::unique_ptr<INetworkDefinition> small_network(small());
+    std::unique_ptr<IBuilderConfig> settings(builder().createBuilderConfig());
+    settings->setFlag(BuilderFlag::kREFIT);
+    for (int i = 0; i < 2; ++i) {
+      IOptimizationProfile* profile = builder().createOptimizationProfile();
+      for (int select = 0; select < 3; ++select) {
+        profile->setDimensions("x", static_cast<OptProfileSelector>(select), Dims4(1, 4, 2, 2));
+      }
+      settings->addOptimizationProfile(profile);
+    }
+#if NV_TENSORRT_MAJOR >= 8
+    std::unique_ptr<IHostMemory> plan(builder().buildSerializedNetwork(*small_network, *settings));
+#else
+    std::unique_ptr<ICudaEngine> built(builder().buildEngineWithConfig(*small_network, *settings));
+    std::unique_ptr<IHostMemory> plan(built ? built->serialize() : nullptr);
+#endif
+    return plan ? std::string(static_cast<char const*>(plan->data()), plan->size()) : std::string();
+  }
   template <class T, class Make>
   T& once(std::unique_ptr<T>& kept, Make make) {
     if (!kept) {
@@ -479,7 +499,7 @@ VALUE(nvcaffeparser1::IPluginFactoryV2*, nullptr)
 VALUE(IPluginFactory*, nullptr)
 #endif
 #if NV_TENSORRT_MAJOR >= 8
-VALUE(char const* const*, nullptr)
+VALUE(char const* const*, (reinterpret_cast<char const* const*>(w.paths)))
 VALUE(IProgressMonitor*, new Monitor)
 VALUE(IOutputAllocator*, new Outputs)
 #endif

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "nvinfer/guard.h"
+#include "nvinfer/convert.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -23,6 +23,11 @@ class Refusals {
       fail(ErrorCode::kUnsupported, format_, " files are not read by this version, '", what ? what : "",
            "' is left alone; a model in the ONNX format is read by nvonnxparser");
     });
+  }
+  /// True unless `check` throws.
+  template <class Check>
+  bool takes(const char* where, Check check) const noexcept {
+    return guard(reports_, where, [&] { return check(), true; });
   }
 
  private:
@@ -65,8 +70,16 @@ class CaffeParser final : public nvcaffeparser1::ICaffeParser {
 
 class UffParser final : public nvuffparser::IUffParser {
  public:
-  bool registerInput(const char* name, Dims, nvuffparser::UffInputOrder) { return name != nullptr; }
-  bool registerOutput(const char* name) { return name != nullptr; }
+  bool registerInput(const char* name, Dims dims, nvuffparser::UffInputOrder order) {
+    return refusals_.takes("IUffParser::registerInput", [&] {
+      need(name, "inputName"), to_core(dims);
+      require(static_cast<int32_t>(order) >= 0 && static_cast<int32_t>(order) <= 2, ErrorCode::kInvalidArgument,
+              "input order ", static_cast<int32_t>(order), " does not exist");
+    });
+  }
+  bool registerOutput(const char* name) {
+    return refusals_.takes("IUffParser::registerOutput", [&] { need(name, "outputName"); });
+  }
   bool parse(const char* file, INetworkDefinition&, DataType) {
     return refusals_.refuse("IUffParser::parse", file), false;
   }

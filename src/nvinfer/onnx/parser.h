@@ -79,10 +79,12 @@ class Parser final : public nvonnxparser::IParser {
   const char* const* getUsedVCPluginLibraries(int64_t& count) const override { return count = 0, nullptr; }
   void setFlags(nvonnxparser::OnnxParserFlags flags) override { flags_ = flags; }
   nvonnxparser::OnnxParserFlags getFlags() const override { return flags_; }
-  void setFlag(nvonnxparser::OnnxParserFlag flag) override { flags_ |= 1U << static_cast<uint32_t>(flag); }
-  void clearFlag(nvonnxparser::OnnxParserFlag flag) override { flags_ &= ~(1U << static_cast<uint32_t>(flag)); }
+  void setFlag(nvonnxparser::OnnxParserFlag flag) override { flags_ |= bit_of(reports_, "IParser::setFlag", flag); }
+  void clearFlag(nvonnxparser::OnnxParserFlag flag) override {
+    flags_ &= ~bit_of(reports_, "IParser::clearFlag", flag);
+  }
   bool getFlag(nvonnxparser::OnnxParserFlag flag) const override {
-    return (flags_ >> static_cast<uint32_t>(flag)) & 1U;
+    return (flags_ & bit_of(reports_, "IParser::getFlag", flag)) != 0;
   }
 #endif
 #if NV_TENSORRT_MAJOR >= 10
