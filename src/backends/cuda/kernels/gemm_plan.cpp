@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kRankCost = 0.03, kSmallRankCost = 0.06, kSplitRankCost = 0.02;  // a later variant is slower
 constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;                        // of the nominal rate
-constexpr int64_t kSmallRounds = 2;  // blocks a multiprocessor: more tiles are not few
+constexpr int64_t kSmallRounds = 2, kSplitRounds = 3;  // blocks a multiprocessor: more tiles are not few
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -89,7 +89,9 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   }
   if (v.kind == GemmKind::kSplit) {
     const int64_t steps = divided(w.depth, kGemmDepth);
-    return d.sm == 90 && !w.by_columns && w.matrices == 1 && divided(w.rows, t.rows) <= 65535 && steps >= v.cluster &&
+    const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
+    return d.sm == 90 && !w.by_columns && w.matrices == 1 && steps >= v.cluster &&
+           blocks <= kSplitRounds * d.multiprocessors &&
            gemm_split_memory(v.number, v.cluster, steps, d.shared_bytes).stages > 0;
   }
   if (v.cluster > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.cluster)) return false;
