@@ -225,6 +225,8 @@ void Context::enqueue_stepwise(const Program& p, void* stream) {
   std::map<ir::ValueId, ir::Tensor> known;
   std::vector<ir::ValueId> values;
   if (device_) {
+    require(!device_->recording(stream), ErrorCode::kUnsupported,
+            "the stream is being recorded, and shapes of this engine depend on data: sizes are read while it runs");
     if (const auto part = engine_->known_part(p.concrete)) {
       known = run_part(*part, stream);
       values = part->values;

@@ -1,4 +1,6 @@
 // Plugins of TensorRT 7 and 8 with CUDA kernels: implicit batch and dynamic shapes, bindings by index.
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +11,13 @@
 using namespace nvinfer1;
 
 namespace {
+
+/// What attachToContext was given, and whether cuBLAS took its handle.
+cudnnContext* given_cudnn = nullptr;
+cublasContext* given_cublas = nullptr;
+bool handle_works = false;
+using SetStream = int (*)(cublasContext*, cudaStream_t);
+SetStream set_stream = nullptr;
 
 #if NV_TENSORRT_MAJOR == 7
 using Outputs = void**;
@@ -42,8 +51,13 @@ class Leaky : public IPluginV2Ext {
   void terminate() noexcept override {}
   size_t getWorkspaceSize(int batch) const noexcept override { return static_cast<size_t>(batch * count_) * 4; }
   int enqueue(int batch, void const* const* in, Outputs out, void* workspace, cudaStream_t stream) noexcept override {
+    handle_works = set_stream && given_cublas && set_stream(given_cublas, stream) == 0;
     return type_ == DataType::kHALF ? leaky<__half>(in[0], out[0], workspace, batch * count_, slope_, stream)
                                     : leaky<float>(in[0], out[0], workspace, batch * count_, slope_, stream);
+  }
+  void attachToContext(cudnnContext* cudnn, cublasContext* cublas, IGpuAllocator*) noexcept override {
+    given_cudnn = cudnn;
+    given_cublas = cublas;
   }
   DataType getOutputDataType(int, DataType const* types, int) const noexcept override { return types[0]; }
   bool isOutputBroadcastAcrossBatch(int, bool const*, int) const noexcept override { return false; }
@@ -234,12 +248,18 @@ void test_dynamic(KeepingLogger& logger) {
 
 int main() {
   KeepingLogger logger;
+  // As with a plugin that is linked to these libraries.
+  void* cublas = dlopen("libcublas.so.13", RTLD_NOW);
+  void* cudnn = dlopen("libcudnn.so.9", RTLD_NOW);
+  set_stream = cublas ? reinterpret_cast<SetStream>(dlsym(cublas, "cublasSetStream_v2")) : nullptr;
   for (DataType type : {DataType::kFLOAT, DataType::kHALF}) {
     Leaky plugin(0.5F, type);
     test_implicit(logger, 5e-3, [&](INetworkDefinition& network, ITensor* twice) {
       return network.addPluginV2(&twice, 1, plugin)->getOutput(0);
     });
   }
+  EXPECT((given_cublas != nullptr) == (cublas != nullptr) && handle_works == (cublas != nullptr));
+  EXPECT((given_cudnn != nullptr) == (cudnn != nullptr));
 #if NV_TENSORRT_MAJOR == 7
   OldLeaky old;
   test_implicit(logger, 5e-3, [&](INetworkDefinition& network, ITensor* twice) {

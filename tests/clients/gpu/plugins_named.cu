@@ -67,12 +67,13 @@ class LeakyV2Creator : public IPluginCreator {
 };
 REGISTER_TENSORRT_PLUGIN(LeakyV2Creator);
 
-/// What both plugins of the newer interface have in common.
-class PluginV3 : public IPluginV3, public IPluginV3OneCore, public IPluginV3OneBuild, public IPluginV3OneRuntime {
+/// What plugins of the newer interface have in common.
+template <class Build = IPluginV3OneBuild>
+class PluginV3 : public IPluginV3, public IPluginV3OneCore, public Build, public IPluginV3OneRuntime {
  public:
   IPluginCapability* getCapabilityInterface(PluginCapabilityType type) noexcept override {
     if (type == PluginCapabilityType::kBUILD) {
-      return static_cast<IPluginV3OneBuild*>(this);
+      return static_cast<Build*>(this);
     }
     return type == PluginCapabilityType::kRUNTIME
                ? static_cast<IPluginCapability*>(static_cast<IPluginV3OneRuntime*>(this))
@@ -112,7 +113,7 @@ class Creator : public IPluginCreatorV3One {
 };
 
 /// In half precision, with two tactics: the first wastes time.
-class LeakyV3 : public PluginV3 {
+class LeakyV3 : public PluginV3<> {
  public:
   IPluginV3* clone() noexcept override { return new LeakyV3(*this); }
   char const* getPluginName() const noexcept override { return "LeakyV3"; }
@@ -159,7 +160,7 @@ __global__ void positive_kernel(float const* x, int count, float* kept, int32_t*
 }
 
 /// The positive elements of a vector, and how many there are.
-class Positive : public PluginV3 {
+class Positive : public PluginV3<> {
  public:
   IPluginV3* clone() noexcept override { return new Positive(*this); }
   char const* getPluginName() const noexcept override { return "Positive"; }
@@ -185,6 +186,39 @@ class Positive : public PluginV3 {
     look(in[0], out[0], out[1], stream);
     positive_kernel<<<1, 1, 0, stream>>>(static_cast<float const*>(in[0]), static_cast<int>(desc[0].dims.d[0]),
                                          static_cast<float*>(out[0]), static_cast<int32_t*>(out[1]));
+    return cudaGetLastError() == cudaSuccess ? 0 : 1;
+  }
+};
+
+__global__ void increment_kernel(float* x, int count) {
+  int const i = static_cast<int>(threadIdx.x);
+  if (i < count) {
+    x[i] += 1.0F;
+  }
+}
+
+/// Adds 1 to its input, whose memory its output shares.
+class Increment : public PluginV3<IPluginV3OneBuildV2> {
+ public:
+  IPluginV3* clone() noexcept override { return new Increment(*this); }
+  char const* getPluginName() const noexcept override { return "Increment"; }
+  int32_t getAliasedInput(int32_t) noexcept override { return 0; }
+  int32_t getOutputDataTypes(DataType* out, int32_t, DataType const* in, int32_t) const noexcept override {
+    return out[0] = in[0], 0;
+  }
+  int32_t getOutputShapes(DimsExprs const* in, int32_t, DimsExprs const*, int32_t, DimsExprs* out, int32_t,
+                          IExprBuilder&) noexcept override {
+    return out[0] = in[0], 0;
+  }
+  bool supportsFormatCombination(int32_t pos, DynamicPluginTensorDesc const* all, int32_t, int32_t) noexcept override {
+    return all[pos].desc.format == TensorFormat::kLINEAR && all[pos].desc.type == DataType::kFLOAT;
+  }
+  int32_t getNbOutputs() const noexcept override { return 1; }
+  int32_t setTactic(int32_t) noexcept override { return 0; }
+  int32_t enqueue(PluginTensorDesc const* desc, PluginTensorDesc const*, void const* const* in, void* const* out, void*,
+                  cudaStream_t stream) noexcept override {
+    EXPECT(in[0] == out[0]);
+    increment_kernel<<<1, 32, 0, stream>>>(static_cast<float*>(out[0]), static_cast<int>(count_of(desc[0].dims)));
     return cudaGetLastError() == cudaSuccess ? 0 : 1;
   }
 };
@@ -294,6 +328,30 @@ size_t test_leaky() {
   return v2.logger.errors.size() + v3.logger.errors.size();
 }
 
+/// A state that is updated in place, in memory of its own and in memory that input and output share.
+void test_in_place() {
+  Project project;
+  Increment plugin;
+  ITensor* state = project.network->addInput("state", DataType::kFLOAT, dims_of({7}));
+  IPluginV3Layer* layer = project.network->addPluginV3(&state, 1, nullptr, 0, plugin);
+  output(*project.network, *layer->getOutput(0), "next");
+  project.config->setPreviewFeature(PreviewFeature::kALIASED_PLUGIN_IO_10_03, true);
+  Owned<ICudaEngine> engine = project.engine();
+  EXPECT(engine != nullptr);
+  if (engine) {
+    Session session(*engine);
+    std::vector<float> const values = noise(7, 5);
+    session.set("state", values);
+    session.expect("next", 7 * sizeof(float));
+    EXPECT(session.run() && session.run() && session.get<float>("next")[6] == values[6] + 1.0F);
+    void* shared = session.context->getOutputTensorAddress("next");
+    EXPECT(session.context->setTensorAddress("state", shared));
+    EXPECT(session.run() && session.run() && session.run());
+    EXPECT(std::fabs(session.get<float>("next")[6] - (values[6] + 4.0F)) < 1e-5F);
+  }
+  EXPECT(project.logger.errors.empty());
+}
+
 /// x, three times doubled and sent through the plugin: the body of a loop, which runs step by step.
 void test_loop() {
   Project project;
@@ -333,9 +391,12 @@ void test_loop() {
 int main() {
   Creator<LeakyV3> leaky_creator("LeakyV3");
   Creator<Positive> positive_creator("Positive");
+  Creator<Increment> increment_creator("Increment");
   getPluginRegistry()->registerCreator(leaky_creator, "");
   getPluginRegistry()->registerCreator(positive_creator, "");
+  getPluginRegistry()->registerCreator(increment_creator, "");
   EXPECT(test_leaky() == 0);
+  test_in_place();
   test_loop();
 
   Project project;
