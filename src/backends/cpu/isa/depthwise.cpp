@@ -170,6 +170,106 @@ void square(const Depthwise& c, const T* const (&rows)[K], int64_t w, int64_t ch
   store_rows(sink, sums, kLanes, W, min64(left, kLanes));
 }
 
+#if defined(__AVX512BF16__)
+template <int W>
+struct StorePairs {
+  const Sink& s;
+  const float* sums;
+  const Pair& bias;
+
+  template <Act kAct>
+  void run() const {
+    const ActParams params = s.plan->act_params;
+#pragma GCC unroll 8
+    for (int j = 0; j < W; ++j) {
+      const Vf even = load(sums + 2 * j * kLanes) + bias.even, odd = load(sums + (2 * j + 1) * kLanes) + bias.odd;
+      store_pair(reinterpret_cast<uint16_t*>(s.y + j * s.plan->ldy),
+                 {activate_rough<kAct>(even, params), activate_rough<kAct>(odd, params)});
+    }
+  }
+};
+
+/// What square() does for 2 * kLanes channels whose weights are paired. Meanwhile the lines of `ahead` come closer.
+template <int K, int S, int W, bool kEdge>
+void pair_square(const Depthwise& c, const uint16_t* const (&rows)[K], const uint16_t* ahead, int64_t w,
+                 int64_t channel, const Sink& sink) {
+  constexpr int kColumns = (W - 1) * S + K;
+  Vf acc[W][2];
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) acc[j][0] = acc[j][1] = Vf{};
+  const int64_t first = w * S - c.pad[2];
+  if (ahead) {
+    const uint16_t* line = ahead + first * c.ldx + channel;
+#pragma GCC unroll 16
+    for (int i = 0; i < W * S; ++i, line += c.ldx) {
+      __builtin_prefetch(line, 0, 2);
+      if (S == 2) __builtin_prefetch(line - c.in[2] * c.ldx, 0, 2);
+    }
+  }
+#pragma GCC unroll 1
+  for (int h = 0; h < K; ++h) {
+    if (!rows[h]) continue;
+    const uint16_t* x = rows[h] + first * c.ldx + channel;
+    const float* weights = c.w + h * K * c.c + channel;
+    Vf wv[K][2];
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) wv[k][0] = load(weights + k * c.c), wv[k][1] = load(weights + k * c.c + kLanes);
+#pragma GCC unroll 24
+    for (int i = 0; i < kColumns; ++i, x += c.ldx) {
+      Pair v{};
+      if (!kEdge || uint64_t(first + i) < uint64_t(c.in[2])) v = load_pair(x);
+#pragma GCC unroll 8
+      for (int j = 0; j < W; ++j)
+        if (i - j * S >= 0 && i - j * S < K) {
+          acc[j][0] = fma(v.even, wv[i - j * S][0], acc[j][0]);
+          acc[j][1] = fma(v.odd, wv[i - j * S][1], acc[j][1]);
+        }
+    }
+  }
+  const Pair bias = sink.bias ? load_pair(sink.bias) : Pair{};
+  if (sink.plan->in_registers) {
+    const Vf lo = sink.plan->lo, hi = sink.plan->hi;
+#pragma GCC unroll 8
+    for (int j = 0; j < W; ++j)
+      store_pair(reinterpret_cast<uint16_t*>(sink.y + j * sink.plan->ldy),
+                 {clip(acc[j][0] + bias.even, lo, hi), clip(acc[j][1] + bias.odd, lo, hi)});
+    return;
+  }
+  alignas(64) float sums[W * 2 * kLanes];
+#pragma GCC unroll 8
+  for (int j = 0; j < W; ++j) store(sums + 2 * j * kLanes, acc[j][0]), store(sums + (2 * j + 1) * kLanes, acc[j][1]);
+  with_act(sink.plan->act, StorePairs<W>{sink, sums, bias});
+}
+#endif
+
+/// One row of outputs for the channels from `ch` on; returns how many channels it did.
+template <class T, int K, int S, int W>
+TENON_INLINE int64_t square_row(const Depthwise& c, const T* const (&rows)[K], [[maybe_unused]] const T* ahead,
+                                int64_t ch, int64_t left, const Sink& row) {
+  [[maybe_unused]] const auto is_inside = [&](int64_t first) {
+    return first >= 0 && first + (W - 1) * S + K <= c.in[2];
+  };
+  for (int64_t w = 0; w < c.out[2]; w += W) {
+    const int64_t at = min64(w, c.out[2] - W), first = at * S - c.pad[2];
+    const Sink sink = moved(row, at, ch);
+#if defined(__AVX512BF16__)
+    if constexpr (sizeof(T) == 2)
+      if (c.paired && left >= 2 * kLanes) {
+        if (is_inside(first))
+          pair_square<K, S, W, false>(c, rows, ahead, at, ch, sink);
+        else
+          pair_square<K, S, W, true>(c, rows, ahead, at, ch, sink);
+        continue;
+      }
+#endif
+    if (left >= kLanes && is_inside(first))
+      square<T, K, S, W, false>(c, rows, at, ch, left, sink);
+    else
+      square<T, K, S, W, true>(c, rows, at, ch, left, sink);
+  }
+  return sizeof(T) == 2 && c.paired && left >= 2 * kLanes ? 2 * kLanes : kLanes;
+}
+
 /// Rows [r0, r1) in runs of W columns; the last run may overlap the one before it.
 template <class T, int K, int S, int W>
 void square_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
@@ -182,18 +282,10 @@ void square_rows(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t
       const Row r = find_row(c, block + i);
       for (int h = 0; h < K; ++h) rows[i][h] = h >= r.h0 && h < r.h1 ? input_row<T>(c, r, 0, h) : nullptr;
     }
-    for (int64_t ch = c0; ch < c1; ch += kLanes) {
-      const int64_t left = c1 - ch;
+    for (int64_t ch = c0, done = 0; ch < c1; ch += done)
       for (int64_t i = 0; i < count; ++i)
-        for (int64_t w = 0; w < c.out[2]; w += W) {
-          const int64_t at = min64(w, c.out[2] - W), first = at * S - c.pad[2];
-          const Sink sink = moved(all, (block + i) * c.out[2] + at, ch);
-          if (left >= kLanes && first >= 0 && first + (W - 1) * S + K <= c.in[2])
-            square<T, K, S, W, false>(c, rows[i], at, ch, left, sink);
-          else
-            square<T, K, S, W, true>(c, rows[i], at, ch, left, sink);
-        }
-    }
+        done = square_row<T, K, S, W>(c, rows[i], i + 1 < count ? rows[i + 1][K - 1] : nullptr, ch, c1 - ch,
+                                      moved(all, (block + i) * c.out[2], 0));
   }
 }
 
@@ -268,8 +360,23 @@ void depthwise(const Depthwise& c, int64_t r0, int64_t r1, int64_t c0, int64_t c
     depthwise_rows<uint16_t>(c, r0, r1, c0, c1);
 }
 
+bool depthwise_pairs(const Depthwise& c) {
+#if defined(__AVX512BF16__)
+  const bool square = c.kernel[0] == 1 && c.kernel[1] == c.kernel[2] && c.stride[1] == c.stride[2] &&
+                      c.dilation[1] == 1 && c.dilation[2] == 1 && c.out[2] >= 4;
+  const int64_t k = c.kernel[2], s = c.stride[2];
+  return c.type == Type::kBf16 && c.y_type == Type::kBf16 && square &&
+         (((k == 3 || k == 5) && (s == 1 || s == 2)) || (k == 7 && s == 1));
+#else
+  return c.c < 0;
+#endif
+}
+
 }  // namespace
 
-void fill_depthwise(IsaTable& t) { t.depthwise = depthwise; }
+void fill_depthwise(IsaTable& t) {
+  t.depthwise = depthwise;
+  t.depthwise_pairs = depthwise_pairs;
+}
 
 }  // namespace tenon::isa::TENON_ISA

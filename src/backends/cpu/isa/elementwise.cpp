@@ -39,25 +39,38 @@ struct StoreRows {
   int64_t pitch, rows, columns;
 
   template <Act kAct>
+  TENON_INLINE static Vf act(Vf v, const ActParams& params) {
+    if constexpr (sizeof(T) == 2) return activate_rough<kAct>(v, params);
+    return activate<kAct>(v, params);
+  }
+  template <Act kAct>
   void run() const {
-    for (int64_t r = 0; r < rows; ++r) {
-      T* y = reinterpret_cast<T*>(s.y + r * s.plan->ldy);
-      const T* residual = reinterpret_cast<const T*>(s.residual + r * s.plan->ldr);
-      int64_t i = 0;
-      for (; i + kLanes <= columns; i += kLanes) {
-        Vf v = load(sums + r * pitch + i);
-        if (s.bias) v += load(s.bias + i);
-        if (s.residual && !s.plan->add_after) v += load(residual + i);
-        v = activate<kAct>(v, s.plan->act_params);
-        if (s.plan->add_after) v += load(residual + i);
-        store(y + i, v);
+    // Copies: what is stored may lie anywhere, as far as the compiler knows.
+    const ActParams params = s.plan->act_params;
+    const float *bias = s.bias, *from = sums;
+    const int64_t ldy = s.plan->ldy, ldr = s.plan->ldr, step = pitch, n = columns, whole = n / kLanes * kLanes;
+    const bool after = s.plan->add_after;
+    char* to = s.y;
+    const char* extra = s.residual;
+    for (int64_t r = rows; r > 0; --r, to += ldy, extra += ldr, from += step) {
+      T* y = reinterpret_cast<T*>(to);
+      if (!s.residual) {
+        for (int64_t i = 0; i < whole; i += kLanes)
+          store(y + i, act<kAct>(bias ? load(from + i) + load(bias + i) : load(from + i), params));
+        if (const int64_t left = n - whole; left > 0) {
+          Vf v = load(from + whole);
+          if (bias) v += load_part(bias + whole, left);
+          store_part(y + whole, act<kAct>(v, params), left);
+        }
+        continue;
       }
-      if (int64_t left = columns - i; left > 0) {
-        Vf v = load(sums + r * pitch + i);
-        if (s.bias) v += load_part(s.bias + i, left);
-        if (s.residual && !s.plan->add_after) v += load_part(residual + i, left);
-        v = activate<kAct>(v, s.plan->act_params);
-        if (s.plan->add_after) v += load_part(residual + i, left);
+      const T* residual = reinterpret_cast<const T*>(extra);
+      for (int64_t i = 0; i < n; i += kLanes) {
+        const int64_t left = n - i < kLanes ? n - i : kLanes;
+        Vf v = load(from + i);
+        const Vf x = load_part(residual + i, left);
+        if (bias) v += load_part(bias + i, left);
+        v = after ? act<kAct>(v, params) + x : act<kAct>(v + x, params);
         store_part(y + i, v, left);
       }
     }

@@ -152,6 +152,25 @@ void pack(const Pack& p, void* packed, int64_t p0, int64_t p1) {
   }
 }
 
+template <class T>
+void scale_rows_of(const T* x, int64_t ldx, int64_t rows, int64_t k, const float* scale, T* to) {
+  for (int64_t r = 0; r < rows; ++r, x += ldx, to += k) {
+    int64_t i = 0;
+    for (; i + 2 * kLanes <= k; i += 2 * kLanes)
+      store_two(to + i, load(x + i) * load(scale + i), load(x + i + kLanes) * load(scale + i + kLanes));
+    for (int64_t left = k - i; left > 0; i += kLanes, left -= kLanes) {
+      const int64_t n = min64(left, kLanes);
+      store_part(to + i, load_part(x + i, n) * load_part(scale + i, n), n);
+    }
+  }
+}
+void scale_rows(Type type, const void* x, int64_t ldx, int64_t rows, int64_t k, const float* scale, void* to) {
+  if (type == Type::kF32)
+    scale_rows_of(static_cast<const float*>(x), ldx, rows, k, scale, static_cast<float*>(to));
+  else
+    scale_rows_of(static_cast<const uint16_t*>(x), ldx, rows, k, scale, static_cast<uint16_t*>(to));
+}
+
 /// How a product is cut. Where only a few tiles of A would fit the second-level cache, k is taken in parts: the part of
 /// A under `depth` stays there while a group of panels uses it, and sums wait in between.
 struct Cuts {
@@ -271,6 +290,7 @@ void fill_gemm(IsaTable& t) {
   t.fast_bf16 = MacBf16::kPack == 2;
   t.packed_bytes = packed_bytes;
   t.pack = pack;
+  t.scale_rows = scale_rows;
   t.gemm_scratch = gemm_scratch;
   t.gemm = gemm;
 }

@@ -102,6 +102,9 @@ struct Depthwise {
   int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
   int64_t c = 0;
   Type type = Type::kF32, y_type = Type::kF32;
+  /// In each whole run of 2 * lanes channels, the weights of the even ones lie before those of the odd ones. Only where
+  /// depthwise_pairs() says so, and with neither `residual` nor `apply`.
+  bool paired = false;
   Post post;
 };
 
@@ -138,6 +141,9 @@ struct IsaTable {
   /// Packs panels [p0, p1).
   void (*pack)(const Pack&, void* packed, int64_t p0, int64_t p1);
 
+  /// Dense rows of x, whose rows lie ldx apart, each times scale[k].
+  void (*scale_rows)(Type type, const void* x, int64_t ldx, int64_t rows, int64_t k, const float* scale, void* to);
+
   int64_t (*gemm_scratch)(const Gemm&);
   /// Rows [m0, m1) of panels [p0, p1).
   void (*gemm)(const Gemm&, int64_t m0, int64_t m1, int64_t p0, int64_t p1, void* scratch);
@@ -146,6 +152,8 @@ struct IsaTable {
 
   /// Rows [r0, r1) of y, a row being one (n, d, h); all widths and the channels [c0, c1).
   void (*depthwise)(const Depthwise&, int64_t r0, int64_t r1, int64_t c0, int64_t c1);
+  /// Whether there are loops for `paired` weights and these sizes; c0 and c1 are multiples of 2 * lanes then, or c.
+  bool (*depthwise_pairs)(const Depthwise&);
 
   /// Floats in the transformed weights of panels [0, p).
   int64_t (*winograd_weight_count)(const Winograd&, int64_t p);

@@ -68,11 +68,18 @@ TENON_INLINE void store_registers(const Vf (&acc)[M][V], const Sink& s) {
 #pragma GCC unroll 16
   for (int r = 0; r < M; ++r) {
     T* y = reinterpret_cast<T*>(s.y + r * s.plan->ldy);
+    Vf x[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
-      Vf x = acc[r][v] + bias[v];
-      if (s.residual) x += load(reinterpret_cast<const T*>(s.residual + r * s.plan->ldr) + v * kLanes);
-      store(y + v * kLanes, clip(x, s.plan->lo, s.plan->hi));
+      x[v] = acc[r][v] + bias[v];
+      if (s.residual) x[v] += load(reinterpret_cast<const T*>(s.residual + r * s.plan->ldr) + v * kLanes);
+      x[v] = clip(x[v], s.plan->lo, s.plan->hi);
+    }
+    if constexpr (V == 2) {
+      store_two(y, x[0], x[1]);
+    } else {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) store(y + v * kLanes, x[v]);
     }
   }
 }

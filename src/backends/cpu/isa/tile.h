@@ -21,6 +21,7 @@ struct MacF32 {
   using A = float;
   using B = float;
   static constexpr int kStep = 1, kPack = 1;
+  static constexpr bool kCut = true;
   TENON_INLINE static Vf broadcast(const A* a) { return splat(*a); }
   TENON_INLINE static Vf broadcast_last(const A* a) { return splat(*a); }
   TENON_INLINE static Vf load_b(const B* b) { return load(b); }
@@ -40,6 +41,7 @@ struct MacBf16 {
   using A = uint16_t;
   using B = uint16_t;
   static constexpr int kStep = 2, kPack = 2;
+  static constexpr bool kCut = false;
   TENON_INLINE static Vf broadcast(const A* a) {
     int32_t pair;
     std::memcpy(&pair, a, 4);
@@ -58,6 +60,7 @@ struct MacBf16 {
   using A = uint16_t;
   using B = float;
   static constexpr int kStep = 1, kPack = 1;
+  static constexpr bool kCut = false;
   TENON_INLINE static Vf broadcast(const A* a) { return floats(splat_int(int32_t(uint32_t(*a) << 16))); }
   TENON_INLINE static Vf broadcast_last(const A* a) { return broadcast(a); }
   TENON_INLINE static Vf load_b(const B* b) { return load(b); }
@@ -92,8 +95,8 @@ struct Ahead {
 };
 constexpr int kUnroll = 4, kLine = 64;
 
-/// Products that a running sum takes before it goes into a total: the rounding error of a long sum grows with the root
-/// of its length. Long products are cut there, too.
+/// Products that a running sum takes before it goes into a total, where the factors are f32 (Mac::kCut): the rounding
+/// error of a long sum grows with the root of its length. Long products are cut there, too.
 constexpr int64_t kChain = 128, kEndless = INT64_MAX;
 
 /// What a tile is summed from: row pointers of each tap, k in [from, k), the panel from there on.
@@ -103,7 +106,7 @@ struct Feed {
   int64_t chain = 0;
   const char* b = nullptr;
   Ahead ahead{nullptr, 0};
-  /// Where totals wait between parts of k, M * V vectors, or null: `begun` says that there are some, `ended` that they
+  /// Where sums wait between parts of k, M * V vectors, or null: `begun` says that there are some, `ended` that they
   /// are complete with this part.
   float* sums = nullptr;
   bool begun = false, ended = true;
@@ -129,12 +132,12 @@ TENON_INLINE void add_totals(Vf (&acc)[M][V], const float* total) {
     for (int v = 0; v < V; ++v) acc[r][v] += load(total + (r * V + v) * kLanes);
 }
 
-/// Every sum runs over taps, then k, one after the other, and is cut off between runs of k once it is `chain` long,
-/// whatever M and V are: bits do not depend on the tiling. `total` is room for M * V vectors.
+/// Every sum runs over taps, then k, one after the other, and, with Mac::kCut, is cut off between runs of k once it is
+/// `chain` long, whatever M and V are: bits do not depend on the tiling. `total` is room for M * V vectors.
 template <class Mac, int M, int V>
 TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const Feed& f) {
   constexpr int64_t kWidth = V * kLanes * Mac::kPack;  // elements of B a step
-  const int64_t k = f.k, chain = f.chain;
+  const int64_t k = f.k, chain = Mac::kCut ? f.chain : kEndless;
   const void* const* rows = f.rows;
   const typename Mac::B* b = reinterpret_cast<const typename Mac::B*>(f.b);
   Ahead ahead = f.ahead;
@@ -142,14 +145,15 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const Feed& f) {
   for (int r = 0; r < M; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) acc[r][v] = Vf{};
+  if (!Mac::kCut && f.begun) add_totals(acc, total);
   int64_t length = 0;
-  bool cut = f.begun;
+  bool cut = Mac::kCut && f.begun;
   for (int64_t t = 0; t < f.taps; ++t, rows += kRowPad) {
     const typename Mac::A* a[M];
 #pragma GCC unroll 16
     for (int r = 0; r < M; ++r) a[r] = static_cast<const typename Mac::A*>(rows[r]);
     for (int64_t i = f.from, end = 0; i < k; length += end) {
-      if (length >= chain) {
+      if (Mac::kCut && length >= chain) {
         cut_off(acc, total, !cut);
         cut = true;
         length = 0;
@@ -170,7 +174,7 @@ TENON_INLINE void sum_tile(Vf (&acc)[M][V], float* total, const Feed& f) {
       }
     }
   }
-  if (cut) add_totals(acc, total);
+  if (Mac::kCut && cut) add_totals(acc, total);
 }
 
 template <class Mac>
@@ -181,11 +185,12 @@ TENON_INLINE const typename Mac::B* at_panel(const char* b, int p, int64_t panel
 /// Asks for the lines of y that a tile will write.
 template <int M, int V>
 TENON_INLINE void expect_stores(const Sink& s) {
-  constexpr int64_t kBytes = V * kLanes * 4;
+  const int64_t bytes = V * kLanes * s.plan->size;
 #pragma GCC unroll 16
-  for (int r = 0; r < M; ++r)
-#pragma GCC unroll 8
-    for (int64_t at = 0; at < kBytes; at += kLine) __builtin_prefetch(s.y + r * s.plan->ldy + at, 1, 3);
+  for (int r = 0; r < M; ++r) {
+    __builtin_prefetch(s.y + r * s.plan->ldy, 1, 3);
+    if (bytes > kLine) __builtin_prefetch(s.y + r * s.plan->ldy + kLine, 1, 3);
+  }
 }
 
 /// Stores one tile's sums, of which `columns` columns are real.
@@ -223,7 +228,7 @@ void tile(const Feed& f, const Sink& s, int64_t columns) {
 /// M rows, too few for the multipliers' latency, against P whole panels at once, each in the order of sum_tile.
 template <class Mac, int M, int P>
 void wide_tile(const Feed& f, int64_t panel, const Sink& s) {
-  const int64_t k = f.k, chain = f.chain;
+  const int64_t k = f.k, chain = Mac::kCut ? f.chain : kEndless;
   const void* const* rows = f.rows;
   const char* b = f.b;
   constexpr int64_t kWidth = kPanel * Mac::kPack;
@@ -242,7 +247,7 @@ void wide_tile(const Feed& f, int64_t panel, const Sink& s) {
       b += kWidth * int64_t(sizeof(typename Mac::B));
     };
     for (int64_t i = 0, end = 0; i < k; length += end) {
-      if (length >= chain) {
+      if (Mac::kCut && length >= chain) {
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) cut_off(acc[p], total + p * kTotals, !cut);
         cut = true;
@@ -256,7 +261,7 @@ void wide_tile(const Feed& f, int64_t panel, const Sink& s) {
   }
 #pragma GCC unroll 4
   for (int p = 0; p < P; ++p) {
-    if (cut) add_totals(acc[p], total + p * kTotals);
+    if (Mac::kCut && cut) add_totals(acc[p], total + p * kTotals);
     store_tile(acc[p], moved(s, 0, p * kPanel), kPanel);
   }
 }

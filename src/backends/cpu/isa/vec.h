@@ -107,6 +107,49 @@ TENON_INLINE Vh narrow(Vf x) {
 TENON_INLINE Vf load(const uint16_t* p) { return widen(load_half(p)); }
 TENON_INLINE void store(uint16_t* p, Vf v) { store_half(p, narrow(v)); }
 
+/// Two neighbouring vectors.
+TENON_INLINE void store_two(float* p, Vf a, Vf b) {
+  store(p, a);
+  store(p + kLanes, b);
+}
+TENON_INLINE void store_two(uint16_t* p, Vf a, Vf b) {
+#if defined(__AVX512BF16__)
+  const __m512bh h = _mm512_cvtne2ps_pbh(b, a);
+  std::memcpy(p, &h, sizeof h);
+#else
+  store(p, a);
+  store(p + kLanes, b);
+#endif
+}
+
+#if defined(__AVX512BF16__)
+/// The even and the odd ones of 2 * kLanes neighbours.
+struct Pair {
+  Vf even, odd;
+};
+TENON_INLINE Pair load_pair(const uint16_t* p) {
+  const Vi v = bits(load(reinterpret_cast<const float*>(p)));
+  return {floats(v << 16), floats(v & splat_int(int32_t(0xffff0000u)))};
+}
+TENON_INLINE Pair load_pair(const float* p) {
+  Vi even{};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) even[i] = 2 * i;
+  const __m512 a = load(p), b = load(p + kLanes);
+  return {_mm512_permutex2var_ps(a, __m512i(even), b), _mm512_permutex2var_ps(a, __m512i(even + 1), b)};
+}
+TENON_INLINE void store_pair(uint16_t* p, const Pair& v) {
+  Vi places{};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) places[i] = i | (kLanes + i) << 16;
+  const __m512bh h = _mm512_cvtne2ps_pbh(v.odd, v.even);
+  __m512i words;
+  std::memcpy(&words, &h, sizeof words);
+  words = _mm512_permutexvar_epi16(__m512i(places), words);
+  std::memcpy(p, &words, sizeof words);
+}
+#endif
+
 /// The first `count` lanes, 0 <= count <= kLanes, the others zero.
 TENON_INLINE Vf load_part(const float* p, int64_t count) {
 #if defined(__AVX512F__)

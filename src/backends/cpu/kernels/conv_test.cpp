@@ -228,7 +228,8 @@ TEST_CASE("conv: long and narrow, without a window") {
 TEST_CASE("conv: depthwise windows by vectors of channels") {
   const Shape shapes[] = {{2, 9, 24, 24, 3, 1, 1, 1, 24}, {1, 10, 16, 16, 3, 2, 1, 1, 16},
                           {2, 11, 8, 8, 5, 1, 2, 1, 8},   {1, 12, 40, 40, 5, 2, 2, 1, 40},
-                          {1, 7, 13, 13, 3, 1, 0, 1, 13}, {1, 5, 16, 16, 3, 1, 2, 1, 16}};
+                          {1, 7, 13, 13, 3, 1, 0, 1, 13}, {1, 5, 16, 16, 3, 1, 2, 1, 16},
+                          {1, 9, 72, 72, 7, 1, 3, 1, 72}, {2, 18, 48, 48, 3, 2, 1, 1, 48}};
   for (const Shape& s : shapes)
     for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
       check_kernel(conv_case(s, "clip(i0, 0, 6)", type));

@@ -25,6 +25,8 @@ class Epilogue {
   /// `bias` and `first_extra` are inputs' numbers. Returns why not, or an empty string.
   std::string read(const Problem& p, const std::string& program, size_t bias, size_t first_extra);
   bool empty() const { return !has_program_ && bias_ < 0 && bias_values_.empty(); }
+  /// Whether there is nothing beyond a bias and an activation that the vector loops know.
+  bool alone() const { return (!has_program_ || matched_) && residual_ < 0; }
 
   /// The operands of one run; lives as long as the Post is used.
   struct Bound {
