@@ -79,6 +79,27 @@ std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const 
   return names;
 }
 
+/// Convolutions with one position an image, in a network that has others: factors of whole channels come from them, so
+/// that one rounding there is an error of all positions, while their time hardly counts.
+std::vector<std::string> gates(const ir::Graph& g) {
+  const auto one_position = [&](ir::ValueId v) {
+    const ir::Value& value = g.value(v);
+    return value.ranked && value.shape.size() > 2 &&
+           std::all_of(value.shape.begin() + 2, value.shape.end(), [](ir::Dim d) { return d == 1; });
+  };
+  std::vector<std::string> names;
+  bool others = false;
+  for (ir::NodeId n = 0; n < g.node_count(); ++n) {
+    const ir::Node& node = g.node(n);
+    if (!node.alive || node.op != "Conv") continue;
+    if (!one_position(node.inputs[0]))
+      others = true;
+    else if (!node.name.empty())
+      names.push_back(node.name);
+  }
+  return others ? names : std::vector<std::string>{};
+}
+
 bool has_type(const ir::Graph& g, ir::ValueId v, ir::DType type) { return v != ir::kNone && g.value(v).dtype == type; }
 
 /// Whether the node computes in the type: narrow operands or results, or operands that were rounded to 8 bits.
@@ -179,7 +200,9 @@ void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<i
     pass_options.allow_bf16 = false;
   pass_options.images_in_place = backend.device() != nullptr;
   pass_options.sums_in_place = backend.device() != nullptr;
-  pass_options.scaled_channels = backend.device() ? kScaledChannels : 0;
+  pass_options.scaled_channels = backend.device() ? kScaledChannels : INT64_MAX;
+  if (!backend.device()) pass_options.scaled_types = {ir::DType::kF32, ir::DType::kBF16};
+  const bool narrow = options.allow_bf16 || options.allow_fp16;
   const bool by_time = options.level > 0 && !backend.device();  // on a device every kernel is faster in a narrow type
   const bool by_range = options.allow_fp16;
   if (by_range) {
@@ -187,7 +210,9 @@ void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<i
     report.wide = too_large(graph, options, pass_options, dims, backend, pool);
     for (const WideLayer& l : report.wide) pass_options.types[l.name] = ir::DType::kF32;
   }
-  if (by_time && (options.allow_bf16 || options.allow_fp16)) {
+  if (narrow && !backend.device())
+    for (const std::string& name : gates(graph)) pass_options.types.emplace(name, ir::DType::kF32);
+  if (by_time && narrow) {
     passes::PassOptions wide = pass_options;
     wide.allow_bf16 = wide.allow_fp16 = false;
     ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();

@@ -80,6 +80,8 @@ passes::PassOptions options_of(const Case& c) {
       options.scaled_channels = std::stoll(o.substr(16));
     else if (o == "sums_in_place")
       options.sums_in_place = true;
+    else if (o.rfind("scaled_type ", 0) == 0)
+      options.scaled_types = {ir::parse_dtype(o.substr(12)).value()};
     else if (o == "images_in_place")
       options.images_in_place = true;
     else if (o.rfind("type ", 0) == 0)  // type <type> <node>

@@ -26,6 +26,7 @@ struct PassOptions {
   bool images_in_place = false;  ///< convolutions of few channels read tensors whose channels come first
   bool sums_in_place = false;    ///< kernels read operands that stand beside each other as one of more channels
   int64_t scaled_channels = 0;   ///< most channels that convolutions without a window multiply by factors; 0 for none
+  std::vector<ir::DType> scaled_types = {ir::DType::kF16, ir::DType::kBF16};  ///< and the types in which they do
   /// The type that a node computes in, by its name: f32, bf16, f16 or, with scales, i8. Narrow ones must be allowed.
   std::map<std::string, ir::DType> types;
   /// What one step of an 8-bit value stands for, by the name of the f32 value that is rounded to it.

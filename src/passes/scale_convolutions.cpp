@@ -40,8 +40,6 @@ std::optional<std::pair<ir::ValueId, ir::ValueId>> scaled(const ir::Graph& g, ir
   return std::nullopt;
 }
 
-bool is_narrow(ir::DType t) { return t == ir::DType::kF16 || t == ir::DType::kBF16; }
-
 ir::Patch scale_conv(const ir::Graph& g, const ir::Node& node, ir::ValueId x, ir::ValueId scale) {
   ir::Patch p(g, "multiplies its input by factors of channels");
   std::vector<ir::ValueId> inputs{x, node.inputs[1], node.inputs.size() > 2 ? node.inputs[2] : ir::kNone, scale};
@@ -55,6 +53,8 @@ ir::Patch scale_conv(const ir::Graph& g, const ir::Node& node, ir::ValueId x, ir
 
 int scale_convolutions(ir::Graph& graph, PassContext& context) {
   const int64_t most = context.options().scaled_channels;
+  const std::vector<ir::DType>& types = context.options().scaled_types;
+  const auto takes = [&](ir::DType t) { return std::find(types.begin(), types.end(), t) != types.end(); };
   if (most == 0) return 0;
   int count = 0;
   for (ir::NodeId n : graph.topological_order()) {
@@ -65,9 +65,9 @@ int scale_convolutions(ir::Graph& graph, PassContext& context) {
     if (!found || !shape.back().is_const() || shape.back().constant() > most || shape.back().constant() % 8 != 0 ||
         graph.constant(node.inputs[1])->dims()[0] % 8 != 0)
       continue;
-    const ir::DType type = graph.value(found->first).dtype;
-    if (!is_narrow(type) || graph.value(found->second).dtype != type || graph.value(node.inputs[0]).dtype != type ||
-        graph.value(node.outputs[0]).dtype != type)
+    const ir::DType type = graph.value(found->first).dtype, factor = graph.value(found->second).dtype;
+    if (!takes(type) || (factor != type && !(factor == ir::DType::kF32 && takes(factor))) ||
+        graph.value(node.inputs[0]).dtype != type || graph.value(node.outputs[0]).dtype != type)
       continue;
     count += apply_patch(graph, context, scale_conv(graph, node, found->first, found->second));
   }

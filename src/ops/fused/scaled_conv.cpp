@@ -21,7 +21,8 @@ void infer_scaled_conv(InferContext& c) {
   Shape scale = x;
   std::fill(scale.begin() + 1, scale.end() - 1, Dim(1));
   c.expect(c.shape(kScale) == scale, "the factors ", c.text(c.shape(kScale)), " must be ", c.text(scale));
-  c.expect(c.dtype(kScale) == c.dtype(0), "the factors are ", c.dtype(kScale), ", x is ", c.dtype(0));
+  c.expect(c.dtype(kScale) == c.dtype(0) || c.dtype(kScale) == DType::kF32, "the factors are ", c.dtype(kScale),
+           ", x is ", c.dtype(0), ", accepted are its type and f32");
   Shape y = x;
   y.back() = w[0];
   c.output(0, c.dtype(0), y);

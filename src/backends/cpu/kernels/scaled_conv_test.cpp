@@ -46,6 +46,9 @@ TEST_CASE("scaled_conv: sizes and types") {
 TEST_CASE("scaled_conv: epilogues, pitches") {
   for (const char* epilogue : {"add(i0, i1)", "silu(i0)", "t0 = add(i0, i1); relu(t0)", "exp(i0)"})
     for (DType t : {DType::kF16, DType::kBF16}) check_kernel(scaled_case(t, {2, 7, 5, 48}, 24, epilogue));
+  KernelCase wide = scaled_case(DType::kBF16, {3, 7, 5, 72}, 40, "add(i0, i1)");
+  wide.inputs[3] = f32({3, 1, 1, 72}, 0, 1);
+  check_kernel(wide);
   KernelCase c = scaled_case(DType::kF16, {2, 6, 4, 32}, 16, "add(i0, i1)");
   c.inputs[0] = pitched(c.inputs[0], 40);
   c.inputs[4] = pitched(c.inputs[4], 24);
