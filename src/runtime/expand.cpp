@@ -66,7 +66,7 @@ ir::Patch image_conv(const ir::Graph& g, const ir::Node& node) {
 
 std::optional<ir::Patch> parts_of(const ir::Graph& g, const ir::Node& node) {
   if (node.op == "SqueezeExcite") return squeeze_excite(g, node);
-  if (node.op == "ScaledConv") return scaled_conv(g, node);
+  if (node.op == "ScaledConv" && g.value(node.inputs[0]).dtype == ir::DType::kF16) return scaled_conv(g, node);
   if (node.op == "Conv" && node.attrs.as<ops::ConvAttrs>().x_channels_first) return image_conv(g, node);
   return std::nullopt;
 }
