@@ -311,8 +311,15 @@ size_t test_leaky() {
   Project v3;
   v3.config->setFlag(BuilderFlag::kTF32);
   LeakyV3 plugin;
-  auto second =
-      leaky_engine(v3, [&](ITensor* x) { return v3.network->addPluginV3(&x, 1, nullptr, 0, plugin)->getOutput(0); });
+  auto second = leaky_engine(v3, [&](ITensor* x) {
+#if NV_TENSORRT_MAJOR >= 11  // types are the network's own
+    x = v3.network->addCast(*x, DataType::kHALF)->getOutput(0);
+    ITensor* half = v3.network->addPluginV3(&x, 1, nullptr, 0, plugin)->getOutput(0);
+    return v3.network->addCast(*half, DataType::kFLOAT)->getOutput(0);
+#else
+    return v3.network->addPluginV3(&x, 1, nullptr, 0, plugin)->getOutput(0);
+#endif
+  });
   EXPECT(second != nullptr);
   if (second) {
     run(*second, 5e-3);

@@ -39,6 +39,7 @@ class Counting : public IGpuAllocator {
   std::map<void*, uint64_t> sizes_;
 };
 
+constexpr double kTolerance = 2e-3;  // products of a GPU may be in TF32
 constexpr int64_t kRows = 3, kIn = 16, kHidden = 2048;
 constexpr uint64_t kWeights = 2 * kHidden * kIn * sizeof(float);
 
@@ -72,7 +73,7 @@ int main() {
       s->set("x", in);
       s->expect("y", wanted.size() * sizeof(float));
       EXPECT(s->run());
-      EXPECT(error(s->get<float>("y"), wanted) < 1e-5);
+      EXPECT(error(s->get<float>("y"), wanted) < kTolerance);
       if (s == &first) {
         with_one = allocator.live;
       }
@@ -88,7 +89,7 @@ int main() {
     EXPECT(bare->setTensorAddress("x", const_cast<void*>(first.context->getTensorAddress("x"))) &&
            bare->setTensorAddress("y", const_cast<void*>(first.context->getTensorAddress("y"))));
     EXPECT(bare->enqueueV3(first.stream) && allocator.live == before);
-    EXPECT(error(first.get<float>("y"), wanted) < 1e-5);
+    EXPECT(error(first.get<float>("y"), wanted) < kTolerance);
     bare.reset();
     cudaFree(memory);
   }
