@@ -17,6 +17,9 @@ class CpuEngine:
                                level=options.level, shapes=ranges)
         self._core = self._engine._core
 
+    def accepts(self, inputs):
+        return True
+
     def __call__(self, inputs):
         from tenon import _core
 
@@ -36,8 +39,15 @@ class CudaEngine:
     def __init__(self, model, options, ranges, device):
         from tenon import compile
 
-        self._run = compile(model, device=f"cuda:{device.index or 0}", precision=options.precision,
-                            threads=options.threads, level=options.level, shapes=ranges).run_torch
+        self._engine = compile(model, device=f"cuda:{device.index or 0}", precision=options.precision,
+                               threads=options.threads, level=options.level, shapes=ranges)
+        self._device, self._ranges = device, [ranges[io.name] for io in self._engine.inputs]
+
+    def accepts(self, inputs):
+        """Whether the engine was built for these sizes."""
+        return all(low <= size <= high for t, (least, _, most) in zip(inputs, self._ranges)
+                   for low, size, high in zip(least, t.shape, most))
 
     def __call__(self, inputs):
-        return self._run(inputs)
+        # Numbers that PyTorch keeps in the host's memory go along.
+        return self._engine.run_torch([t if t.is_cuda else t.to(self._device) for t in inputs])

@@ -19,7 +19,7 @@ class Options:
     engines against PyTorch at the first run and keep the faster. gradients: keep PyTorch where gradients are wanted;
     False detaches. tolerance: of results against PyTorch's at the first run; 0: by precision. level, threads: as in
     tenon.compile. max_weights: sets of weights that one graph keeps engines for. max_factor: on a GPU, how far dynamic
-    sizes may grow.
+    sizes may grow before PyTorch takes over.
     """
 
     precision: str = "fp32"

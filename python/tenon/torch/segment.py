@@ -62,7 +62,8 @@ class Segment(torch.nn.Module):
 
     def forward(self, *values):
         if self._engine is not None:
-            return self._engine([values[i] for i in self._positions])
+            inputs = [values[i] for i in self._positions]
+            return self._engine(inputs) if self._engine.accepts(inputs) else self.eager(*values[:self._count])
         if self._decided:
             return self.eager(*values[:self._count])
         return self._decide(values)
@@ -89,7 +90,8 @@ class Segment(torch.nn.Module):
             if note.engine_ms > 1.02 * note.eager_ms:
                 note.reason = "slower than PyTorch"
                 return expected
-        self._engine, self.eager, note.reason = engine, self.eager if self._options.measure else None, ""
+        keep = self._options.measure or any(t.is_cuda for t in inputs)
+        self._engine, self.eager, note.reason = engine, self.eager if keep else None, ""
         return found
 
     def _build(self, inputs):
