@@ -7,8 +7,8 @@ unexport MAKEFLAGS
 
 GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH))
 
-.PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients test-misuse check check-arm bench
-.PHONY: bench-gpu bench-gpu-peers bench-torch
+.PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
+.PHONY: test-misuse bench-gpu bench-gpu-peers bench-torch
 .PHONY: sanitize-gpu test-gpu-python
 .PHONY: gpu-package format install dist demo clean
 
@@ -39,14 +39,14 @@ test-torch: build
 bench-torch: build
 	@scripts/torch.sh bench/torch2trt.py --append docs/benchmarks.md $(ARGS)
 
-api-# Everything wrong that a client can do, under AddressSanitizer and UBSan; `make test` makes a sample of it.
+api-check: build
+	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure
+
+# Everything wrong that a client can do, under AddressSanitizer and UBSan; `make test` makes a sample of it.
 test-misuse: setup
 	@scripts/configure.sh asan
 	@cmake --build --preset asan -j $(JOBS) --target misuse_tests
 	@ctest --preset asan -L misuse -j $(JOBS)
-
-check: build
-	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure
 
 test-clients: build
 	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure
