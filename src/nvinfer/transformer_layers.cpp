@@ -42,6 +42,25 @@ bool Attention::setNormalizationQuantizeScale(ITensor& scale) noexcept {
   return true;
 }
 
+bool Attention::setNormalizationQuantizeToType(DataType type) noexcept {
+  return guard(reports_, "IAttention::setNormalizationQuantizeToType", [&] {
+    to_core(type);  // refuses what is no type
+    reports_.log(
+        ILogger::Severity::kWARNING,
+        "IAttention::setNormalizationQuantizeToType: normalized scores keep their type, which is more precise");
+    return normalization_quantize_to_type_ = type, true;
+  });
+}
+
+bool Attention::setQueryLengths(ITensor* lengths) noexcept {
+  return guard(reports_, "IAttention::setQueryLengths", [&] {
+    if (!layer_.knows(*need(lengths, "lengths"))) return false;
+    reports_.log(ILogger::Severity::kWARNING,
+                 "IAttention::setQueryLengths: rows behind a query's length are computed as well");
+    return query_lengths_ = lengths, true;
+  });
+}
+
 bool KVCacheUpdateLayer::setUpdateLengths(ITensor* lengths) noexcept {
   return guard(reports(), "IKVCacheUpdateLayer::setUpdateLengths",
                [&] { return network_.set_input(node_, 3, *need(lengths, "lengths")), true; });

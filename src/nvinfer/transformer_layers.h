@@ -38,6 +38,8 @@ class Attention final : public AttentionState {
   bool setMask(ITensor& mask) noexcept { return layer_.set_optional(3, &mask); }
   ITensor* getMask() const noexcept { return layer_.Layer::getInput(3); }
   bool setNormalizationQuantizeScale(ITensor& scale) noexcept;
+  bool setNormalizationQuantizeToType(DataType type) noexcept;
+  bool setQueryLengths(ITensor* lengths) noexcept;
   ITensor* getNormalizationQuantizeScale() const noexcept { return quantize_scale_; }
   bool setNormalizationOperation(AttentionNormalizationOp op) noexcept {
     return layer_.set_number("normalization", op);
