@@ -127,10 +127,23 @@ void Builder::reset() noexcept {
 }
 
 #if TRT_UNTIL(7)
-void Builder::setDeviceType(ILayer*, DeviceType type) noexcept {
-  if (type != DeviceType::kGPU)
-    reports_.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, "IBuilder::setDeviceType",
-                   "there is no DLA on this machine");
+bool Builder::has_layer(const char* where, const ILayer* layer) const noexcept {
+  return guard(reports_, where, [&] { return need(layer, "layer"), true; });
+}
+
+void Builder::setDeviceType(ILayer* layer, DeviceType type) noexcept {
+  guard(reports_, "IBuilder::setDeviceType", [&] {
+    need(layer, "layer");
+    require(type == DeviceType::kGPU, ErrorCode::kInvalidArgument, "there is no DLA on this machine");
+  });
+}
+
+void Builder::setDefaultDeviceType(DeviceType type) noexcept {
+  guard(reports_, "IBuilder::setDefaultDeviceType", [&] { default_device_type_ = need_known(type, "deviceType"); });
+}
+
+void Builder::setEngineCapability(EngineCapability capability) noexcept {
+  guard(reports_, "IBuilder::setEngineCapability", [&] { engine_capability_ = need_known(capability, "capability"); });
 }
 
 void Builder::setDLACore(int32_t core) noexcept {

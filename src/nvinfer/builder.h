@@ -45,12 +45,18 @@ class Builder final : public BuilderState {
   void reset(INetworkDefinition&) noexcept { reset(); }
   void setInt8Calibrator(IInt8Calibrator* calibrator) noexcept { calibrator_ = calibrator; }
   void allowGPUFallback(bool allow) noexcept { gpu_fallback_ = allow; }
-  void setDeviceType(ILayer*, DeviceType type) noexcept;
+  void setDeviceType(ILayer* layer, DeviceType type) noexcept;
+  void setDefaultDeviceType(DeviceType type) noexcept;
+  void setEngineCapability(EngineCapability capability) noexcept;
   void setDLACore(int32_t core) noexcept;
-  DeviceType getDeviceType(const ILayer*) const noexcept { return DeviceType::kGPU; }
-  bool isDeviceTypeSet(const ILayer*) const noexcept { return false; }
-  void resetDeviceType(ILayer*) noexcept {}
-  bool canRunOnDLA(const ILayer*) const noexcept { return false; }
+  DeviceType getDeviceType(const ILayer* layer) const noexcept {
+    return has_layer("IBuilder::getDeviceType", layer), DeviceType::kGPU;
+  }
+  bool isDeviceTypeSet(const ILayer* layer) const noexcept {
+    return has_layer("IBuilder::isDeviceTypeSet", layer), false;
+  }
+  void resetDeviceType(ILayer* layer) noexcept { has_layer("IBuilder::resetDeviceType", layer); }
+  bool canRunOnDLA(const ILayer* layer) const noexcept { return has_layer("IBuilder::canRunOnDLA", layer), false; }
 #endif
 
  private:
@@ -63,6 +69,8 @@ class Builder final : public BuilderState {
   int32_t max_batch() const;
   IGpuAllocator* allocator_ = nullptr;
 #if TRT_UNTIL(7)
+  /// False, with an error, for null.
+  bool has_layer(const char* where, const ILayer* layer) const noexcept;
   IInt8Calibrator* calibrator_ = nullptr;
   bool gpu_fallback_ = false;
 #endif
