@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "../clients/limited_memory.h"
+#include "limited_memory.h"
 
 // Runs the steps of the program that wrong_calls.py writes: every slip of every call on live objects, then uses the
 // objects on. A slip is told if the call or the use after it logs what the right call does not, refused if the call
