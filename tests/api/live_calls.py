@@ -39,6 +39,8 @@ DIFFERENT = {
     "INetworkDefinition.DeconvolutionOutputDimensionsFormula": "the getter gives a reference",
     "INetworkDefinition.PoolingOutputDimensionsFormula": "the getter gives a reference",
     "ILayer.NbRanks": "there is one device",
+    "ICumulativeLayer.Operation": "there is one",
+    "IKVCacheUpdateLayer.CacheMode": "there is one",
     "IAttention.NbRanks": "there is one device",
 }
 
@@ -87,8 +89,11 @@ BY_HAND = {
         "object.setInt8Mode(true); object.setInt8Calibrator(&calibrator);"
         "std::unique_ptr<ICudaEngine> engine(object.buildCudaEngine(*network)); return calibrator.asked > 0;",
     "IBuilder.setGpuAllocator":
-        "w.builder().setGpuAllocator(&w.allocator); w.context().executeV2(w.bindings);"
-        "return w.allocator.asked > 0 || w.logger.messages > 0;",
+        "auto& object = w.builder(); std::unique_ptr<INetworkDefinition> network(w.small());"
+        "object.setGpuAllocator(&w.allocator);"
+        "std::unique_ptr<ICudaEngine> engine(object.buildEngineWithConfig(*network, w.config()));"
+        "std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());"
+        "context->executeV2(w.bindings); return w.allocator.asked > 0;",
     "IRuntime.setGpuAllocator":
         "w.runtime().setGpuAllocator(&w.allocator); std::unique_ptr<IHostMemory> plan(w.engine().serialize());"
         "std::unique_ptr<ICudaEngine> engine(w.runtime().deserializeCudaEngine(plan->data(), plan->size()));"
