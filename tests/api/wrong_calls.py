@@ -94,9 +94,10 @@ def build(level, prefix, libraries, cuda, folder, flags):
     source, binary = pathlib.Path(folder, f"wrong_{level}.cpp"), pathlib.Path(folder, "wrong")
     source.write_text(program(level))
     found = [f"-l{name}" for name in use_rows.LIBRARIES if (prefix / f"lib/lib{name}.so").exists()]
-    subprocess.run(["g++", "-std=c++17", "-O0", "-w", "-fmax-errors=20", *flags, f"-I{HERE}", f"-I{HERE.parent}/clients",
-                    f"-I{prefix}/include", f"-I{cuda}", str(source), f"-L{prefix}/lib", *found, f"-Wl,-rpath,{libraries}",
-                    f"-Wl,-rpath-link,{libraries}", "-o", str(binary)], check=True)
+    headers = [f"-I{folder}" for folder in (HERE, HERE.parent / "clients", prefix / "include", cuda)]
+    subprocess.run(["g++", "-std=c++17", "-O0", "-w", "-fmax-errors=20", *flags, *headers, str(source),
+                    f"-L{prefix}/lib", *found, f"-Wl,-rpath,{libraries}", f"-Wl,-rpath-link,{libraries}",
+                    "-o", str(binary)], check=True)
     return binary
 
 

@@ -45,8 +45,8 @@ constexpr int stem_block_rows(int stride) { return stride == 1 ? 4 : 8; }
 constexpr int stem_block_columns(int stride) { return stride == 1 ? 16 : 8; }
 /// Pairs of pixels from one block to the next.
 constexpr int stem_block_units(int stride) { return stride == 4 ? 16 : 8; }
-/// Fills in the plan, with `blocks` a tile or, if that is 0, as many as should be fastest; false if it does not fit into
-/// `shared_bytes` of shared memory.
+/// Fills in the plan, with `blocks` a tile or, if that is 0, as many as should be fastest; false if it does not fit
+/// into `shared_bytes` of shared memory.
 bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes, int blocks = 0);
 cudaError_t conv_stem_wgmma(const StemWgmmaArgs& a, Elem type, int multiprocessors, cudaStream_t stream);
 
