@@ -1,4 +1,6 @@
 // The part of a context that runs on a device: memory, launching, recording.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -12,10 +14,14 @@ namespace {
 
 constexpr size_t kRecordings = 8;  // sets of addresses that a context keeps a recording for
 
+/// On huge pages where it is large and the system gives them.
 std::shared_ptr<void> host_memory(size_t bytes) {
-  void* p = bytes > physical_memory() ? nullptr : ::operator new(bytes, std::align_val_t(64), std::nothrow);
+  constexpr size_t kHuge = size_t(2) << 20;
+  const std::align_val_t align{bytes >= kHuge ? kHuge : 64};
+  void* p = bytes > physical_memory() ? nullptr : ::operator new(bytes, align, std::nothrow);
   require(p != nullptr, ErrorCode::kOutOfMemory, "cannot allocate ", bytes, " bytes for activations");
-  return {p, [](void* memory) { ::operator delete(memory, std::align_val_t(64)); }};
+  if (bytes >= kHuge) madvise(p, bytes, MADV_HUGEPAGE);
+  return {p, [align](void* memory) { ::operator delete(memory, align); }};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
 
 #include "base/checked.h"
 
@@ -229,14 +230,40 @@ void Epilogue::bind(const RunArgs& args, Bound& bound) const {
   bound.post = post;
 }
 
-std::shared_ptr<void> packed_memory(int64_t bytes) {
-  constexpr int64_t kHuge = 2 << 20;
-  const int64_t align = bytes >= kHuge ? kHuge : 64,
-                size = std::max<int64_t>(checked_add(bytes, align - 1) / align * align, align);
-  void* p = std::aligned_alloc(size_t(align), size_t(size));
+namespace {
+
+constexpr int64_t kHuge = 2 << 20, kSmall = kHuge / 4;
+
+std::shared_ptr<void> huge_pages(int64_t bytes) {
+  const int64_t size = checked_add(bytes, kHuge - 1) / kHuge * kHuge;
+  void* p = std::aligned_alloc(size_t(kHuge), size_t(size));
   require(p != nullptr, ErrorCode::kOutOfMemory, "no memory for ", bytes, " bytes of packed weights");
-  if (align == kHuge) madvise(p, size_t(size), MADV_HUGEPAGE);
+  madvise(p, size_t(size), MADV_HUGEPAGE);
   return {p, std::free};
+}
+
+/// A huge page from which small pieces are cut; it stays as long as one of them does.
+struct Page {
+  std::mutex mutex;
+  std::weak_ptr<void> memory;
+  int64_t used = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<void> packed_memory(int64_t bytes) {
+  if (bytes > kSmall) return huge_pages(bytes);
+  static Page page;
+  const int64_t size = std::max<int64_t>(round_up(bytes), 64);
+  std::lock_guard lock(page.mutex);
+  std::shared_ptr<void> memory = page.memory.lock();
+  if (!memory || page.used + size > kHuge) {
+    page.memory = memory = huge_pages(kHuge);
+    page.used = 0;
+  }
+  void* piece = static_cast<char*>(memory.get()) + page.used;
+  page.used += size;
+  return {std::move(memory), piece};
 }
 
 std::shared_ptr<const void> packed(const Problem& p, const ir::Tensor& source, const std::string& format, int64_t bytes,
