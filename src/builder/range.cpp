@@ -55,16 +55,25 @@ struct Observed {
 
  private:
   void observe(ir::ValueId v) {
-    ops::ReduceAttrs attrs;
-    for (size_t axis = 0; axis < graph.value(v).shape.size(); ++axis) attrs.axes.push_back(int64_t(axis));
-    attrs.keepdims = false;
     for (auto kind : {ops::ReduceKind::kMax, ops::ReduceKind::kMin}) {
-      attrs.kind = kind;
-      const ir::ValueId extreme = graph.node(graph.add_node("Reduce", {v}, attrs)).outputs[0];
-      graph.value(extreme).dtype = ir::DType::kF32;
-      graph.value(extreme).ranked = true;
-      graph.outputs.push_back(extreme);
+      // Rows first: a single result takes a single block of a GPU.
+      const size_t rank = graph.value(v).shape.size();
+      graph.outputs.push_back(rank > 1 ? reduce(reduce(v, kind, rank - 1), kind, 0) : reduce(v, kind, 0));
     }
+  }
+  /// Combines the axes from `first` on.
+  ir::ValueId reduce(ir::ValueId v, ops::ReduceKind kind, size_t first) {
+    ops::ReduceAttrs attrs;
+    attrs.kind = kind;
+    attrs.keepdims = false;
+    ir::Shape shape = graph.value(v).shape;
+    for (size_t axis = first; axis < shape.size(); ++axis) attrs.axes.push_back(int64_t(axis));
+    shape.resize(first);
+    const ir::ValueId y = graph.node(graph.add_node("Reduce", {v}, attrs)).outputs[0];
+    graph.value(y).dtype = ir::DType::kF32;
+    graph.value(y).ranked = true;
+    graph.value(y).shape = std::move(shape);
+    return y;
   }
 };
 
@@ -127,8 +136,9 @@ std::map<std::string, double> magnitudes(const ir::Graph& graph, const std::set<
   const auto extremes = engine->create_context()->run(sample);
   std::map<std::string, double> out;
   for (size_t i = 0; i < observed.values.size(); ++i) {
-    if (extremes[2 * i].count() == 0) continue;
-    const double most = std::max(std::abs(extremes[2 * i].get(0)), std::abs(extremes[2 * i + 1].get(0)));
+    const double largest = extremes[2 * i].get(0), smallest = extremes[2 * i + 1].get(0);
+    if (largest < smallest) continue;  // an empty value
+    const double most = std::max(std::abs(largest), std::abs(smallest));
     if (std::isfinite(most)) out[observed.values[i]] = most;
   }
   return out;

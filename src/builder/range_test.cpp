@@ -226,3 +226,23 @@ TEST_CASE("what f16 holds becomes f16, and the user's word and sample count more
   options.sample = {ir::Tensor(ir::DType::kF32, {3, 16})};
   CHECK_THROWS_AS(builder::build(network, options), Error);
 }
+
+TEST_CASE("values without elements reach nothing") {
+  const ir::Graph network = ops::parse_graph(R"(graph "net" {
+  %x: f32[0, 16] = input
+  %w: f32[16, 16] = random(1)
+  %a = MatMul(%x, %w) "a"
+  %b = Relu(%a) "b"
+  %v: f32[16, 8] = random(2)
+  %y = MatMul(%b, %v) "c"
+  return %y
+}
+)");
+  builder::BuildOptions options;
+  options.level = 0;
+  options.threads = 1;
+  options.allow_fp16 = true;
+  builder::BuildReport report;
+  builder::build(network, options, &report);
+  CHECK(report.wide.empty());
+}
