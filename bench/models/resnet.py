@@ -1,7 +1,7 @@
 """Residual networks: image classifiers, a segmentation network on a dilated trunk, a video classifier.
 
 Branches add little to their shortcut, as in trained networks: with equal shares a hundred layers would amplify rounding
-errors ten-thousandfold.
+errors ten-thousandfold. The deeper the network, the less.
 """
 
 
@@ -23,7 +23,7 @@ def basic_block(net, x, width, stride):
     return net.relu(net.add(y, shortcut))
 
 
-def bottleneck(net, x, width, stride, dilation=1, groups=1, base=64):
+def bottleneck(net, x, width, stride, dilation=1, groups=1, base=64, share=0.2):
     inner = width * base // 64 * groups
     with net.scope("conv1"):
         y = net.relu(net.conv(x, inner, 1, norm="batch"))
@@ -31,7 +31,7 @@ def bottleneck(net, x, width, stride, dilation=1, groups=1, base=64):
         y = net.relu(net.conv(y, inner, 3, stride, groups=groups, dilation=dilation, norm="batch"))
     shortcut = shortcut_of(net, x, width * 4, stride)
     with net.scope("conv3"):
-        y = net.conv(y, width * 4, 1, norm="batch", std=0.2)
+        y = net.conv(y, width * 4, 1, norm="batch", std=share)
     return net.relu(net.add(y, shortcut))
 
 
@@ -81,7 +81,7 @@ def fcn_resnet101(net, size=256):
                 before = dilation
                 if i == 0 and stage > 1:
                     dilation *= 2
-                x = bottleneck(net, x, 64 << stage, stride, before if i == 0 else dilation)
+                x = bottleneck(net, x, 64 << stage, stride, before if i == 0 else dilation, share=0.06)
     with net.scope("classifier"):
         x = net.relu(net.conv(x, 512, 3, norm="batch"))
         x = net.conv(x, 21, 1)
