@@ -55,7 +55,7 @@ class RuntimeConfig final : public RuntimeConfigState {
 
 std::shared_ptr<std::vector<std::byte>> copy_of(const void* blob, size_t size) {
   auto bytes = std::make_shared<std::vector<std::byte>>(size);
-  std::memcpy(bytes->data(), blob, size);
+  if (size > 0) std::memcpy(bytes->data(), blob, size);
   return bytes;
 }
 
