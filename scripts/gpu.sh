@@ -27,12 +27,12 @@ find_python() {
 
 compile() {  # compile [core]
   local extra=(-DTENON_PYTHON=OFF)
-  if [ "${1:-}" != core ]; then targets+=(gpu_clients trtexec); fi
+  if [ "${1:-}" != core ]; then targets+=(gpu_clients trtexec nvparsers_7 nvparsers_8); fi
   if find_python 2>/dev/null; then
     extra=(-DTENON_PYTHON=ON -DPython_EXECUTABLE="$python")
     targets+=(tenon_python tensorrt_python cudart_13)
   fi
-  if [ -d dist/headers ]; then extra+=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
+  if [ -d dist/headers ] && [ ! -d /usr/include/doctest ]; then extra+=(-DCMAKE_INCLUDE_PATH="$PWD/dist/headers"); fi
   cmake -S . -B build-gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_ONEDNN=OFF -DTENON_CLIENTS_ON_GPU=ON \
     "${extra[@]}" >/dev/null
   cmake --build build-gpu --target "${targets[@]}"
