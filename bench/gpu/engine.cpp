@@ -38,7 +38,7 @@ auto guarded(char* error, const Fn& fn) -> decltype(fn()) {
 
 extern "C" {
 
-/// Builds a model whose dynamic sizes are fixed to 1, and prepares a context. `precision`: fp32, fp16, bf16.
+/// Builds a model whose dynamic sizes are fixed to 1, and prepares a context. `precision`: fp32, tf32, fp16, bf16.
 void* tenon_bench_open(const char* onnx, const char* precision, int level, const char* cache_path, char* error) {
   try {
     auto s = std::make_unique<Session>();
