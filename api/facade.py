@@ -1,4 +1,5 @@
 """Writes the parts of the façade that are mere storage: facade.py LEVEL OUTPUT_FOLDER
+facade.py --list prints the files that it writes for a level, one a line.
 
 A setX(T) and getX() pair becomes a member of <Name>State (settings.h) or, for a layer, a field of its node's attributes
 (layers.h). What is left of a class stays pure and is written by hand in src/nvinfer.
@@ -14,6 +15,7 @@ import generate
 # Classes whose settings are plain storage. Layers keep theirs in the node.
 STATE = ["IRuntime", "IRuntimeConfig", "ISerializationConfig", "IBuilder", "IBuilderConfig", "IExecutionContext",
          "ICudaEngine", "INetworkDefinition", "ITensor", "IRefitter", "IEngineInspector", "IAttention"]
+FILES = SETTINGS, RELEASES, LAYERS = "settings.h", "releases.h", "layers.h"
 # Pairs that mean more than storage; written by hand.
 NOT_STORED = {"ErrorRecorder", "Flags", "Flag", "QuantizationFlags", "TimingCache", "Dimensions", "Type",
               "AllowedFormats", "BroadcastAcrossBatch", "TensorAddress", "InputTensorAddress", "OutputTensorAddress",
@@ -134,6 +136,9 @@ def releases():
 
 
 def main():
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(FILES))
+        return
     level, output = sys.argv[1], pathlib.Path(sys.argv[2])
     items = [i for i in description.load(pathlib.Path(__file__).parent) if level in i.levels]
     classes = [i for i in items if i.kind in ("class", "owned")]
@@ -141,10 +146,10 @@ def main():
     using = ["namespace tenon::nvinfer {", "using namespace nvinfer1;  // NOLINT: signatures as in the description", ""]
     states = [line for i in classes if i.name in STATE for line in state_class(i, level)]
     layers = [line for i in classes if i.name != "ILayer" and is_layer(i, items) for line in layer_class(i, level)]
-    write(output / "settings.h", head + using + states + ["}  // namespace tenon::nvinfer", ""])
-    write(output / "releases.h", releases())
+    write(output / SETTINGS, head + using + states + ["}  // namespace tenon::nvinfer", ""])
+    write(output / RELEASES, releases())
     includes = head + ['#include "nvinfer/layer.h"', ""]
-    write(output / "layers.h", includes + using + layers + ["}  // namespace tenon::nvinfer", ""])
+    write(output / LAYERS, includes + using + layers + ["}  // namespace tenon::nvinfer", ""])
 
 
 if __name__ == "__main__":

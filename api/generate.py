@@ -1,4 +1,5 @@
-"""Writes the public headers of one TensorRT level: generate.py LEVEL OUTPUT_FOLDER"""
+"""Writes the public headers of one TensorRT level: generate.py LEVEL OUTPUT_FOLDER
+generate.py --list prints what it writes for every level: LEVEL/FILE, one a line."""
 import pathlib
 import re
 import sys
@@ -119,12 +120,18 @@ def header_text(name, level, items):
     return "\n".join(lines + ["", "#endif", ""])
 
 
+def headers(level):
+    """The headers that a level has."""
+    return [name for name in HEADERS if level in ONLY.get(name, description.LEVELS)]
+
+
 def main():
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(f"{level}/{PLACE.get(name, name)}" for level in VERSIONS for name in headers(level)))
+        return
     level, output = sys.argv[1], pathlib.Path(sys.argv[2])
     items = description.load(pathlib.Path(__file__).parent)
-    for name in HEADERS:
-        if level not in ONLY.get(name, description.LEVELS):
-            continue
+    for name in headers(level):
         path = output / PLACE.get(name, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = header_text(name, level, items)

@@ -8,10 +8,22 @@ find_path(TENON_CUDA_INCLUDE_DIR cuda_runtime_api.h PATHS /usr/local/cuda/includ
 if(NOT TENON_CUDA_INCLUDE_DIR)
   set(TENON_CUDA_INCLUDE_DIR ${PROJECT_SOURCE_DIR}/compat/no_cuda/include CACHE PATH "folder of cuda_runtime_api.h" FORCE)
 endif()
+# Every file that is written is known to the build, so that one pass sees a change; the stamp alone is touched when the
+# text stays the same.
+foreach(generator generate facade)
+  execute_process(COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/api/${generator}.py --list
+                  OUTPUT_VARIABLE ${generator}_files OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE "\n" ";" ${generator}_files "${${generator}_files}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/api/${generator}.py)
+endforeach()
 foreach(level 7 8 10 11 all)
   set(prefix ${CMAKE_BINARY_DIR}/trt-${level})
+  set(written ${generate_files})
+  list(FILTER written INCLUDE REGEX "^${level}/")
+  list(TRANSFORM written REPLACE "^${level}/" "${prefix}/include/")
+  list(TRANSFORM facade_files PREPEND "${prefix}/facade/" OUTPUT_VARIABLE facade_written)
   add_custom_command(
-    OUTPUT ${prefix}/headers.stamp
+    OUTPUT ${prefix}/headers.stamp BYPRODUCTS ${written} ${facade_written}
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/api/generate.py ${level} ${prefix}/include
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/api/facade.py ${level} ${prefix}/facade
     COMMAND ${CMAKE_COMMAND} -E touch ${prefix}/headers.stamp
