@@ -8,8 +8,8 @@ namespace {
 
 constexpr int32_t kGates = 7, kFirst = 4;
 
-int32_t input_of(int32_t layer, RNNGateType gate, int32_t part) {
-  return kFirst + (layer * kGates + static_cast<int32_t>(gate)) * 4 + part;
+int64_t input_of(int32_t layer, RNNGateType gate, int32_t part) {
+  return kFirst + (int64_t{layer} * kGates + static_cast<int64_t>(gate)) * 4 + part;
 }
 
 }  // namespace
@@ -20,7 +20,7 @@ void RNNv2Layer::put(int32_t layer, RNNGateType gate, int32_t part, const Weight
           getLayerCount() * directions - 1, " are accepted");
   require(static_cast<int32_t>(gate) >= 0 && static_cast<int32_t>(gate) < kGates, ErrorCode::kInvalidArgument, "gate ",
           static_cast<int32_t>(gate), " does not exist");
-  const int32_t input = input_of(layer, gate, part);
+  const auto input = static_cast<int32_t>(input_of(layer, gate, part));
   given_[input] = weights;
   network_.set_input_constant(node_, input, to_core(weights));
 }

@@ -54,7 +54,7 @@ class RNNv2Layer final : public RecurrentLayer<RNNv2LayerFields> {
  private:
   void put(int32_t layer, RNNGateType gate, int32_t part, const Weights& weights);
   Weights find(int32_t layer, RNNGateType gate, int32_t part) const noexcept;
-  std::map<int32_t, Weights> given_;  ///< by input
+  std::map<int64_t, Weights> given_;  ///< by input
 };
 
 #if TRT_UNTIL(7)

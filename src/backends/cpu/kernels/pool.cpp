@@ -216,9 +216,10 @@ Support supports_any(const Problem& p, bool channels_last) {
   for (const PoolAxis& axis : g.axes)
     if (axis.begin < 0 || axis.end < 0) return Support::no("negative pads");
   const double in = double(p.inputs[0].count()), out = double(p.outputs[0].count());
-  const double taps = double(channels_last ? g.taps()
-                                           : g.axes[0].kernel * g.axes[1].kernel * g.axes[2].stride +
-                                                 g.axes[2].kernel * g.axes[2].stride);
+  const auto by_stride = [&](int64_t size) { return double(size) * double(g.axes[2].stride); };
+  const double taps = channels_last
+                          ? double(g.taps())
+                          : double(g.axes[0].kernel) * by_stride(g.axes[1].kernel) + by_stride(g.axes[2].kernel);
   return Support::yes(streaming_us((in + out) * ir::bits(p.inputs[0].dtype) / 8, out * taps * 0.04, p.threads));
 }
 
