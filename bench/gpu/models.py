@@ -109,8 +109,7 @@ def make_input(name, batch, seed):
 
 
 def _residual_end(module):
-    """The normalisation that ends a residual branch, or None. At full strength random weights amplify rounding, the
-    more the deeper the network."""
+    """The normalisation that ends a residual branch, or None."""
     kind = type(module).__name__
     if kind == "Bottleneck" and hasattr(module, "bn3"):
         return module.bn3
@@ -118,6 +117,8 @@ def _residual_end(module):
         return module.bn2 if hasattr(module, "bn2") else module.conv2[-1]
     if kind == "InvertedResidual" and module.use_res_connect:
         return module.conv[-1]
+    if kind == "MBConv" and module.use_res_connect:
+        return module.block[-1][1]
     return None
 
 
@@ -132,8 +133,8 @@ def make(name):
             torch.nn.init.xavier_uniform_(module.weight)  # a head that starts at zero
     model = model.cuda().float()
     ends = [end for module in model.modules() if (end := _residual_end(module)) is not None]
-    for end in ends:
-        torch.nn.init.constant_(end.weight, min(0.25, 4 / len(ends)))
+    for end in ends:  # the branches together add up to one: at full strength random weights amplify rounding
+        torch.nn.init.constant_(end.weight, min(0.25, 1 / len(ends)))
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if norms:  # statistics of a random batch
         model.eval()
