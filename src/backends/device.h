@@ -22,7 +22,7 @@ class Device {
   virtual ~Device() = default;
   /// False for a description of a GPU that is not there: kernels are chosen, nothing runs.
   virtual bool present() const = 0;
-  virtual void* allocate(size_t bytes) const = 0;  ///< throws kOutOfMemory; 256-byte aligned
+  virtual void* allocate(size_t bytes) const = 0;  ///< throws kOutOfMemory; aligned for kernels
   virtual void release(void* memory) const noexcept = 0;
   virtual void* allocate_host(size_t bytes) const = 0;  ///< page-locked
   virtual void release_host(void* memory) const noexcept = 0;
@@ -48,6 +48,10 @@ class Device {
   /// Makes this device current in the calling thread.
   virtual void activate() const = 0;
 };
+
+/// What buffers of kernels begin at a multiple of, in bytes. cuBLASLt refuses workspace that is aligned to less on
+/// Hopper. Null: the host.
+constexpr int64_t buffer_alignment(const Device* device) { return device ? 256 : 64; }
 
 /// Memory of a device, released when the last reference goes.
 std::shared_ptr<void> device_memory(const Device& device, size_t bytes);

@@ -5,8 +5,8 @@
 namespace tenon::nvinfer {
 namespace {
 
-constexpr uint64_t kAlignment = 256;       ///< what allocators are asked for
-constexpr uintptr_t kLeastAlignment = 64;  ///< what kernels need
+constexpr uint64_t kAlignment = 256;       ///< what allocators are asked for, and what a GPU's kernels need
+constexpr uintptr_t kLeastAlignment = 64;  ///< what the processor's kernels need
 
 void give_back(nvinfer1::IGpuAllocator& allocator, void* memory, const Reports& reports) noexcept {
   guard(reports, "IGpuAllocator::deallocate", [&] {
@@ -33,12 +33,12 @@ runtime::MemoryAllocator memory_from(nvinfer1::IGpuAllocator* allocator, const R
   };
 }
 
-int64_t with_room_to_align(int64_t bytes) { return bytes == 0 ? 0 : bytes + int64_t(kLeastAlignment); }
+int64_t with_room_to_align(int64_t bytes) { return bytes == 0 ? 0 : bytes + int64_t(kAlignment); }
 
 void use_memory(runtime::Context& context, void* memory, int64_t bytes) {
   require(bytes >= 0, ErrorCode::kInvalidArgument, "device memory of ", bytes, " bytes");
   const uintptr_t begin = reinterpret_cast<uintptr_t>(memory);
-  const uintptr_t skipped = (kLeastAlignment - begin % kLeastAlignment) % kLeastAlignment;
+  const uintptr_t skipped = (kAlignment - begin % kAlignment) % kAlignment;
   const int64_t left = bytes - static_cast<int64_t>(skipped);
   if (!memory || left <= 0) return context.use_memory(nullptr, 0);
   context.use_memory(static_cast<std::byte*>(memory) + skipped, left);

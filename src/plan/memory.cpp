@@ -8,8 +8,6 @@
 namespace tenon::plan {
 namespace {
 
-constexpr int64_t kAlign = 64;
-
 struct Placed {
   int64_t offset, end;
   size_t id;
@@ -44,11 +42,11 @@ MemoryPlan place(const std::vector<Lifetime>& items, const std::vector<int64_t>&
 
 }  // namespace
 
-MemoryPlan plan_memory(const std::vector<Lifetime>& items) {
+MemoryPlan plan_memory(const std::vector<Lifetime>& items, int64_t alignment) {
   std::vector<int64_t> sizes(items.size());
   int last_step = 0;
   for (size_t i = 0; i < items.size(); ++i) {
-    sizes[i] = checked_add(items[i].bytes, kAlign - 1) / kAlign * kAlign;
+    sizes[i] = checked_add(items[i].bytes, alignment - 1) / alignment * alignment;
     last_step = std::max(last_step, items[i].last);
   }
   std::vector<int64_t> change(size_t(last_step) + 2, 0);

@@ -12,12 +12,13 @@ struct Lifetime {
 };
 
 struct MemoryPlan {
-  std::vector<int64_t> offsets;  ///< one a lifetime, multiples of 64
+  std::vector<int64_t> offsets;  ///< one a lifetime, multiples of the alignment
   int64_t arena_bytes = 0;
   int64_t peak_live_bytes = 0;  ///< the most that is alive at once: no placement needs less
 };
 
-/// Buffers whose lifetimes overlap get disjoint places. Sizes are rounded up to 64 bytes. Greedy by size, best fit.
-MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
+/// Buffers whose lifetimes overlap get disjoint places. Sizes are rounded up to `alignment` bytes. Greedy by size, best
+/// fit.
+MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes, int64_t alignment);
 
 }  // namespace tenon::plan

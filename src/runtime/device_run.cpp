@@ -36,6 +36,9 @@ void Context::reserve(const Program& p) {
     arena_.reset();
     arena_bytes_ = 0;
     arena_ = allocate_ ? allocate_(bytes) : device_ ? device_memory(*device_, bytes) : host_memory(bytes);
+    const int64_t alignment = buffer_alignment(device_);
+    require(reinterpret_cast<uintptr_t>(arena_.get()) % uintptr_t(alignment) == 0, ErrorCode::kInvalidArgument,
+            "memory for activations must begin at a multiple of ", alignment, ", the allocator's does not");
     arena_bytes_ = int64_t(bytes);
   }
   if (device_ && p.host_workspace_bytes > host_workspace_bytes_) {
@@ -47,8 +50,9 @@ void Context::reserve(const Program& p) {
 }
 
 void Context::use_memory(void* memory, int64_t bytes) {
-  require(bytes >= 0 && reinterpret_cast<uintptr_t>(memory) % 64 == 0, ErrorCode::kInvalidArgument, "memory of ", bytes,
-          " bytes for activations must begin at a multiple of 64");
+  const int64_t alignment = buffer_alignment(device_);
+  require(bytes >= 0 && reinterpret_cast<uintptr_t>(memory) % uintptr_t(alignment) == 0, ErrorCode::kInvalidArgument,
+          "memory of ", bytes, " bytes for activations must begin at a multiple of ", alignment);
   if (device_ && arena_) device_->synchronize(device_->own_stream());
   arena_ = std::shared_ptr<void>(memory, [](void*) {});
   arena_bytes_ = memory ? bytes : 0;

@@ -140,7 +140,7 @@ class Context {
   /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
   std::vector<ir::Tensor> run(const std::vector<ir::Tensor>& inputs);
   /// Activations and workspace live in the caller's memory from now on; null: none is given, and a run that needs some
-  /// throws kInvalidArgument, as it does where `bytes` do not suffice. 64-byte aligned.
+  /// throws kInvalidArgument, as it does where `bytes` do not suffice. It begins at a multiple of buffer_alignment().
   void use_memory(void* memory, int64_t bytes);
   /// Where the context's own memory comes from; empty: the heap or the device. Ends use_memory.
   void set_memory_allocator(MemoryAllocator allocator);

@@ -6,9 +6,11 @@
 #include <cstring>
 #include <thread>
 
+#include "backends/device.h"
 #include "builder/builder.h"
 #include "ops/op.h"
 #include "ops/parse.h"
+#include "runtime/program.h"
 
 using namespace tenon;
 
@@ -203,4 +205,80 @@ TEST_CASE("the reference refuses inputs of other types and dims than the graph's
                     "input 'x' is f32[2, 3, 9, 8], accepted is f32[batch, 3, 9, 7]");
   CHECK_THROWS_WITH(ops::eval_graph(net, {ir::Tensor(ir::DType::kI64, {2, 3, 9, 7})}, true),
                     "input 'x' is i64[2, 3, 9, 7], accepted is f32[batch, 3, 9, 7]");
+}
+
+namespace {
+
+/// A device on which nothing runs: programs are laid out for it.
+class PlannedDevice final : public Device {
+ public:
+  bool present() const override { return true; }
+  void* allocate(size_t) const override { return nullptr; }
+  void release(void*) const noexcept override {}
+  void* allocate_host(size_t) const override { return nullptr; }
+  void release_host(void*) const noexcept override {}
+  void copy(void*, const void*, size_t, void*) const override {}
+  void fill(void*, int, size_t, void*) const override {}
+  void synchronize(void*) const override {}
+  void* own_stream() const override { return nullptr; }
+  bool recording(void*) const override { return false; }
+  std::unique_ptr<Recording> record(const Work&) const override { return nullptr; }
+  float milliseconds(void*, const Work&) const override { return 0; }
+  float time_us(const Work&, double, double) const override { return 0; }
+  bool reaches(const void*) const override { return true; }
+  bool host_reaches(const void*) const override { return true; }
+  void activate() const override {}
+};
+
+struct WithWorkspace final : Kernel {
+  int64_t workspace_bytes() const override { return 72; }
+  void run(const RunArgs&) const override {}
+};
+
+class PlannedBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "planned"; }
+  std::string fingerprint() const override { return "planned"; }
+  std::span<const KernelDef> kernels() const override {
+    static const KernelDef all[] = {
+        {"with_workspace", "*", [](const Problem&) { return Support::yes(1); },
+         [](const Problem&) -> std::unique_ptr<Kernel> { return std::make_unique<WithWorkspace>(); }}};
+    return all;
+  }
+  const Device* device() const override { return on_device ? &device_ : nullptr; }
+  bool on_device = true;
+
+ private:
+  PlannedDevice device_;
+};
+
+}  // namespace
+
+TEST_CASE("a program's buffers begin where the kernels of the device want them, at every batch") {
+  const ir::Graph net = ops::parse_graph(R"(graph "net" {
+  %x: f32[batch, 5] = input
+  %a: f32[batch, 5] = Relu(%x)
+  %b: f32[batch, 5] = Tanh(%a)
+  %c: f32[batch, 5] = Add(%a, %b)
+  %d: f32[batch, 5] = Sigmoid(%c)
+  return %d
+}
+)");
+  PlannedBackend backend;
+  for (bool on_device : {false, true}) {
+    backend.on_device = on_device;
+    const int64_t alignment = buffer_alignment(backend.device());
+    CHECK(alignment == (on_device ? 256 : 64));
+    for (int64_t batch : {1, 3, 8, 77}) {
+      const auto program = runtime::prepare(net, {{batch, 5}}, {&backend});
+      REQUIRE(program->steps.size() == 4);
+      for (const runtime::Step& step : program->steps) {
+        CHECK(step.workspace_offset % alignment == 0);
+        CHECK(step.workspace_offset + step.kernel->workspace_bytes() <= program->memory.arena_bytes);
+        for (const auto& operands : {step.inputs, step.outputs})
+          for (const runtime::Place& place : operands)
+            if (place.kind == runtime::Place::Kind::kArena) CHECK(place.offset % alignment == 0);
+      }
+    }
+  }
 }

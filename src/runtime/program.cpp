@@ -22,13 +22,14 @@ TensorDesc describe(const ir::Value& v) {
 // Assigns a place to every value: views share their source's, outputs are written in place where that is possible.
 class Placer {
  public:
-  Placer(Program& program, const Aliases& aliases)
+  Placer(Program& program, const Aliases& aliases, int64_t alignment)
       : p_(program),
         g_(program.concrete.graph),
         aliases_(aliases),
         place_(g_.value_count()),
         root_(g_.value_count()),
-        offset_(g_.value_count(), 0) {}
+        offset_(g_.value_count(), 0),
+        alignment_(alignment) {}
 
   void run() {
     for (ir::ValueId v = 0; v < g_.value_count(); ++v) {
@@ -104,7 +105,7 @@ class Placer {
     step = 0;
     for (const Step& s : p_.steps)
       lifetimes.push_back({s.kernel ? s.kernel->workspace_bytes() : 0, step, step}), ++step;
-    p_.memory = plan::plan_memory(lifetimes);
+    p_.memory = plan::plan_memory(lifetimes, alignment_);
     for (size_t i = 0; i < tensors; ++i) place_[owners[i]] = {Place::Kind::kArena, p_.memory.offsets[i], 0, nullptr};
     for (size_t i = 0; i < p_.steps.size(); ++i) p_.steps[i].workspace_offset = p_.memory.offsets[tensors + i];
   }
@@ -116,6 +117,7 @@ class Placer {
   std::vector<Place> place_;
   std::vector<ir::ValueId> root_;
   std::vector<int64_t> offset_;  // bytes from the root's start
+  int64_t alignment_;
 };
 
 bool empty_outputs(const Problem& p) {
@@ -318,7 +320,7 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
   if (program->stepwise) return program;
   const Aliases aliases = find_aliases(program->concrete, options);
   add_steps(*program, options, aliases);
-  Placer placer(*program, aliases);
+  Placer placer(*program, aliases, buffer_alignment(options.backend->device()));
   placer.run();
   for (Step& step : program->steps) {
     const ir::Node& node = g.node(step.node);

@@ -3,6 +3,7 @@
 //
 // The library is column-major: it computes the transposed product, n x m = op(b)' op(a)', whose bias runs along its
 // rows as ours along the columns.
+#include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
@@ -85,7 +86,7 @@ class Product {
     const lt::Status status = api_.search(handle, description.get(), b.get(), a.get(), residual.get(), y.get(), raw,
                                           int(found.size()), found.data(), &count);
     found.resize(status == 0 ? size_t(count) : 0);
-    std::erase_if(found, [](const lt::Candidate& c) { return c.status != 0 || c.workspace > kMaxWorkspace; });
+    std::erase_if(found, [&](lt::Candidate& c) { return c.status != 0 || !confirm(handle, c); });
     return found;
   }
 
@@ -93,6 +94,15 @@ class Product {
   OwnedLayout a, b, residual, y;
 
  private:
+  /// The heuristics estimate; the check knows what the algorithm refuses and the workspace that it will ask for.
+  bool confirm(lt::Handle handle, lt::Candidate& c) const {
+    lt::Candidate result{};
+    const lt::Status status =
+        api_.confirm(handle, description.get(), b.get(), a.get(), residual.get(), y.get(), &c.algorithm, &result);
+    if (status != 0 || result.status != 0) return false;
+    c.workspace = std::max(c.workspace, result.workspace);
+    return c.workspace <= kMaxWorkspace;
+  }
   template <class Value>
   void describe(int attribute, Value value) {
     set(api_.set_description, description.get(), attribute, value, "cublasLtMatmulDescSetAttribute");
@@ -176,9 +186,8 @@ class CublasLtMatMul final : public Kernel {
     const void *a = args.inputs[0], *b = args.inputs[1];
     void* y = args.outputs[0];
     const void* residual = gemm_.residual >= 0 ? args.inputs[gemm_.residual] : y;
+    const Gemm::Axis axis = outer_axis();
     const lt::Candidate& chosen = choose({a, b, y, residual});
-    const bool outer = gemm_.batch.size() > 1;
-    const Gemm::Axis axis = outer ? gemm_.batch.front() : Gemm::Axis{1, 0, 0, 0, 0};
     const float beta = gemm_.residual >= 0 ? 1.f : 0.f;
     for (int64_t i = 0; i < axis.count; ++i)
       lt::check(
@@ -191,15 +200,18 @@ class CublasLtMatMul final : public Kernel {
   }
 
  private:
-  /// Slices and a caller's tensors may start anywhere.
+  Gemm::Axis outer_axis() const { return gemm_.batch.size() > 1 ? gemm_.batch.front() : Gemm::Axis{1, 0, 0, 0, 0}; }
+  /// Slices and a caller's tensors may start anywhere, and the steps of the outer axis may lead off the alignment.
   const lt::Candidate& choose(std::initializer_list<const void*> operands) const {
-    for (const void* p : operands)
-      if (reinterpret_cast<uintptr_t>(p) % kAlignment != 0) {
-        require(has_loose_, ErrorCode::kUnsupported,
-                "cuBLASLt has no algorithm for operands that start at multiples of ", element_, " bytes");
-        return loose_;
-      }
-    return aligned_;
+    const Gemm::Axis axis = outer_axis();
+    bool aligned = true;
+    for (int64_t step : {axis.a * element_, axis.b * element_, axis.y * y_element_, axis.residual * y_element_})
+      aligned = aligned && step % kAlignment == 0;
+    for (const void* p : operands) aligned = aligned && reinterpret_cast<uintptr_t>(p) % kAlignment == 0;
+    if (aligned) return aligned_;
+    require(has_loose_, ErrorCode::kUnsupported, "cuBLASLt has no algorithm for operands that start at multiples of ",
+            element_, " bytes");
+    return loose_;
   }
 
   Gemm gemm_;

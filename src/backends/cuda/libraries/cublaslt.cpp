@@ -23,6 +23,7 @@ struct Loaded {
     library.find("cublasLtMatmulPreferenceDestroy", api.destroy_preference);
     library.find("cublasLtMatmulPreferenceSetAttribute", api.set_preference);
     library.find("cublasLtMatmulAlgoGetHeuristic", api.search);
+    library.find("cublasLtMatmulAlgoCheck", api.confirm);
     library.find("cublasLtMatmul", api.multiply);
     library.find("cublasLtGetStatusName", api.status_name);
   }

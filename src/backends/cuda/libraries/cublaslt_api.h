@@ -68,6 +68,8 @@ struct Api {
   Status (*set_preference)(Preference, int attribute, const void* value, size_t bytes);
   Status (*search)(Handle, Description, Layout a, Layout b, Layout c, Layout d, Preference, int wanted,
                    Candidate* found, int* count);
+  /// Whether an algorithm fits a product, and the workspace that it needs there.
+  Status (*confirm)(Handle, Description, Layout a, Layout b, Layout c, Layout d, const Algorithm*, Candidate* result);
   Status (*multiply)(Handle, Description, const void* alpha, const void* a, Layout, const void* b, Layout,
                      const void* beta, const void* c, Layout, void* d, Layout, const Algorithm*, void* workspace,
                      size_t workspace_bytes, cudaStream_t);
