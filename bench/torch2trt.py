@@ -1,7 +1,8 @@
 """Models of PyTorch beside torch2trt and torch.compile(backend="tenon"): errors and times, with seeded weights.
 
     python bench/torch2trt.py [--models resnet18,...] [--threads N] [--append docs/benchmarks.md]
-    python bench/torch2trt.py --device cuda --precision fp16 [...]     on a GPU; --together: in one process
+    python bench/torch2trt.py --device cuda --precision fp16 [...]     on a GPU; --together: in one process; --jobs 5:
+                                                  five build side by side, each is timed alone
     python bench/torch2trt.py --rows FILE [--append FILE]             the table of rows that were printed before
     python bench/torch2trt.py --timm 100 [--append FILE]      how many of timm's architectures convert, and why not
 
@@ -11,12 +12,17 @@ they run together.
 
 import argparse
 import collections
+import concurrent.futures
+import contextlib
 import copy
 import datetime
+import fcntl
 import json
 import os
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -99,21 +105,34 @@ def difference(expected, found):
     return float((expected.double() - found.double()).norm() / expected.double().norm().clamp_min(1e-30))
 
 
-def best(functions, seconds, device):
-    """The best milliseconds of each, run in turns; on a GPU of ten calls in a row."""
+def timed(functions, seconds, device, clock):
+    """Milliseconds of each by a clock, run in turns; on a GPU of ten calls in a row."""
     import torch
 
     calls, wait = (10, torch.cuda.synchronize) if device == "cuda" else (1, lambda: None)
+    for function in functions:
+        function()
     times, begin = [[] for _ in functions], time.perf_counter()
-    while len(times[0]) < 3 or time.perf_counter() - begin < seconds and len(times[0]) < 100:
+    while len(times[0]) < 5 or time.perf_counter() - begin < seconds and len(times[0]) < 100:
         for samples, function in zip(times, functions):
             wait()
-            start = time.perf_counter()
+            start = clock()
             for _ in range(calls):
                 function()
             wait()
-            samples.append(1e3 * (time.perf_counter() - start) / calls)
-    return [min(samples) for samples in times]
+            samples.append(1e3 * (clock() - start) / calls)
+    return times
+
+
+@contextlib.contextmanager
+def alone(path, kind):
+    """Holds a lock beside other models' processes: they build together (LOCK_SH) and are timed alone (LOCK_EX)."""
+    if not path:
+        yield
+        return
+    with open(path) as lock:
+        fcntl.flock(lock, kind)
+        yield
 
 
 def convert(model, x, **settings):
@@ -139,8 +158,9 @@ def measure(name, arguments):
     model, x = build(name)
     model, x = model.to(device), x.to(device)
     row = {"model": name, "input": "x".join(map(str, x.shape)), "torch": torch.__version__, "precision": precision,
-           "device": torch.cuda.get_device_name() if device == "cuda" else f"{arguments.threads} thread(s)"}
-    with torch.no_grad():
+           "device": torch.cuda.get_device_name() if device == "cuda" else f"{arguments.threads} thread(s)",
+           "clock": arguments.clock}
+    with torch.no_grad(), alone(arguments.lock, fcntl.LOCK_SH):
         expected = model(x)
         begin = time.perf_counter()
         converted, row["way"], row["notes"] = convert(model, x, fp16_mode=precision == "fp16")
@@ -155,12 +175,16 @@ def measure(name, arguments):
         graphs = tenon.torch.report().graphs
         row["engines"], row["graphs"] = sum(g.engines for g in graphs), len(graphs)
         row["in_pytorch"] = sum(sum(g.in_pytorch.values()) for g in graphs)
+    with torch.no_grad(), alone(arguments.lock, fcntl.LOCK_EX):
         plain, given = model, x
         if precision == "fp16":
             plain = copy.deepcopy(model).half()
             given = x.half() if x.is_floating_point() else x
-        row["eager_ms"], row["ms"], row["compile_ms"] = best(
-            [lambda: plain(given), lambda: converted(x), lambda: compiled(x)], arguments.seconds, device)
+        clock = time.process_time if arguments.clock == "processor" else time.perf_counter
+        times = timed([lambda: plain(given), lambda: converted(x), lambda: compiled(x)], arguments.seconds, device, clock)
+    row["eager_ms"], row["ms"], row["compile_ms"] = map(min, times)
+    row["speedup"], row["compile_speedup"] = (
+        statistics.median(eager / other for eager, other in zip(times[0], samples)) for samples in times[1:])
     return row
 
 
@@ -259,7 +283,7 @@ def here(arguments, kind, name):
 def in_process(arguments, kind, name):
     """The same in a process of its own."""
     command = [sys.executable, __file__, "--one", f"{kind}:{name}"]
-    for setting in ("threads", "seconds", "device", "precision"):
+    for setting in ("threads", "seconds", "device", "precision", "clock", "lock"):
         command += [f"--{setting}", str(getattr(arguments, setting))]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=arguments.timeout)
@@ -274,9 +298,10 @@ def in_process(arguments, kind, name):
 def zoo_table(rows, command):
     known = next((r for r in rows if "torch" in r), {"torch": "", "precision": "", "device": ""})
     beside = "" if known["precision"] != "fp16" else " in half precision"
+    clock = ", processor time" if known.get("clock") == "processor" else ""
     text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {known['device']}\n",
-            f"torch {known['torch']}, {known['precision']}, batch 1, `{command}`. Best times in ms of runs in turns; "
-            f"speed-ups are over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, "
+            f"torch {known['torch']}, {known['precision']}, batch 1, `{command}`. Best times in ms{clock} of runs in "
+            f"turns; speed-ups are medians of pairs, over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, "
             "with seeded weights. `way`: how torch2trt converted; `engines + n`: engines of torch.compile, and "
             "functions left in PyTorch.\n",
             "| model | input | PyTorch | torch2trt | speed-up | error | largest error | way | torch.compile | "
@@ -287,8 +312,9 @@ def zoo_table(rows, command):
             text.append(f"| {r['model']} | {r['failed']} |" + " |" * 10)
             continue
         text.append(f"| {r['model']} | {r['input']} | {r['eager_ms']:.2f} | {r['ms']:.2f} | "
-                    f"{r['eager_ms'] / r['ms']:.2f} | {r['error']:.1e} | {r['max_error']:.1e} | {r['way']} | "
-                    f"{r['compile_ms']:.2f} | {r['eager_ms'] / r['compile_ms']:.2f} | "
+                    f"{r.get('speedup', r['eager_ms'] / r['ms']):.2f} | {r['error']:.1e} | {r['max_error']:.1e} | "
+                    f"{r['way']} | {r['compile_ms']:.2f} | "
+                    f"{r.get('compile_speedup', r['eager_ms'] / r['compile_ms']):.2f} | "
                     f"{r['compile_error']:.1e} | "
                     f"{r['engines']} + {r['in_pytorch']} |")
     return text
@@ -331,7 +357,10 @@ def main():
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="processor: on a busy machine")
     parser.add_argument("--together", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--lock", default="", help=argparse.SUPPRESS)
     parser.add_argument("--rows", metavar="FILE")
     parser.add_argument("--append", metavar="FILE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -350,9 +379,18 @@ def main():
     if arguments.rows:
         with open(arguments.rows) as file:
             rows, names = [json.loads(line) for line in file if line.startswith("{")], []
-    for name in names:
-        rows.append((here if arguments.together else in_process)(arguments, "timm" if arguments.timm else "zoo", name))
-        print(json.dumps(rows[-1]), flush=True)
+    kind = "timm" if arguments.timm else "zoo"
+    with contextlib.ExitStack() as stack:
+        results = ((here if arguments.together else in_process)(arguments, kind, name) for name in names)
+        if arguments.jobs > 1:
+            arguments.lock = stack.enter_context(tempfile.NamedTemporaryFile()).name
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(arguments.jobs))
+            waiting = [pool.submit(in_process, arguments, kind, name) for name in names]
+            results = (done.result() for done in concurrent.futures.as_completed(waiting))
+        for row in results:
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    rows.sort(key=lambda r: names.index(r["model"]) if r["model"] in names else -1)
     command = " ".join(["python", "bench/torch2trt.py", *sys.argv[1:]])
     text = timm_table(rows, command) if arguments.timm else zoo_table(rows, command)
     print("\n".join(text))
