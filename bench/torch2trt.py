@@ -181,7 +181,8 @@ def measure(name, arguments):
             plain = copy.deepcopy(model).half()
             given = x.half() if x.is_floating_point() else x
         clock = time.process_time if arguments.clock == "processor" else time.perf_counter
-        times = timed([lambda: plain(given), lambda: converted(x), lambda: compiled(x)], arguments.seconds, device, clock)
+        functions = [lambda: plain(given), lambda: converted(x), lambda: compiled(x)]
+        times = timed(functions, arguments.seconds, device, clock)
     row["eager_ms"], row["ms"], row["compile_ms"] = map(min, times)
     row["speedup"], row["compile_speedup"] = (
         statistics.median(eager / other for eager, other in zip(times[0], samples)) for samples in times[1:])
@@ -301,9 +302,9 @@ def zoo_table(rows, command):
     clock = ", processor time" if known.get("clock") == "processor" else ""
     text = [f"\n## {datetime.date.today()}, PyTorch beside torch2trt and torch.compile, {known['device']}\n",
             f"torch {known['torch']}, {known['precision']}, batch 1, `{command}`. Best times in ms{clock} of runs in "
-            f"turns; speed-ups are medians of pairs, over PyTorch's own execution{beside}, without TF32. Errors are ‖y − y_torch‖/‖y_torch‖, "
-            "with seeded weights. `way`: how torch2trt converted; `engines + n`: engines of torch.compile, and "
-            "functions left in PyTorch.\n",
+            f"turns; speed-ups are medians of pairs, over PyTorch's own execution{beside}, without TF32. Errors are "
+            "‖y − y_torch‖/‖y_torch‖, with seeded weights. `way`: how torch2trt converted; `engines + n`: engines of "
+            "torch.compile, and functions left in PyTorch.\n",
             "| model | input | PyTorch | torch2trt | speed-up | error | largest error | way | torch.compile | "
             "speed-up | error | engines |",
             "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |"]
