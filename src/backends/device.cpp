@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "backends/cuda_runtime.h"
 #include "backends/device_weights.h"
+#include "base/build_identity.h"
 #include "base/error.h"
 #include "base/knobs.h"
 
@@ -34,10 +35,15 @@ struct CudaLibrary {
       why = error ? error : "libtenon_cuda.so.1 cannot be loaded";
       return;
     }
+    const char* (*build)() = nullptr;
+    find(library, "tenon_cuda_build", build);
     find(library, "tenon_cuda_backend", backend);
     find(library, "tenon_cuda_description", description);
     find(library, "tenon_cuda_current", current);
-    if (!backend || !description || !current) why = cat(path, " is of another version");
+    const std::string_view theirs = build ? build() : "without an identity";
+    if (theirs != build_identity() || !backend || !description || !current)
+      why = cat(path, " is of build ", theirs, ", libtenon.so.1 of build ", build_identity(),
+                ": libraries of different builds do not fit together");
   }
   template <class Fn>
   static void find(void* library, const char* name, Fn& fn) {
@@ -120,11 +126,23 @@ const Backend* cuda_description(int sm, std::string* why) {
   return library.description(sm, &reason);
 }
 
+namespace {
+
+const Backend* current_gpu(std::string* why) {
+  if (knob_text(Knob::kDevice) == "cpu" || host_runtime_loaded() || !driver_present()) return nullptr;
+  return cuda_backend(cuda_library().why.empty() ? cuda_library().current() : 0, why);
+}
+
+}  // namespace
+
 const Backend& default_backend() {
-  if (knob_text(Knob::kDevice) == "cpu") return cpu_backend();
-  if (host_runtime_loaded() || !driver_present() || !cuda_library().why.empty()) return cpu_backend();
-  const Backend* gpu = cuda_backend(cuda_library().current());
+  const Backend* gpu = current_gpu(nullptr);
   return gpu ? *gpu : cpu_backend();
+}
+
+std::string unused_gpu() {
+  std::string why;
+  return current_gpu(&why) || !gpu_present() ? "" : why;
 }
 
 std::shared_ptr<void> device_memory(const Device& device, size_t bytes) {

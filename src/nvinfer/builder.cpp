@@ -6,6 +6,7 @@
 #include "nvinfer/algorithms.h"
 #include "nvinfer/calibration.h"
 #include "nvinfer/client.h"
+#include "nvinfer/current_device.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
@@ -297,7 +298,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   Logger log(sink, Severity::kVerbose);
   builder::BuildOptions options;
   options.log = &log;
-  options.backend = &default_backend();
+  options.backend = &current_device(reports_);
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
   set_profiles(network, config, graph, options);
   std::map<std::string, float> scales;

@@ -5,6 +5,7 @@
 
 #include "nvinfer/client.h"
 #include "nvinfer/context.h"
+#include "nvinfer/current_device.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
 #include "nvinfer/plugin_op.h"
@@ -113,7 +114,7 @@ bool Runtime::setMaxThreads(int32_t threads) noexcept {
 ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, PluginFactory* factory) {
   plan::Plan plan = plan::deserialize(bytes, *bytes);
   runtime::EngineOptions options;
-  options.backend = &default_backend();
+  options.backend = &current_device(reports_);
   load_plugins(plan.graph, *options.backend, batch_rule(plan), factory);
   if (plan.source) share_plugins(plan.graph, *plan.source);
 #if NV_TENSORRT_MAJOR >= 8

@@ -44,6 +44,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${functions})
 file(READ ${functions} functions_text)
 file(CONFIGURE OUTPUT cuda_text/pointwise_functions.text CONTENT "R\"cuda(${functions_text})cuda\"\n" @ONLY)
 target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/cuda_text)
+tenon_build_identity(tenon_cuda)
 # Default visibility: attribute types are told apart by an address that both libraries must share.
 set_target_properties(tenon_cuda PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 1)
 target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})

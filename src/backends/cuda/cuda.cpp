@@ -7,6 +7,7 @@
 
 #include "backends/cuda/device.h"
 #include "backends/device_weights.h"
+#include "build_identity_text.h"
 
 namespace tenon::cuda {
 #define TENON_KERNELS(name) std::vector<KernelDef> name();
@@ -144,6 +145,9 @@ double estimate_us(const Problem& p, double flops, double efficiency) {
 }  // namespace tenon::cuda
 
 #define TENON_EXPORT extern "C" __attribute__((visibility("default")))
+
+/// The identity of the build, see base/build_identity.h.
+TENON_EXPORT const char* tenon_cuda_build() { return TENON_BUILD_IDENTITY; }
 
 /// GPU `ordinal`, or null and the reason.
 TENON_EXPORT const tenon::Backend* tenon_cuda_backend(int ordinal, std::string* why) {
