@@ -30,8 +30,16 @@ class Device {
   virtual void copy(void* to, const void* from, size_t bytes, void* stream) const = 0;
   virtual void fill(void* to, int byte, size_t bytes, void* stream) const = 0;
   virtual void synchronize(void* stream) const = 0;
+  /// Calls `function(data)` on a thread of the driver's when the stream has come so far; the stream goes on when it
+  /// returns. It may not use the device. Can be recorded.
+  virtual void call_host(void* stream, void (*function)(void* data), void* data) const = 0;
+  /// What is put on `stream` from now on waits for what is on `other` by now. If `other` is recorded, `stream` is from
+  /// now on, and has to be waited for again before the recording ends.
+  virtual void follow(void* stream, void* other) const = 0;
   /// A stream that does not wait for others, owned by the device.
   virtual void* own_stream() const = 0;
+  /// One more such stream.
+  virtual std::shared_ptr<void> new_stream() const = 0;
   /// Whether the caller is recording this stream.
   virtual bool recording(void* stream) const = 0;
   /// Runs `work` on a stream of its own that records instead of running.

@@ -13,7 +13,8 @@ ExecutionContext::ExecutionContext(const CudaEngine& engine, bool with_memory)
       keep_(engine.shared()),
       core_(keep_->create_context()),
       plugins_(keep_->plan().graph, {engine.allocator(), engine.getErrorRecorder()}),
-      reports_(engine.reports()),
+      shared_reports_(std::make_shared<Reports>(engine.reports())),
+      reports_(*shared_reports_),
       with_memory_(with_memory),
       debug_state_(keep_->io().size(), false),
       shape_data_(keep_->io().size()) {
@@ -25,6 +26,9 @@ ExecutionContext::ExecutionContext(const CudaEngine& engine, bool with_memory)
     core_->use_memory(nullptr, 0);
   else if (engine.allocator())
     core_->set_memory_allocator(memory_from(engine.allocator(), reports_));
+  core_->set_failure_listener([reports = shared_reports_](const Error& e) {
+    reports->error(to_api(e.code()), "IExecutionContext::enqueueV3", e.what());
+  });
   give_memory_to_hidden_outputs();
 }
 
@@ -217,13 +221,7 @@ void ExecutionContext::run(bool report, cudaStream_t stream) {
   } else {
     core_->set_profiler({});
   }
-  const Device* device = keep_->backend().device();
-  if (device && stream) {
-    core_->enqueue(stream);
-    device->synchronize(stream);
-  } else {
-    core_->run();
-  }
+  core_->run(stream);
   report_debug_tensors();
   if (profiler_ && report) report_times();
 }

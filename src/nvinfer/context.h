@@ -132,7 +132,8 @@ class ExecutionContext final : public ExecutionContextState {
   std::shared_ptr<runtime::Engine> keep_;
   std::unique_ptr<runtime::Context> core_;
   PluginInstances plugins_;
-  Reports reports_;
+  std::shared_ptr<Reports> shared_reports_;  ///< with what tells of failures on the device's threads
+  Reports& reports_;
   std::vector<LayerTime> times_;
   bool with_memory_;
   std::atomic<bool> in_use_{false};

@@ -156,6 +156,7 @@ void Context::bind(const Program& p) {
       }
   }
   bound_ = &p;
+  if (device_) bind_check();
 }
 
 void* Context::output_memory(const Program& p, size_t output) {
@@ -204,15 +205,17 @@ void Context::run_on_host(const Program& p) {
   }
 }
 
-void Context::run() {
-  void* stream = device_ ? device_->own_stream() : nullptr;
+void Context::run(void* stream) {
+  if (!device_) return enqueue(nullptr);
+  if (!stream) stream = device_->own_stream();
+  const Failures::Awaited awaited(*failures_);
   enqueue(stream);
-  if (!device_) return;
   device_->synchronize(stream);
-  if (!program_->stepwise) check_ran(*program_);
+  failures_->raise();
 }
 
 void Context::enqueue(void* stream) {
+  failures_->raise("an earlier run of this context");
   if (device_) device_->activate();
   const Program& p = prepare();
   if (p.stepwise)

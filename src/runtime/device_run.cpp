@@ -98,7 +98,26 @@ void Context::launch_steps(const Program& p, const Stretch& steps, void* stream,
   }
 }
 
+/// What program_ has to be asked after a run.
+void Context::bind_check() {
+  constexpr size_t kChecks = 16;  // as many as an engine keeps programs
+  auto known = std::find_if(checks_.begin(), checks_.end(), [&](const Checked& c) {
+    return c.program == program_ && c.check->host_workspace() == host_workspace_.get();
+  });
+  if (known == checks_.end()) {
+    if (checks_.size() >= kChecks) checks_.erase(checks_.begin());
+    checks_.push_back({program_, std::make_unique<HostCheck>(*program_, host_workspace_, failures_)});
+    known = std::prev(checks_.end());
+  }
+  check_ = known->check->empty() ? nullptr : known->check.get();
+}
+
 void Context::run_on_device(const Program& p, void* stream) {
+  launch(p, stream);
+  if (check_) device_->call_host(stream, &HostCheck::call, check_);
+}
+
+void Context::launch(const Program& p, void* stream) {
   if (profiler_) return launch_all(p, stream, true);
   if (device_->recording(stream)) return launch_all(p, stream, false);
   auto known =
@@ -124,17 +143,6 @@ void Context::run_on_device(const Program& p, void* stream) {
     else
       launch_steps(p, p.stretches[i], stream, false);
   }
-}
-
-void Context::check_ran(const Program& p) const {
-  for (const Step& step : p.steps)
-    if (step.kernel && step.kernel->host_workspace_bytes() > 0) {
-      try {
-        step.kernel->check_ran(static_cast<const std::byte*>(host_workspace_.get()) + step.host_workspace_offset);
-      } catch (const Error& e) {
-        throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
-      }
-    }
 }
 
 Context* Context::part_context(const Engine::KnownPart& part) {
@@ -165,6 +173,7 @@ std::map<ir::ValueId, ir::Tensor> Context::run_part(const Engine::KnownPart& par
       }
       return o.memory.get();
     });
+  const Failures::Awaited awaited(*c.failures_);
   c.enqueue(stream);
   std::map<ir::ValueId, ir::Tensor> known;
   for (size_t i = 0; i < part.values.size(); ++i) {
@@ -173,7 +182,7 @@ std::map<ir::ValueId, ir::Tensor> Context::run_part(const Engine::KnownPart& par
     known.emplace(part.values[i], std::move(t));
   }
   device_->synchronize(stream);
-  if (!c.program_->stepwise) c.check_ran(*c.program_);
+  c.failures_->raise();
   return known;
 }
 
@@ -214,12 +223,13 @@ std::vector<ir::Tensor> Context::run_through_device(const Program& p, const std:
     memory.push_back(device_memory(*device_, size_t(outputs[i].bytes())));
     addresses_[inputs.size() + i] = memory.back().get();
   }
+  const Failures::Awaited awaited(*failures_);
   run_static(p, stream);
   for (size_t i = 0; i < outputs.size(); ++i)
     device_->copy(outputs[i].mutable_data(), addresses_[inputs.size() + i], size_t(outputs[i].bytes()), stream);
   device_->synchronize(stream);
-  check_ran(p);
   for (void*& a : addresses_) a = nullptr;
+  failures_->raise();
   return outputs;
 }
 

@@ -14,6 +14,7 @@
 
 #include "backends/backend.h"
 #include "plan/plan.h"
+#include "runtime/failures.h"
 #include "runtime/program.h"
 
 namespace tenon {
@@ -132,11 +133,15 @@ class Context {
   void* address(size_t io) const { return addresses_.at(io); }
   void set_output_allocator(size_t output, OutputAllocator allocator) { allocators_.at(output) = std::move(allocator); }
   void set_profiler(LayerProfiler profiler) { profiler_ = std::move(profiler); }
-  /// Runs and returns when the outputs are written. Throws kInvalidArgument naming an input or output without memory.
-  void run();
+  /// Runs, on a device by `stream` or, where that is null, by its own, and returns when the outputs are written. Throws
+  /// kInvalidArgument naming an input or output without memory.
+  void run(void* stream = nullptr);
   /// Puts a run on a stream of the device and returns; on the host the run is then over. Addresses seen before are
-  /// replayed as one recording, unless the caller records the stream or a profiler is set.
+  /// replayed as one recording, unless the caller records the stream or a profiler is set. An operator that works on
+  /// the host for the device may fail after that: its outputs are then NaN or -1, the listener is told, and the next
+  /// enqueue() or run() throws the failure instead of running; the one after that runs.
   void enqueue(void* stream);
+  void set_failure_listener(FailureListener listener) { failures_->set_listener(std::move(listener)); }
   /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
   std::vector<ir::Tensor> run(const std::vector<ir::Tensor>& inputs);
   /// Activations and workspace live in the caller's memory from now on; null: none is given, and a run that needs some
@@ -153,6 +158,7 @@ class Context {
   friend class Engine;
   Context(std::shared_ptr<Engine> engine, int profile);
   void bind(const Program& program);
+  void bind_check();
   void reserve(const Program& program);
   void resolve_io(const Program& program);
   void run_static(const Program& program, void* stream);
@@ -160,7 +166,7 @@ class Context {
   void run_on_device(const Program& program, void* stream);
   void launch_steps(const Program& program, const Stretch& steps, void* stream, bool profile);
   void launch_all(const Program& program, void* stream, bool profile);
-  void check_ran(const Program& program) const;
+  void launch(const Program& program, void* stream);
   std::vector<ir::Tensor> run_through_device(const Program& program, const std::vector<ir::Tensor>& inputs);
   ir::Tensor read(size_t io, const ir::Dims& dims) const;
   void write(void* to, const ir::Tensor& tensor) const;
@@ -193,6 +199,13 @@ class Context {
   };
   std::vector<Recorded> recorded_;
   uint64_t clock_ = 0;
+  struct Checked {
+    std::shared_ptr<const Program> program;
+    std::unique_ptr<HostCheck> check;
+  };
+  std::vector<Checked> checks_;  ///< of the programs bound last: what is on a stream refers to them
+  HostCheck* check_ = nullptr;   ///< of the program that is bound; null: no operator works on the host
+  std::shared_ptr<Failures> failures_ = std::make_shared<Failures>();
   struct Fixup {
     size_t slot;
     size_t io;

@@ -121,6 +121,26 @@ void CudaDevice::synchronize(void* stream) const {
   TENON_CUDA(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
 }
 
+void CudaDevice::call_host(void* stream, void (*function)(void* data), void* data) const {
+  TENON_CUDA(cudaLaunchHostFunc(static_cast<cudaStream_t>(stream), function, data));
+}
+void CudaDevice::follow(void* stream, void* other) const {
+  cudaEvent_t event = nullptr;
+  TENON_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  const std::unique_ptr<CUevent_st, decltype(&cudaEventDestroy)> owned(event, cudaEventDestroy);
+  TENON_CUDA(cudaEventRecord(event, static_cast<cudaStream_t>(other)));
+  TENON_CUDA(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), event, 0));
+}
+std::shared_ptr<void> CudaDevice::new_stream() const {
+  activate();
+  cudaStream_t stream = nullptr;
+  TENON_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return {stream, [this](void* s) {
+            activate_quietly();
+            cudaStreamDestroy(static_cast<cudaStream_t>(s));
+          }};
+}
+
 bool CudaDevice::recording(void* stream) const {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   TENON_CUDA(cudaStreamIsCapturing(static_cast<cudaStream_t>(stream), &status));

@@ -17,7 +17,10 @@ class CudaDevice final : public Device {
   void copy(void* to, const void* from, size_t bytes, void* stream) const override;
   void fill(void* to, int byte, size_t bytes, void* stream) const override;
   void synchronize(void* stream) const override;
+  void call_host(void* stream, void (*function)(void* data), void* data) const override;
+  void follow(void* stream, void* other) const override;
   void* own_stream() const override { return stream_; }
+  std::shared_ptr<void> new_stream() const override;
   bool recording(void* stream) const override;
   std::unique_ptr<Recording> record(const Work& work) const override;
   float milliseconds(void* stream, const Work& work) const override;

@@ -1,7 +1,8 @@
 // Operators that have no kernel on the GPU run on the processor, inside the same stream: operands are copied to
 // page-locked memory, a host function runs the CPU backend's kernel, and the results are copied back. All of it can be
-// recorded.
+// recorded. Where the kernel fails, the results are poisoned and check_ran() tells.
 #include <cstring>
+#include <map>
 #include <mutex>
 
 #include "backends/cuda/cuda.h"
@@ -38,7 +39,7 @@ class HostKernel final : public Kernel {
   explicit HostKernel(const Problem& p) : constants_(p.inputs.size()) {
     const Problem host = on_host(p);
     kernel_ = host_kernel(host)->prepare(host);
-    int64_t at = rounded(int64_t(sizeof(Call)));
+    int64_t at = 0;
     auto place = [&](const TensorDesc& d) {
       const Staged s{bytes_of(d), at};
       at += rounded(s.bytes);
@@ -48,7 +49,10 @@ class HostKernel final : public Kernel {
       if (p.constants[i]) constants_[i] = *p.constants[i];
       in_.push_back(p.constants[i] ? Staged{} : place(p.inputs[i]));
     }
-    for (const TensorDesc& d : p.outputs) out_.push_back(place(d));
+    for (const TensorDesc& d : p.outputs) {
+      out_.push_back(place(d));
+      poison_.push_back(d.dtype == ir::DType::kBool ? 0 : 0xFF);
+    }
     pointers_at_ = at;
     at += rounded(int64_t((in_.size() + out_.size()) * sizeof(void*)));
     workspace_at_ = at;
@@ -65,37 +69,48 @@ class HostKernel final : public Kernel {
       if (in_[i].bytes)
         TENON_CUDA(
             cudaMemcpyAsync(base + in_[i].at, args.inputs[i], size_t(in_[i].bytes), cudaMemcpyDeviceToHost, stream));
-    auto* call = new (base) Call{this, base, {}};
-    TENON_CUDA(cudaLaunchHostFunc(stream, &HostKernel::call, call));
+    TENON_CUDA(cudaLaunchHostFunc(stream, &HostKernel::call, call_in(base)));
     for (size_t i = 0; i < out_.size(); ++i)
       if (out_[i].bytes)
         TENON_CUDA(
             cudaMemcpyAsync(args.outputs[i], base + out_[i].at, size_t(out_[i].bytes), cudaMemcpyHostToDevice, stream));
   }
   void check_ran(const void* host_workspace) const override {
-    const auto* call = static_cast<const Call*>(host_workspace);
-    require(call->failure[0] == 0, ErrorCode::kInvalidArgument, call->failure);
+    const Call* call = call_in(static_cast<const std::byte*>(host_workspace));
+    require(call->failure.empty(), ErrorCode::kInvalidArgument, call->failure);
   }
 
  private:
+  /// A run in one workspace, and how the last one went.
   struct Call {
     const HostKernel* self;
     std::byte* base;
-    char failure[240];
+    std::string failure;
   };
   struct Staged {
     int64_t bytes = 0, at = 0;
   };
 
+  /// The call in a workspace: the same for every run there, since runs that are on the stream still need it.
+  Call* call_in(const std::byte* workspace) const {
+    auto* base = const_cast<std::byte*>(workspace);
+    const std::lock_guard lock(mutex_);
+    return &calls_.try_emplace(base, Call{this, base, {}}).first->second;
+  }
   static void call(void* data) {
     auto& c = *static_cast<Call*>(data);
-    c.failure[0] = 0;
+    c.failure.clear();
     try {
       c.self->on_processor(c.base);
     } catch (const std::exception& e) {
-      std::strncpy(c.failure, e.what(), sizeof c.failure - 1);
-      c.failure[sizeof c.failure - 1] = 0;
+      c.self->poison(c.base);
+      c.failure = e.what();
     }
+  }
+  /// NaN, or -1: a failure must not look like a result.
+  void poison(std::byte* base) const {
+    for (size_t i = 0; i < out_.size(); ++i)
+      if (out_[i].bytes) std::memset(base + out_[i].at, poison_[i], size_t(out_[i].bytes));
   }
   void on_processor(std::byte* base) const {
     auto** pointers = reinterpret_cast<void**>(base + pointers_at_);
@@ -110,7 +125,10 @@ class HostKernel final : public Kernel {
   std::unique_ptr<Kernel> kernel_;
   std::vector<ir::Tensor> constants_;
   std::vector<Staged> in_, out_;
+  std::vector<int> poison_;  // the byte that a failed output is filled with
   int64_t pointers_at_ = 0, workspace_at_ = 0, bytes_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::map<const std::byte*, Call> calls_;
 };
 
 Support supports(const Problem& p) {

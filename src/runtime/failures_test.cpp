@@ -1,0 +1,248 @@
+#include "runtime/failures.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <future>
+
+#include "backends/device.h"
+#include "builder/builder.h"
+#include "ops/parse.h"
+#include "runtime/engine.h"
+
+using namespace tenon;
+
+namespace {
+
+/// A device in the host's memory with one stream, whose work is done when somebody waits for it.
+class LaterDevice final : public Device {
+ public:
+  bool present() const override { return true; }
+  void* allocate(size_t bytes) const override { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
+  void release(void* memory) const noexcept override { std::free(memory); }
+  void* allocate_host(size_t bytes) const override { return allocate(bytes); }
+  void release_host(void* memory) const noexcept override { std::free(memory); }
+  void copy(void* to, const void* from, size_t bytes, void*) const override {
+    later([=] { std::memcpy(to, from, bytes); });
+  }
+  void fill(void* to, int byte, size_t bytes, void*) const override {
+    later([=] { std::memset(to, byte, bytes); });
+  }
+  void synchronize(void*) const override {
+    std::deque<std::function<void()>> work;
+    work.swap(work_);
+    for (const auto& w : work) w();
+  }
+  void call_host(void*, void (*function)(void*), void* data) const override {
+    later([=] { function(data); });
+  }
+  void follow(void*, void*) const override {}
+  void* own_stream() const override { return nullptr; }
+  std::shared_ptr<void> new_stream() const override { return nullptr; }
+  bool recording(void*) const override { return false; }
+  std::unique_ptr<Recording> record(const Work& work) const override {
+    struct Again final : Recording {
+      Work work;
+      void replay(void* stream) const override { work(stream); }
+    };
+    auto again = std::make_unique<Again>();
+    again->work = work;
+    return again;
+  }
+  float milliseconds(void* stream, const Work& work) const override { return work(stream), 1; }
+  float time_us(const Work&, double, double) const override { return 1; }
+  bool reaches(const void*) const override { return true; }
+  bool host_reaches(const void*) const override { return true; }
+  void activate() const override {}
+
+  void later(std::function<void()> work) const { work_.push_back(std::move(work)); }
+
+ private:
+  mutable std::deque<std::function<void()>> work_;
+};
+
+const LaterDevice& later_device() {
+  static const LaterDevice device;
+  return device;
+}
+
+/// A square that works on the host and refuses numbers below 0.
+class HostSquare final : public Kernel {
+ public:
+  explicit HostSquare(const Problem& p) : count_(p.outputs[0].count()) {}
+  int64_t host_workspace_bytes() const override { return 8; }
+  void run(const RunArgs& args) const override {
+    const auto* x = static_cast<const float*>(args.inputs[0]);
+    auto* y = static_cast<float*>(args.outputs[0]);
+    auto* failed = static_cast<int64_t*>(args.host_workspace);
+    later_device().later([=, count = count_] {
+      *failed = 0;
+      for (int64_t i = 0; i < count; ++i) y[i] = x[i] * x[i], *failed |= x[i] < 0;
+    });
+  }
+  void check_ran(const void* host_workspace) const override {
+    require(*static_cast<const int64_t*>(host_workspace) == 0, ErrorCode::kInvalidArgument, "a number is below 0");
+  }
+
+ private:
+  int64_t count_;
+};
+
+class LaterBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "later"; }
+  std::string fingerprint() const override { return "later"; }
+  std::span<const KernelDef> kernels() const override { return kernels_; }
+  const Device* device() const override { return &later_device(); }
+
+ private:
+  std::vector<KernelDef> kernels_{
+      {"host_square", "Neg", [](const Problem&) { return Support::yes(1); },
+       [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<HostSquare>(p); }}};
+};
+
+constexpr std::string_view kNet = R"(graph "net" {
+  %x: f32[4] = input
+  %y = Neg(%x) "square"
+  return %y
+}
+)";
+
+struct Session {
+  std::shared_ptr<runtime::Engine> engine;
+  std::unique_ptr<runtime::Context> context;
+  alignas(16) float x[4] = {1, 2, 3, 4};
+  alignas(16) float y[4] = {};
+
+  Session() {
+    static const LaterBackend backend;
+    plan::Plan plan;
+    plan.graph = ops::parse_graph(kNet);
+    plan.profiles = {builder::default_profile(plan.graph)};
+    plan.choices = {{{"host_square", 0}}};
+    engine = runtime::Engine::create(std::move(plan), {&backend, 1});
+    context = engine->create_context();
+    context->set_address(0, x);
+    context->set_address(1, y);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a failure on the device's thread reaches the listener and the next call, once") {
+  Session s;
+  std::vector<std::string> told;
+  s.context->set_failure_listener([&](const Error& e) { told.emplace_back(e.what()); });
+  for (int round = 0; round < 3; ++round) {  // launched, recorded, replayed
+    s.x[2] = -1;
+    s.context->enqueue(nullptr);
+    CHECK(told.size() == size_t(round));
+    later_device().synchronize(nullptr);
+    REQUIRE(told.size() == size_t(round) + 1);
+    CHECK(told.back() == "layer 'square' (host_square): a number is below 0");
+    s.x[2] = 3;
+    CHECK_THROWS_WITH_AS(s.context->enqueue(nullptr),
+                         "an earlier run of this context: layer 'square' (host_square): a number is below 0", Error);
+    s.context->enqueue(nullptr);
+    later_device().synchronize(nullptr);
+    CHECK(s.y[2] == 9);
+    CHECK_NOTHROW(s.context->run());
+  }
+  CHECK(told.size() == 3);
+}
+
+TEST_CASE("a run that waits throws its own failure and tells no listener") {
+  Session s;
+  int told = 0;
+  s.context->set_failure_listener([&](const Error&) { ++told; });
+  s.x[0] = -1;
+  CHECK_THROWS_WITH_AS(s.context->run(), "layer 'square' (host_square): a number is below 0", Error);
+  s.x[0] = 1;
+  CHECK_NOTHROW(s.context->run());
+  ir::Tensor bad(ir::DType::kF32, {4});
+  bad.set(1, -2);
+  CHECK_THROWS_AS(s.context->run({bad}), Error);
+  CHECK(told == 0);
+}
+
+TEST_CASE("a failure belongs to its context: another one of the engine runs on") {
+  Session s;
+  auto other = s.engine->create_context();
+  alignas(16) float y[4];
+  s.x[0] = -1;
+  s.context->enqueue(nullptr);
+  later_device().synchronize(nullptr);
+  s.x[0] = 2;
+  other->set_address(0, s.x);
+  other->set_address(1, y);
+  CHECK_NOTHROW(other->run());
+  CHECK(y[0] == 4);
+  CHECK_THROWS_AS(s.context->run(), Error);
+}
+
+TEST_CASE("a listener that waits for whoever waits for the device does not stop it") {
+  Session s;
+  auto held = std::make_shared<std::mutex>();
+  auto told = std::make_shared<std::promise<void>>();
+  auto done = told->get_future();
+  s.context->set_failure_listener([held, told](const Error&) {
+    const std::lock_guard lock(*held);
+    told->set_value();
+  });
+  std::unique_lock lock(*held);
+  s.x[0] = -1;
+  s.context->enqueue(nullptr);
+  later_device().synchronize(nullptr);  // returns, although the listener cannot
+  lock.unlock();
+  CHECK(done.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+}
+
+// On a GPU an operator without a kernel there works on the host: its failure leaves NaN behind.
+TEST_CASE("on a GPU, if there is one: a host operator's failure leaves no results that look valid") {
+  const Backend* gpu = cuda_backend();
+  if (!gpu) return;
+  const ir::Graph net = ops::parse_graph(R"(graph "net" {
+  %x: f32[1, 1, 1, 2] = input
+  %i: i64[1, 1, 1, 2] = input
+  %u = MaxUnpool(%x, %i) {kernel_shape = [1, 2], strides = [1, 2], pads = [0, 0, 0, 0]} "unpool"
+  %y = Neg(%u) "y"
+  return %y
+}
+)");
+  builder::BuildOptions options;
+  options.backend = gpu;
+  auto engine = runtime::Engine::create(builder::build(net, options), {gpu, 1});
+  auto context = engine->create_context();
+  std::vector<std::string> told;
+  context->set_failure_listener([&](const Error& e) { told.emplace_back(e.what()); });
+  const Device& device = *gpu->device();
+  auto x = page_locked_memory(device, 8), i = page_locked_memory(device, 16), y = page_locked_memory(device, 16);
+  auto* const xs = static_cast<float*>(x.get());
+  auto* const is = static_cast<int64_t*>(i.get());
+  auto* const ys = static_cast<float*>(y.get());
+  context->set_address(0, xs);
+  context->set_address(1, is);
+  context->set_address(2, ys);
+  xs[0] = 5, xs[1] = 6;
+  void* stream = device.own_stream();
+  for (int round = 0; round < 3; ++round) {
+    is[0] = 1, is[1] = 99;
+    context->enqueue(stream);
+    device.synchronize(stream);
+    REQUIRE(told.size() == size_t(round) + 1);
+    CHECK(told.back().find("layer 'unpool' (host)") != std::string::npos);
+    for (int k = 0; k < 4; ++k) CHECK(ys[k] != ys[k]);
+    CHECK_THROWS_AS(context->enqueue(stream), Error);
+    is[1] = 2;
+    context->enqueue(stream);
+    device.synchronize(stream);
+    CHECK(ys[1] == -5);
+    CHECK(ys[2] == -6);
+  }
+  is[0] = -7;
+  CHECK_THROWS_AS(context->run(), Error);
+  is[0] = 0;
+  CHECK_NOTHROW(context->run());
+}
