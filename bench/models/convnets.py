@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from net import branch_share
+
 
 def conv_relu(net, x, channels, kernel, stride=1, pad=None):
     return net.relu(net.conv(x, channels, kernel, stride, pad))
@@ -66,16 +68,17 @@ def mobilenet_v2(net, size=224):
     def conv6(x, channels, kernel, stride=1, groups=1):
         return net.relu6(net.conv(x, channels, kernel, stride, groups=groups, norm="batch"))
 
+    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    share = branch_share(sum(count - 1 for _, _, count, _ in stages))
     x = conv6(net.input("input", [3, size, size]), 32, 3, 2)
     index = 1
-    for expand, channels, count, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-                                            (6, 160, 3, 2), (6, 320, 1, 1)):
+    for expand, channels, count, stride in stages:
         for i in range(count):
             with net.scope("features", f"features.{index}"):
                 inputs = net.shape(x)[1]
                 y = conv6(x, inputs * expand, 1) if expand > 1 else x
                 y = conv6(y, inputs * expand, 3, stride if i == 0 else 1, inputs * expand)
-                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.25)
+                y = net.conv(y, channels, 1, norm="batch", std=share if i else 1.0)
                 x = net.add(x, y) if i else y
             index += 1
     with net.scope("features", "features.18"):
@@ -98,17 +101,18 @@ def efficientnet_b0(net, size=224):
     def conv_silu(x, channels, kernel, stride=1, groups=1):
         return net.silu(net.conv(x, channels, kernel, stride, groups=groups, norm="batch"))
 
+    stages = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3),
+              (6, 5, 2, 192, 4), (6, 3, 1, 320, 1))
+    share = branch_share(sum(stage[-1] - 1 for stage in stages))
     x = conv_silu(net.input("input", [3, size, size]), 32, 3, 2)
-    for stage, (expand, kernel, stride, channels, count) in enumerate(
-            ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3),
-             (6, 5, 2, 192, 4), (6, 3, 1, 320, 1))):
+    for stage, (expand, kernel, stride, channels, count) in enumerate(stages):
         for i in range(count):
             with net.scope("features", f"features.{stage + 1}", f"features.{stage + 1}.{i}"):
                 inputs = net.shape(x)[1]
                 y = conv_silu(x, inputs * expand, 1) if expand > 1 else x
                 y = conv_silu(y, inputs * expand, kernel, stride if i == 0 else 1, inputs * expand)
                 y = squeeze_excite(net, y, max(1, inputs // 4))
-                y = net.conv(y, channels, 1, norm="batch", std=1.0 if i == 0 else 0.25)
+                y = net.conv(y, channels, 1, norm="batch", std=share if i else 1.0)
                 x = net.add(y, x) if i else y
     with net.scope("features", "features.8"):
         x = conv_silu(x, 1280, 1)

@@ -1,9 +1,6 @@
-"""Residual networks: image classifiers, a segmentation network on a dilated trunk, a video classifier.
+"""Residual networks: image classifiers, a segmentation network on a dilated trunk, a video classifier."""
 
-Branches add little to their shortcut, as in trained networks: with equal shares a hundred layers would amplify rounding
-errors ten-thousandfold. The deeper the network, the less.
-"""
-
+from net import branch_share
 
 
 def shortcut_of(net, x, channels, stride):
@@ -13,17 +10,17 @@ def shortcut_of(net, x, channels, stride):
         return net.conv(x, channels, 1, stride, 0, norm="batch")
 
 
-def basic_block(net, x, width, stride):
+def basic_block(net, x, width, stride, share):
     """Two 3x3 (3x3x3) convolutions."""
     with net.scope("conv1"):
         y = net.relu(net.conv(x, width, 3, stride, norm="batch"))
     shortcut = shortcut_of(net, x, width, stride)
     with net.scope("conv2"):
-        y = net.conv(y, width, 3, norm="batch", std=0.2)
+        y = net.conv(y, width, 3, norm="batch", std=share)
     return net.relu(net.add(y, shortcut))
 
 
-def bottleneck(net, x, width, stride, dilation=1, groups=1, base=64, share=0.2):
+def bottleneck(net, x, width, stride, share, dilation=1, groups=1, base=64):
     inner = width * base // 64 * groups
     with net.scope("conv1"):
         y = net.relu(net.conv(x, inner, 1, norm="batch"))
@@ -36,16 +33,19 @@ def bottleneck(net, x, width, stride, dilation=1, groups=1, base=64, share=0.2):
 
 
 def stem(net, x):
+    """Max pooling over nine values raises their mean far above their deviation, and a convolution amplifies rounding
+    errors by the one over the other. A lower mean before brings it back to that of other layers."""
     with net.scope("conv1"):
-        x = net.relu(net.conv(x, 64, 7, 2, norm="batch"))
+        x = net.relu(net.conv(x, 64, 7, 2, norm="batch", mean=-1))
     return net.max_pool(x, 3, 2, 1)
 
 
 def trunk(net, x, block, depths, **options):
+    share = branch_share(sum(depths))
     for stage, depth in enumerate(depths):
         for i in range(depth):
             with net.scope(f"layer{stage + 1}", f"layer{stage + 1}.{i}"):
-                x = block(net, x, 64 << stage, 2 if i == 0 and stage > 0 else 1, **options)
+                x = block(net, x, 64 << stage, 2 if i == 0 and stage > 0 else 1, share, **options)
     return x
 
 
@@ -73,15 +73,16 @@ def resnext50(net, size=224):
 def fcn_resnet101(net, size=256):
     """ResNet-101 whose last two stages are dilated instead of strided, a head of two convolutions, bilinear resize."""
     x = stem(net, net.input("input", [3, size, size]))
-    dilation = 1
-    for stage, depth in enumerate([3, 4, 23, 3]):
+    depths, dilation = [3, 4, 23, 3], 1
+    share = branch_share(sum(depths))
+    for stage, depth in enumerate(depths):
         for i in range(depth):
             with net.scope("backbone", f"layer{stage + 1}", f"layer{stage + 1}.{i}"):
                 stride = 2 if i == 0 and stage == 1 else 1
                 before = dilation
                 if i == 0 and stage > 1:
                     dilation *= 2
-                x = bottleneck(net, x, 64 << stage, stride, before if i == 0 else dilation, share=0.06)
+                x = bottleneck(net, x, 64 << stage, stride, share, before if i == 0 else dilation)
     with net.scope("classifier"):
         x = net.relu(net.conv(x, 512, 3, norm="batch"))
         x = net.conv(x, 21, 1)
