@@ -38,17 +38,10 @@ plan::Plan build(const ir::Graph& network, const CompileOptions& o, std::string&
   options.allow_fp16 = o.precision == "fp16";
   options.allow_tf32 = o.precision == "tf32";
   options.info["precision"] = o.precision;
-  plan::Profile profile = builder::default_profile(network);
-  for (const auto& [name, range] : o.shapes) {
-    bool found = false;
-    for (size_t i = 0; i < network.inputs.size(); ++i)
-      if (network.value(network.inputs[i]).name == name) {
-        profile.inputs[i] = {std::get<0>(range), std::get<1>(range), std::get<2>(range)};
-        found = true;
-      }
-    require(found, ErrorCode::kInvalidArgument, "the model has no input called '", name, "'");
-  }
-  options.profiles = {std::move(profile)};
+  std::map<std::string, plan::Range> ranges;
+  for (const auto& [name, range] : o.shapes)
+    ranges[name] = {std::get<0>(range), std::get<1>(range), std::get<2>(range)};
+  options.profiles = {builder::default_profile(network, ranges)};
   select::TimingCache cache;
   if (!o.timing_cache.empty()) cache.load(o.timing_cache);
   options.timing_cache = &cache;

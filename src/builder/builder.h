@@ -65,9 +65,10 @@ struct BuildReport {
 /// Builds a plan. The network is not changed. Throws Error; kCancelled if the monitor stopped it.
 plan::Plan build(const ir::Graph& network, const BuildOptions& options, BuildReport* report = nullptr);
 
-/// The profile used when none is given. Symbolic dims range from 0 to INT32_MAX; their optimum is 1, or the first of a
-/// few usual sizes that the network accepts.
-plan::Profile default_profile(const ir::Graph& network);
+/// The profile for ranges given by the name of an input, empty dims among them being open. What is open has any size:
+/// symbolic dims range from 0 to INT32_MAX; their optimum is 1, or the first of a few usual sizes that the network
+/// accepts. Throws for a name that no input has.
+plan::Profile default_profile(const ir::Graph& network, const std::map<std::string, plan::Range>& given = {});
 /// Throws kShapeMismatch naming input and accepted form unless every range fits the network's inputs.
 void check_profile(const ir::Graph& network, const plan::Profile& profile, size_t index);
 

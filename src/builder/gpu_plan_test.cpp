@@ -6,6 +6,7 @@
 #include "backends/device.h"
 #include "builder/builder.h"
 #include "import/onnx/import.h"
+#include "ir/sample.h"
 #include "onnx/load.h"
 #include "ops/nn/conv.h"
 #include "ops/op.h"
@@ -25,15 +26,6 @@ ir::Tensor scan(const ir::Graph& network) {
   ir::Tensor t(ir::DType::kF32, dims);
   for (int64_t i = 0; i < t.count(); ++i) t.set(i, std::sin(double(i) * 0.7));
   return t;
-}
-
-double relative_error(const ir::Tensor& got, const ir::Tensor& want) {
-  double error = 0, size = 0;
-  for (int64_t i = 0; i < want.count(); ++i) {
-    error += std::pow(got.get(i) - want.get(i), 2);
-    size += std::pow(want.get(i), 2);
-  }
-  return std::sqrt(error / size);
 }
 
 }  // namespace
@@ -72,7 +64,7 @@ TEST_CASE("plans for GPUs that are not there") {
       }
       CHECK(nodes >= 4);
       const auto got = runtime::Engine::create(std::move(plan))->create_context()->run(inputs);
-      CHECK(relative_error(got[0], want[0]) < (half ? 1e-2 : 1e-5));
+      CHECK(ir::relative_error(got[0], want[0]) < (half ? 1e-2 : 1e-5));
     }
   }
   CHECK(cuda_description(61, nullptr) == nullptr);
@@ -120,11 +112,11 @@ TEST_CASE("what is fused for a GPU runs on kernels of the processor as well") {
   const auto got = engine->create_context()->run(inputs);
   const auto program = engine->program(0, {inputs[0].dims()});
   for (const auto& step : program->steps) CHECK(step.kernel_name != "reference");
-  CHECK(relative_error(got[0], want[0]) < 1e-2);
+  CHECK(ir::relative_error(got[0], want[0]) < 1e-2);
   // What the engine holds now is a plan for processors, and can be saved as one.
   auto bytes = std::make_shared<std::vector<std::byte>>(plan::serialize(engine->plan()));
   const auto again = runtime::Engine::create(plan::deserialize(bytes, *bytes))->create_context()->run(inputs);
-  CHECK(relative_error(again[0], got[0]) == 0);
+  CHECK(ir::relative_error(again[0], got[0]) == 0);
 }
 
 TEST_CASE("times that were measured on a GPU choose kernels where it is not there") {

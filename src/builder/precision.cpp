@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/thread_pool.h"
@@ -146,41 +147,61 @@ bool calls_user_code(const ir::Graph& graph) {
   return false;
 }
 
-/// Layers that keep f32 because their range needs it: those that f16 would spoil, and then those that would read what
-/// they write.
-std::vector<WideLayer> too_large(const ir::Graph& graph, const BuildOptions& options, passes::PassOptions pass_options,
-                                 const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool) {
-  constexpr int kRounds = 8;
-  std::vector<WideLayer> layers;
-  ir::Graph narrow = graph.clone(), in_f32 = graph.clone();
-  run_passes(narrow, pass_options);
+/// A network after the passes, and the types of layers that led there.
+struct Narrowed {
+  ir::Graph graph;
+  std::vector<passes::PassReport> passes;
+  std::map<std::string, ir::DType> types;
+};
+
+Narrowed run_on_copy(const ir::Graph& graph, const passes::PassOptions& options) {
+  Narrowed n{graph.clone(), {}, options.types};
+  n.passes = run_passes(n.graph, options);
+  return n;
+}
+
+/// The largest magnitude of each value that `narrow` has in f16; none where that cannot be measured.
+std::map<std::string, double> reached_by(const ir::Graph& graph, const ir::Graph& narrow, const BuildOptions& options,
+                                         passes::PassOptions wide, const std::vector<ir::Dims>& dims,
+                                         const Backend& backend, ThreadPool& pool) {
   const std::set<std::string> names = half_values(narrow);
-  if (names.empty()) return layers;
-  passes::PassOptions wide = pass_options;
+  if (names.empty()) return {};
+  const auto not_measured = [&](const std::string& why) {
+    if (options.log) options.log->info("ranges were not measured, f16 may overflow: ", why);
+    return std::map<std::string, double>{};
+  };
+  if (calls_user_code(narrow) && options.sample.empty()) return not_measured("plugins run on real inputs only");
   wide.allow_bf16 = wide.allow_fp16 = false;
+  ir::Graph in_f32 = graph.clone();
   run_passes(in_f32, wide);
-  std::map<std::string, double> reached;
   try {
-    require(!calls_user_code(in_f32) || !options.sample.empty(), ErrorCode::kUnsupported,
-            "plugins run on real inputs only");
-    reached = magnitudes(in_f32, names, dims, options, backend, pool);
+    return magnitudes(in_f32, names, dims, options, backend, pool);
   } catch (const Error& e) {
     require(options.sample.empty(), e.code(), "the sample for the range of f16: ", e.what());
-    if (options.log) options.log->info("ranges were not measured, f16 may overflow: ", e.what());
+    return not_measured(e.what());
   }
+}
+
+/// Adds to `layers` those that keep f32 because their range needs it: those that f16 would spoil, and then those that
+/// would read what they write. Returns the network with the types of these.
+Narrowed keep_range(const ir::Graph& graph, const BuildOptions& options, passes::PassOptions pass_options,
+                    const std::vector<ir::Dims>& dims, const Backend& backend, ThreadPool& pool,
+                    std::vector<WideLayer>& layers) {
+  constexpr int kRounds = 8;
+  Narrowed narrow = run_on_copy(graph, pass_options);
+  const auto reached = reached_by(graph, narrow.graph, options, pass_options, dims, backend, pool);
   for (int round = 0; round < kRounds; ++round) {
-    const auto found = find_overflows(narrow, reached, pass_options);
+    const auto found = find_overflows(narrow.graph, reached, pass_options);
     if (found.empty()) break;
     for (const WideLayer& l : found) pass_options.types[l.name] = ir::DType::kF32;
     layers.insert(layers.end(), found.begin(), found.end());
-    narrow = graph.clone();
-    run_passes(narrow, pass_options);
+    narrow = run_on_copy(graph, pass_options);
   }
   if (options.log)
     for (const WideLayer& l : layers)
       options.log->warning("layer '", l.name, "' meets ", l.magnitude, ", too near to f16's largest number, 65504: it ",
                            "keeps f32");
-  return layers;
+  return narrow;
 }
 
 void name_nodes(ir::Graph& graph) {
@@ -204,27 +225,27 @@ void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<i
   if (!backend.device()) pass_options.scaled_types = {ir::DType::kF32, ir::DType::kBF16};
   const bool narrow = options.allow_bf16 || options.allow_fp16;
   const bool by_time = options.level > 0 && !backend.device();  // on a device every kernel is faster in a narrow type
-  const bool by_range = options.allow_fp16;
-  if (by_range) {
+  std::optional<Narrowed> by_range;
+  if (options.allow_fp16) {
     name_nodes(graph);
-    report.wide = too_large(graph, options, pass_options, dims, backend, pool);
-    for (const WideLayer& l : report.wide) pass_options.types[l.name] = ir::DType::kF32;
+    by_range = keep_range(graph, options, pass_options, dims, backend, pool, report.wide);
+    pass_options.types = by_range->types;
   }
   if (narrow && !backend.device())
     for (const std::string& name : gates(graph)) pass_options.types.emplace(name, ir::DType::kF32);
   if (by_time && narrow) {
     passes::PassOptions wide = pass_options;
     wide.allow_bf16 = wide.allow_fp16 = false;
-    ir::Graph in_f32 = graph.clone(), in_narrow = graph.clone();
-    run_passes(in_f32, wide);
-    run_passes(in_narrow, pass_options);
-    const auto concrete = runtime::concretize(in_f32, dims);
+    const Narrowed in_f32 = run_on_copy(graph, wide), in_narrow = run_on_copy(graph, pass_options);
+    const auto concrete = runtime::concretize(in_f32.graph, dims);
     const Times f32 = measure(concrete, options, backend, pool),
-                fast = measure(runtime::concretize(in_narrow, dims), options, backend, pool);
+                fast = measure(runtime::concretize(in_narrow.graph, dims), options, backend, pool);
     for (const std::string& name : better_wide(concrete, f32, fast, pool.size()))
       pass_options.types[name] = ir::DType::kF32;
   }
-  report.passes = run_passes(graph, pass_options);
+  if (!by_range || by_range->types != pass_options.types) by_range = run_on_copy(graph, pass_options);
+  graph = std::move(by_range->graph);
+  report.passes = std::move(by_range->passes);
   check_types(graph, options);
 }
 

@@ -6,8 +6,10 @@
 namespace tenon::builder {
 namespace {
 
-/// Every size but fixed ones may be anything, `usual` at best.
-plan::Profile open_profile(const ir::Graph& network, int64_t usual) {
+using Ranges = std::map<std::string, plan::Range>;
+
+/// What is given; else every size but fixed ones may be anything, `usual` at best.
+plan::Profile open_profile(const ir::Graph& network, const Ranges& given, int64_t usual) {
   plan::Profile profile;
   for (ir::ValueId v : network.inputs) {
     plan::Range r;
@@ -17,9 +19,20 @@ plan::Profile open_profile(const ir::Graph& network, int64_t usual) {
       r.opt.push_back(fixed ? d.constant() : usual);
       r.max.push_back(fixed ? d.constant() : INT32_MAX);
     }
+    if (const auto own = given.find(network.value(v).name); own != given.end())
+      for (auto member : {&plan::Range::min, &plan::Range::opt, &plan::Range::max})
+        if (!(own->second.*member).empty()) r.*member = own->second.*member;
     profile.inputs.push_back(std::move(r));
   }
   return profile;
+}
+
+/// Whether an optimum has to be found.
+bool is_open(const ir::Graph& network, const Ranges& given) {
+  return std::any_of(network.inputs.begin(), network.inputs.end(), [&](ir::ValueId v) {
+    const auto own = given.find(network.value(v).name);
+    return !ir::is_static(network.value(v).shape) && (own == given.end() || own->second.opt.empty());
+  });
 }
 
 bool fits(const ir::Graph& network, const plan::Profile& profile) {
@@ -35,13 +48,15 @@ bool fits(const ir::Graph& network, const plan::Profile& profile) {
 
 }  // namespace
 
-plan::Profile default_profile(const ir::Graph& network) {
-  const plan::Profile smallest = open_profile(network, 1);
-  const bool fixed =
-      std::all_of(smallest.inputs.begin(), smallest.inputs.end(), [](const plan::Range& r) { return r.min == r.max; });
-  if (fixed || fits(network, smallest)) return smallest;
+plan::Profile default_profile(const ir::Graph& network, const Ranges& given) {
+  for (const auto& [name, range] : given)
+    require(std::any_of(network.inputs.begin(), network.inputs.end(),
+                        [&, &name = name](ir::ValueId v) { return network.value(v).name == name; }),
+            ErrorCode::kInvalidArgument, "the model has no input called '", name, "'");
+  const plan::Profile smallest = open_profile(network, given, 1);
+  if (!is_open(network, given) || fits(network, smallest)) return smallest;
   for (int64_t usual : {8, 16, 32, 64, 128, 224, 256, 384, 512, 640})
-    if (plan::Profile p = open_profile(network, usual); fits(network, p)) return p;
+    if (plan::Profile p = open_profile(network, given, usual); fits(network, p)) return p;
   return smallest;
 }
 

@@ -25,4 +25,10 @@ TEST_CASE("the default profile takes a size that the network accepts") {
   CHECK(p.inputs[0].opt == ir::Dims{16, 3});
   CHECK(p.inputs[0].max == ir::Dims{INT32_MAX, 3});
   CHECK_NOTHROW(builder::build(rows, {}));
+  const plan::Profile given = builder::default_profile(rows, {{"x", {{}, {48, 3}, {96, 3}}}});
+  CHECK(given.inputs[0].min == ir::Dims{0, 3});
+  CHECK(given.inputs[0].opt == ir::Dims{48, 3});
+  CHECK(given.inputs[0].max == ir::Dims{96, 3});
+  CHECK(builder::default_profile(rows, {{"x", {{16, 3}, {}, {}}}}).inputs[0].opt == ir::Dims{16, 3});
+  CHECK_THROWS_WITH(builder::default_profile(rows, {{"z", {}}}), "the model has no input called 'z'");
 }

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "backends/device.h"
-#include "base/random.h"
 #include "base/thread_pool.h"
+#include "ir/sample.h"
 #include "ops/math/reduce.h"
 #include "runtime/engine.h"
 
@@ -77,21 +76,12 @@ struct Observed {
   }
 };
 
-ir::Tensor random_tensor(ir::DType type, const ir::Dims& dims, Xorshift& random) {
-  ir::Tensor t(type, dims);
-  for (int64_t i = 0; i < t.count(); ++i) {
-    const double radius = std::sqrt(-2 * std::log(1 - random.unit()));
-    const double normal = radius * std::cos(2 * std::numbers::pi * random.unit());
-    t.set(i, ir::is_float(type) ? normal : double(normal > 0));
-  }
-  return t;
-}
-
 std::vector<ir::Tensor> sample_of(const ir::Graph& g, const std::vector<ir::Dims>& dims, const BuildOptions& options) {
   if (!options.sample.empty()) return options.sample;
   std::vector<ir::Tensor> sample;
   Xorshift random(kSeed);
-  for (size_t i = 0; i < dims.size(); ++i) sample.push_back(random_tensor(g.value(g.inputs[i]).dtype, dims[i], random));
+  for (size_t i = 0; i < dims.size(); ++i)
+    sample.push_back(ir::random_tensor(g.value(g.inputs[i]).dtype, dims[i], random));
   return sample;
 }
 

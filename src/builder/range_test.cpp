@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "base/random.h"
+#include "ir/sample.h"
 #include "ops/op.h"
 #include "ops/parse.h"
 #include "runtime/engine.h"
@@ -137,18 +137,7 @@ const Planted kPlanted[] = {
 ir::Tensor sample(const ir::Graph& network) {
   Xorshift random(7);
   const ir::Value& v = network.value(network.inputs[0]);
-  ir::Tensor t(v.dtype, ir::static_dims(v.shape));
-  for (int64_t i = 0; i < t.count(); ++i) t.set(i, random.unit() * 4 - 2);
-  return t;
-}
-
-double error(const ir::Tensor& got, const ir::Tensor& want) {
-  double difference = 0, size = 0;
-  for (int64_t i = 0; i < want.count(); ++i) {
-    difference += std::pow(got.get(i) - want.get(i), 2);
-    size += std::pow(want.get(i), 2);
-  }
-  return std::sqrt(difference / size);
+  return ir::random_tensor(v.dtype, ir::static_dims(v.shape), random);
 }
 
 ir::Graph parse(const Planted& p, bool unnamed) {
@@ -183,7 +172,7 @@ TEST_CASE("planted overflows are found, and f16 stays exact beside them") {
       CHECK(builder::print(report, false).find("f16 is too narrow for") != std::string::npos);
       const auto got = engine->create_context()->run(inputs);
       for (int64_t i = 0; i < got[0].count(); ++i) CHECK(std::isfinite(got[0].get(i)));
-      CHECK(error(got[0], want[0]) < 1e-2);
+      CHECK(ir::relative_error(got[0], want[0]) < 1e-2);
     }
 }
 

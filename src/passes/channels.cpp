@@ -1,5 +1,7 @@
 #include "passes/channels.h"
 
+#include <algorithm>
+
 #include "ops/nn/conv.h"
 #include "ops/nn/matmul.h"
 #include "passes/elementwise.h"
@@ -48,6 +50,16 @@ std::optional<Weighted> weighted_producer(const ir::Graph& g, ir::ValueId v) {
   const ir::Node* node = v == ir::kNone ? nullptr : g.producer(v);
   if (!node || !read_once(g, v)) return std::nullopt;
   return weighted(g, *node);
+}
+
+bool is_product_of_pixels(const ir::Graph& g, const ir::Node& conv) {
+  const auto& a = conv.attrs.as<ops::ConvAttrs>();
+  const ir::Tensor* w = g.constant(conv.inputs[1]);
+  const auto all = [](const auto& list, int64_t number) {
+    return std::all_of(list.begin(), list.end(), [=](int64_t v) { return v == number; });
+  };
+  return w && w->count() == w->dims()[0] * w->dims()[1] && a.channels_last && !a.x_channels_first && a.group == 1 &&
+         all(a.pads, 0) && all(a.strides, 1);
 }
 
 bool depends_on_axis_only(const ir::Graph& g, ir::ValueId v, const ir::Shape& to, size_t axis) {

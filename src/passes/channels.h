@@ -17,6 +17,10 @@ std::optional<Weighted> weighted_producer(const ir::Graph& graph, ir::ValueId v)
 /// With `any_epilogue`, an epilogue without operands of its own is accepted too.
 std::optional<Weighted> weighted(const ir::Graph& graph, const ir::Node& node, bool any_epilogue = false);
 
+/// Whether a channels-last convolution is a product of each pixel's channels: constant weights of one group whose
+/// windows have one pixel, strides of one, no padding.
+bool is_product_of_pixels(const ir::Graph& graph, const ir::Node& conv);
+
 /// A constant that, broadcast against a tensor of shape `to`, depends on `axis` only, as a vector over that axis. A
 /// constant with one element counts, repeated.
 std::optional<ir::Tensor> channel_vector(const ir::Graph& graph, ir::ValueId constant, const ir::Shape& to,

@@ -25,17 +25,7 @@ bool may_stand_beside(const ir::Graph& g, ir::ValueId v) {
 std::optional<Weighted> projection(const ir::Graph& g, ir::ValueId v) {
   const ir::Node* node = made_by(g, v, "Conv");
   if (!node || !read_once(g, v) || !may_stand_beside(g, node->inputs[0])) return std::nullopt;
-  const auto w = weighted(g, *node);
-  if (!w) return std::nullopt;
-  const auto& a = node->attrs.as<ops::ConvAttrs>();
-  const ir::Dims& dims = g.constant(w->weights)->dims();
-  const auto all = [](auto from, auto to, int64_t n) {
-    return std::all_of(from, to, [=](int64_t size) { return size == n; });
-  };
-  if (!a.channels_last || a.x_channels_first || a.group != 1 || !all(dims.begin() + 2, dims.end(), 1) ||
-      !all(a.strides.begin(), a.strides.end(), 1) || !all(a.pads.begin(), a.pads.end(), 0))
-    return std::nullopt;
-  return w;
+  return is_product_of_pixels(g, *node) ? weighted(g, *node) : std::nullopt;
 }
 
 Match sum(const ir::Graph& g, ir::NodeId n) {

@@ -1,27 +1,20 @@
 // Global average pooling and two convolutions of its single pixel become SqueezeExcite.
-#include <algorithm>
-
 #include "ops/fused/pointwise_program.h"
 #include "ops/fused/squeeze_excite.h"
 #include "ops/nn/conv.h"
 #include "ops/nn/pool.h"
+#include "passes/channels.h"
 #include "passes/pass_list.h"
-#include "passes/rewrite.h"
 
 namespace tenon::passes {
 namespace {
 
-/// A convolution with windows of one pixel, a constant bias and no operands in its epilogue.
+/// A product with a constant bias and no operands in its epilogue.
 bool is_product(const ir::Graph& g, const ir::Node& node) {
   if (node.op != "Conv" || node.inputs.size() != 3 || node.inputs[2] == ir::kNone) return false;
   const auto& a = node.attrs.as<ops::ConvAttrs>();
-  const ir::Tensor *w = g.constant(node.inputs[1]), *bias = g.constant(node.inputs[2]);
-  auto all = [](const auto& list, int64_t number) {
-    return std::all_of(list.begin(), list.end(), [=](int64_t v) { return v == number; });
-  };
-  if (!a.channels_last || a.group != 1 || !w || !bias || !all(a.pads, 0) || !all(a.strides, 1)) return false;
-  if (w->count() != w->dims()[0] * w->dims()[1]) return false;
-  return a.epilogue.empty() || ops::parse_pointwise(a.epilogue).input_count <= 1;
+  return is_product_of_pixels(g, node) && g.constant(node.inputs[2]) &&
+         (a.epilogue.empty() || ops::parse_pointwise(a.epilogue).input_count <= 1);
 }
 
 bool is_mean(const ir::Node& node) {

@@ -5,22 +5,12 @@
 #include "ops/fused/pointwise_program.h"
 #include "ops/fused/scaled_conv.h"
 #include "ops/nn/conv.h"
+#include "passes/channels.h"
 #include "passes/elementwise.h"
 #include "passes/pass_list.h"
-#include "passes/rewrite.h"
 
 namespace tenon::passes {
 namespace {
-
-bool has_no_window(const ir::Graph& g, const ir::Node& node) {
-  const auto& a = node.attrs.as<ops::ConvAttrs>();
-  const ir::Tensor* w = g.constant(node.inputs[1]);
-  auto all = [](const auto& list, int64_t number) {
-    return std::all_of(list.begin(), list.end(), [=](int64_t v) { return v == number; });
-  };
-  return w && w->count() == w->dims()[0] * w->dims()[1] && a.channels_last && a.group == 1 && all(a.pads, 0) &&
-         all(a.strides, 1);
-}
 
 /// The operands x and scale of a product that `v` is, x having v's shape and scale one number a channel and image.
 std::optional<std::pair<ir::ValueId, ir::ValueId>> scaled(const ir::Graph& g, ir::ValueId v) {
@@ -59,7 +49,7 @@ int scale_convolutions(ir::Graph& graph, PassContext& context) {
   int count = 0;
   for (ir::NodeId n : graph.topological_order()) {
     const ir::Node& node = graph.node(n);
-    if (!node.alive || node.op != "Conv" || !has_no_window(graph, node)) continue;
+    if (!node.alive || node.op != "Conv" || !is_product_of_pixels(graph, node)) continue;
     const ir::Shape& shape = shape_of(graph, node.inputs[0]);
     const auto found = shape.size() >= 3 ? scaled(graph, node.inputs[0]) : std::nullopt;
     if (!found || !shape.back().is_const() || shape.back().constant() > most || shape.back().constant() % 8 != 0 ||

@@ -44,15 +44,11 @@ std::shared_ptr<runtime::Engine> open_engine(const ModelOptions& options);
 /// Profiles that the shape options describe for a network; symbolic dims that no option names take the default.
 plan::Profile make_profile(const ir::Graph& network, const ModelOptions& options);
 
-/// Input tensors: from "name:file.npy" (or raw binary), else random from `seed`. Integer inputs are drawn from [0, 1]
-/// unless given. Dims come from the profile's optimum.
+/// Input tensors: from "name:file.npy" (or raw binary), else random from `seed`. Dims come from the profile's optimum.
 std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profile& profile,
                                     const std::vector<std::string>& files, uint64_t seed);
 
 ir::Tensor read_npy(const std::string& path);
 void write_npy(const std::string& path, const ir::Tensor& tensor);
-
-/// ‖a − b‖₂ / ‖b‖₂ over all elements; 0 for equal, infinity where one has a NaN the other lacks.
-double relative_error(const ir::Tensor& a, const ir::Tensor& b);
 
 }  // namespace tenon::cli

@@ -91,26 +91,12 @@ ir::Graph load_network(const std::string& path) {
 }
 
 plan::Profile make_profile(const ir::Graph& network, const ModelOptions& o) {
-  plan::Profile profile = builder::default_profile(network);
-  const auto fixed = parse_shapes(o.shapes);
-  auto apply = [&](const std::map<std::string, ir::Dims>& shapes,
-                   std::initializer_list<ir::Dims plan::Range::*> which) {
-    for (const auto& [name, dims] : shapes) {
-      bool found = false;
-      for (size_t i = 0; i < network.inputs.size(); ++i) {
-        if (network.value(network.inputs[i]).name != name) continue;
-        for (auto member : which) profile.inputs[i].*member = dims;
-        found = true;
-      }
-      require(found, ErrorCode::kInvalidArgument, "the model has no input called '", name, "'");
-    }
-  };
-  using R = plan::Range;
-  apply(fixed, {&R::min, &R::opt, &R::max});
-  apply(parse_shapes(o.opt_shapes), {&R::min, &R::opt, &R::max});
-  apply(parse_shapes(o.min_shapes), {&R::min});
-  apply(parse_shapes(o.max_shapes), {&R::max});
-  return profile;
+  std::map<std::string, plan::Range> ranges;
+  for (const std::string& fixed : {o.shapes, o.opt_shapes})
+    for (const auto& [name, dims] : parse_shapes(fixed)) ranges[name] = {dims, dims, dims};
+  for (const auto& [name, dims] : parse_shapes(o.min_shapes)) ranges[name].min = dims;
+  for (const auto& [name, dims] : parse_shapes(o.max_shapes)) ranges[name].max = dims;
+  return builder::default_profile(network, ranges);
 }
 
 plan::Plan build_plan(const ModelOptions& o, builder::BuildReport* report) {

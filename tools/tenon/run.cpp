@@ -5,6 +5,7 @@
 #include <map>
 
 #include "backends/device.h"
+#include "ir/sample.h"
 #include "ir/text.h"
 #include "ops/op.h"
 #include "tenon/command.h"
@@ -160,7 +161,7 @@ std::string first_bad_layer(const RunOptions& o, const ir::Graph& graph, const s
                    ->run(feed);
     for (size_t i = 0; i < got.size(); ++i) {
       if (node.outputs[i] == ir::kNone) continue;
-      const double error = relative_error(got[i], reference[node.outputs[i]]);
+      const double error = ir::relative_error(got[i], reference[node.outputs[i]]);
       if (!(error <= o.tolerance)) return cat("'", node.name, "' (", node.op, "), output ", i, ", error ", error);
     }
   }
@@ -175,7 +176,7 @@ void compare(const RunOptions& o) {
   const auto want = ops::eval_graph(network, inputs, true);
   bool ok = true;
   for (size_t i = 0; i < got.size(); ++i) {
-    const double error = relative_error(got[i], want[i]);
+    const double error = ir::relative_error(got[i], want[i]);
     ok = ok && error <= o.tolerance;
     std::printf("%s: error %.3g %s\n", engine->io()[engine->input_count() + i].name.c_str(), error,
                 error <= o.tolerance ? "ok" : "too large");

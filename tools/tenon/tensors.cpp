@@ -1,12 +1,10 @@
 #include <charconv>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/atomic_file.h"
 #include "base/checked.h"
 #include "base/mmap.h"
-#include "base/random.h"
+#include "ir/sample.h"
 #include "tenon/command.h"
 
 namespace tenon::cli {
@@ -105,32 +103,10 @@ std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profil
         t = ir::Tensor(v.dtype, profile.inputs[i].opt, raw, raw->bytes());
       }
     }
-    if (!t.defined()) {
-      t = ir::Tensor(v.dtype, profile.inputs[i].opt);
-      for (int64_t k = 0; k < t.count() && v.dtype != ir::DType::kString; ++k) {
-        const double u = random.unit();
-        ir::is_float(v.dtype) ? t.set(k, 2 * u - 1) : t.set_int(k, int64_t(u * 2));
-      }
-    }
+    if (!t.defined()) t = ir::random_tensor(v.dtype, profile.inputs[i].opt, random);
     inputs.push_back(std::move(t));
   }
   return inputs;
-}
-
-double relative_error(const ir::Tensor& a, const ir::Tensor& b) {
-  if (a.dims() != b.dims()) return std::numeric_limits<double>::infinity();
-  double difference = 0, norm = 0;
-  for (int64_t i = 0; i < a.count(); ++i) {
-    const double x = a.get(i), y = b.get(i);
-    if (std::isnan(x) != std::isnan(y)) return std::numeric_limits<double>::infinity();
-    if (std::isnan(x) || x == y) {
-      norm += std::isfinite(y) ? y * y : 0;
-      continue;
-    }
-    difference += (x - y) * (x - y);
-    norm += y * y;
-  }
-  return difference == 0 ? 0 : std::sqrt(difference / norm);
 }
 
 }  // namespace tenon::cli
