@@ -4,14 +4,15 @@
 #                            out TensorRT's interface and the programs written for it
 #   scripts/gpu.sh build     the same on the GPU machine itself; headers come from dist/headers, which package fills
 #   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU: programs written for TensorRT at every
-#                            level, plugins with CUDA kernels, trtexec; `test clients` runs those alone
+#                            level, plugins with CUDA kernels, trtexec; `test clients` and `test kernels` run one part
 #   scripts/gpu.sh test-python   the Python packages on the GPU, torch's suites with --device cuda; arguments go to pytest
-#   scripts/gpu.sh sanitize  the kernel tests under compute-sanitizer, memcheck and racecheck; -tc=… chooses some
+#   scripts/gpu.sh sanitize [memcheck|racecheck]   the kernel tests under compute-sanitizer; -tc=… chooses some.
+#                            Racecheck leaves the tactics of cuDNN and cuBLAS out: it finds hazards in their own kernels
 #   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=dist/gpu
-targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test)
+targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test runtime_test)
 levels=(7 8 10 11)
 
 # The release of Python that the GPU machine has, with nanobind; where there is none, its packages are left out.
@@ -38,7 +39,7 @@ compile() {  # compile [core]
   cmake --build build-gpu --target "${targets[@]}"
   rm -rf "$out"
   mkdir -p "$out/bin" "$out/lib"
-  cp build-gpu/bin/{tenon,backends_test} "$out/bin/"
+  cp build-gpu/bin/{tenon,backends_test,runtime_test} "$out/bin/"
   cp -L build-gpu/lib/libtenon.so.1 build-gpu/lib/libtenon_cuda.so.1 build-gpu/lib/libtenon_bench_engine.so "$out/lib/"
   if [ "${extra[0]}" = -DTENON_PYTHON=ON ]; then
     cp -L build-gpu/lib/libtenon_trt.so.1 "$out/lib/"
@@ -98,14 +99,47 @@ check() {  # check NAME COMMAND...
   rm -f "$log"
 }
 
-# The kernel tests, each case in a process of its own: most of their time goes into references and into libraries that
-# compile for the host's processors.
-kernels() {
-  local count
+# The kernel tests, each case in a process of its own, as many at a time as there are processors: most of their time goes
+# into references and into libraries that compile on the host. Cases of convolutions and attention take longest and begin.
+kernels() {  # kernels NAME LIMIT [COMMAND... --] [FILTER...]: the command goes in front of the test
+  local name=$1 limit=$2 logs order prefix=()
+  shift 2
+  if [[ " $* " == *" -- "* ]]; then
+    while [ "$1" != -- ]; do prefix+=("$1"); shift; done
+    shift
+  fi
+  logs=$(mktemp -d)
+  "$out/bin/backends_test" "$@" --list-test-cases | grep -v '^\[\|^===' >"$logs/names"
+  order=$(awk '{ print (/conv|attention|products/ ? 0 : 1), NR }' "$logs/names" | sort -n | cut -d' ' -f2)
   export TENON_TEST_BACKEND=cuda
-  count=$("$out/bin/backends_test" "$@" --list-test-cases | grep -vc '^\[\|^===')
-  check kernels xargs -P "$(nproc)" -a <(seq 1 "$count") -I{} timeout 600 "$out/bin/backends_test" "$@" -m -f={} -l={}
+  xargs -P "$(nproc)" -I{} bash -c '
+    logs=$1 limit=$2 number=$3 begin=$SECONDS code=0
+    timeout -k 5 "$limit" "${@:4}" -m -f="$number" -l="$number" >"$logs/$number" 2>&1 || code=$?
+    echo "$code $((SECONDS - begin)) $number" >>"$logs/codes"' case "$logs" "$limit" {} \
+    "${prefix[@]}" "$out/bin/backends_test" "$@" <<<"$order"
   unset TENON_TEST_BACKEND
+  check "$name, $(wc -l <"$logs/codes") cases" summary "$logs"
+  sort -k2,2nr "$logs/codes" | head -3 | while read -r _ seconds number; do
+    echo "      $seconds s: $(sed -n "${number}p" "$logs/names")"
+  done
+  rm -rf "$logs"
+}
+
+# Cases that failed, and the end of what each said.
+summary() {
+  local logs=$1 code seconds number bad=0
+  title() { sed -n "$1p" "$logs/names"; }
+  while read -r code seconds number; do
+    [ "$code" = 0 ] && continue
+    bad=1
+    if [ "$code" = 124 ]; then
+      echo "case $number ($(title "$number")) did not end in $seconds s"
+    else
+      echo "case $number ($(title "$number")) failed with $code after $seconds s:"
+      grep -v '^\[doctest\] \(doctest\|run\)\|^===' "$logs/$number" | tail -12
+    fi
+  done <"$logs/codes"
+  return $bad
 }
 
 # Programs written for TensorRT, several at a time; each is one line of the table.
@@ -138,6 +172,22 @@ clients() {
   check trtexec "$out/bin/trtexec" --onnx=samples/digits/digits.onnx --fp16 --iterations=20 --duration=0
 }
 
+# Whole models against the double reference.
+engines() {
+  local models name model
+  models=$(mktemp -d)
+  for name in mlp squeezenet1_1 resnet18 lstm_tagger gru_tagger; do
+    check "making $name" python3 bench/models/make.py "$name" --out "$models/$name.onnx"
+  done
+  for model in samples/digits/digits.onnx "$models"/*.onnx; do
+    name=$(basename "$model" .onnx)
+    check "$name fp32" "$out/bin/tenon" compare "$model" --device cuda --tolerance 1e-5
+    check "$name fp16" "$out/bin/tenon" compare "$model" --device cuda --precision fp16 --tolerance 1e-2
+    check "$name bf16" "$out/bin/tenon" compare "$model" --device cuda --precision bf16 --tolerance 3e-2
+  done
+  rm -rf "$models"
+}
+
 case "${1:-}" in
   package)
     compile "${@:2}"
@@ -148,24 +198,16 @@ case "${1:-}" in
     ;;
   test)
     ready
-    clients
-    if [ "${2:-}" = clients ]; then
-      printf '%d passed, %d failed\n' "$passed" "$failed"
-      [ "$failed" = 0 ]
-      exit
+    part=all
+    case "${2:-}" in
+      clients | kernels) part=$2 && shift ;;
+    esac
+    if [ "$part" != kernels ]; then clients; fi
+    if [ "$part" != clients ]; then
+      check runtime "$out/bin/runtime_test" -m
+      kernels kernels 600 "${@:2}"
     fi
-    kernels "${@:2}"
-    models=$(mktemp -d)
-    for name in mlp squeezenet1_1 resnet18 lstm_tagger gru_tagger; do
-      check "making $name" python3 bench/models/make.py "$name" --out "$models/$name.onnx"
-    done
-    for model in samples/digits/digits.onnx "$models"/*.onnx; do
-      name=$(basename "$model" .onnx)
-      check "$name fp32" "$out/bin/tenon" compare "$model" --device cuda --tolerance 1e-5
-      check "$name fp16" "$out/bin/tenon" compare "$model" --device cuda --precision fp16 --tolerance 1e-2
-      check "$name bf16" "$out/bin/tenon" compare "$model" --device cuda --precision bf16 --tolerance 3e-2
-    done
-    rm -rf "$models"
+    if [ "$part" = all ]; then engines; fi
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ]
     ;;
@@ -180,9 +222,15 @@ case "${1:-}" in
     ;;
   sanitize)
     ready
-    export TENON_TEST_BACKEND=cuda
-    for tool in memcheck racecheck; do
-      check "$tool" compute-sanitizer --tool "$tool" --error-exitcode 1 "$out/bin/backends_test" "${@:2}"
+    tools=(memcheck racecheck)
+    case "${2:-}" in
+      memcheck | racecheck) tools=("$2") && shift ;;
+    esac
+    sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
+    for tool in "${tools[@]}"; do
+      # Hazards inside the libraries' kernels are not ours, so racecheck sees ours alone.
+      if [ "$tool" = racecheck ]; then export TENON_TEST_LIBRARIES=none; fi
+      kernels "$tool" 900 "$sanitizer" --tool "$tool" --error-exitcode 9 -- "${@:2}"
     done
     printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ]
