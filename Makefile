@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON = .venv/bin/python
 unexport MAKEFLAGS
 
-GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH))
+GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH)) $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
 .PHONY: test-misuse bench-gpu bench-gpu-peers bench-torch
@@ -95,5 +95,6 @@ sanitize-gpu:
 bench-gpu:
 	@scripts/gpu.sh bench --peers eager,reduce-overhead --append docs/benchmarks.md $(GPU_ARGUMENTS)
 
+# Max-autotune takes minutes a cell: stopped and started again, this goes on with what bench/gpu_peers.json lacks.
 bench-gpu-peers:
 	@scripts/gpu.sh bench --peers eager,reduce-overhead,max-autotune --peers-json bench/gpu_peers.json $(GPU_ARGUMENTS)

@@ -213,32 +213,47 @@ def cell(name, batch, args, folder):
     return row
 
 
+RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gpu_peers.json")
+
+
+def read_record(path):
+    """Peers' times on this GPU: {"gpu": …, "cells": {"resnet50 1": {"date", "torch", "cudnn", "milliseconds"}}}."""
+    gpu = torch.cuda.get_device_name()
+    try:
+        with open(path) as f:
+            record = json.load(f)
+    except FileNotFoundError:
+        record = {}
+    return record if record.get("gpu") == gpu else {"gpu": gpu, "cells": {}}
+
+
 def on_record(name, batch):
     """Times of peers that are on record for this GPU, slow ones among them."""
     known = [models.KNOWN[name][0 if batch == 1 else 1]] if batch in (1, 32) else []
-    try:
-        with open(os.path.join(os.path.dirname(__file__), "..", "gpu_peers.json")) as f:
-            record = json.load(f)
-    except FileNotFoundError:
-        return known
-    if record.get("gpu") != torch.cuda.get_device_name():
-        return known
-    return known + list(record["milliseconds"].get(f"{name} {batch}", {}).values())
+    return known + list(read_record(RECORD)["cells"].get(f"{name} {batch}", {}).get("milliseconds", {}).values())
 
 
-def write_record(path, rows):
-    """Adds the peers of these rows to the record, with date and versions."""
-    record = {}
-    if os.path.exists(path):
-        with open(path) as f:
-            record = json.load(f)
-    record.update(gpu=torch.cuda.get_device_name(), torch=torch.__version__, date=time.strftime("%Y-%m-%d"))
-    times = record.setdefault("milliseconds", {})
-    for r in rows:
-        times[f"{r['model']} {r['batch']}"] = {p: round(r[p], 4) for p in PEERS if p in r}
-    with open(path, "w") as f:
+def write_record(path, row, peers):
+    """Puts a row's peers on record, with date and versions. One that could not run has no time."""
+    record = read_record(path)
+    record["cells"][f"{row['model']} {row['batch']}"] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "torch": torch.__version__,
+        "cudnn": torch.backends.cudnn.version(),
+        "asked": peers,
+        "milliseconds": {p: round(row[p], 4) for p in peers if p in row},
+    }
+    with open(path + ".new", "w") as f:
         json.dump(record, f, indent=1)
         f.write("\n")
+    os.replace(path + ".new", path)
+
+
+def is_recorded(path, name, batch, peers):
+    """Whether these peers have been asked with the torch and cuDNN at hand."""
+    cell = read_record(path)["cells"].get(f"{name} {batch}", {})
+    versions = torch.__version__, torch.backends.cudnn.version()
+    return (cell.get("torch"), cell.get("cudnn")) == versions and set(peers) <= set(cell.get("asked", []))
 
 
 def table(rows):
@@ -268,12 +283,16 @@ def main():
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--timing-cache", default="")
     parser.add_argument("--profile", default="", help="folder for each cell's layer times and candidates")
-    parser.add_argument("--peers-json", default="", help="file that keeps the times of the peers")
+    parser.add_argument("--peers-json", default="",
+                        help="file that keeps the times of the peers, cell by cell; what it has is not measured again")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no cell begins later than this")
     parser.add_argument("--json", default="", help="file for the rows")
     parser.add_argument("--append", default="", help="Markdown file that the table is added to")
     args = parser.parse_args()
     if args.peers_json and args.precision != "fp16":
         parser.error("the record of peers is of fp16")
+    peers = [p for p in args.peers.split(",") if p]
+    began = time.time()
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
     rows, failures = [], 0
@@ -281,9 +300,17 @@ def main():
         for name in args.models.split(","):
             for batch in map(int, args.batches.split(",")):
                 begin = time.time()
+                if args.peers_json and is_recorded(args.peers_json, name, batch, peers):
+                    print(f"{name} b{batch}: on record", flush=True)
+                    continue
+                if begin - began > args.seconds:
+                    print(f"{name} b{batch}: left for the next run", flush=True)
+                    continue
                 try:
                     rows.append(cell(name, batch, args, folder))
                     r = rows[-1]
+                    if args.peers_json:
+                        write_record(args.peers_json, r, peers)
                     wrong = not r["error"] <= BOUNDS[args.precision]
                     failures += wrong
                     extra = " ".join(f"{p}={r[p]:.3f}" for p in PEERS if p in r)
@@ -301,8 +328,6 @@ def main():
     if args.json:
         with open(args.json, "w") as f:
             json.dump(rows, f, indent=1)
-    if args.peers_json:
-        write_record(args.peers_json, rows)
     if args.append:
         with open(args.append, "a") as f:
             f.write(f"\n{torch.cuda.get_device_name()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}, "
