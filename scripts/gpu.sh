@@ -158,6 +158,7 @@ clients() {
     case $name in
       onnx_model_* | named_onnx_model_*) arguments=samples/digits ;;
       parsed_*) arguments=samples/digits/digits.onnx ;;
+      walked_*) arguments=tests/clients/models ;;
       *) arguments= ;;
     esac
     (CLIENT_VERBOSE=1 timeout 120 "$program" $arguments >"$logs/$name" 2>&1 && : >"$logs/$name.passed") &

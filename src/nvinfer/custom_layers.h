@@ -24,7 +24,7 @@ class ShuffleLayer final : public ShuffleLayerFields {
   ir::Dims core_order(const Permutation& permutation) const;
 };
 
-class ScaleLayer final : public ScaleLayerFields {
+class ScaleLayer : public ScaleLayerFields {
  public:
   using ScaleLayerFields::ScaleLayerFields;
   void setChannelAxis(int32_t axis) noexcept { set("channel_axis", axis); }

@@ -100,14 +100,14 @@ void Layer::resetOutputType(int32_t index) noexcept {
 }
 
 const void* Layer::read_field(const char* field) const {
-  const ir::Attrs& attrs = node().attrs;
+  const ir::Attrs& attrs = shown();
   const ir::Field* found = attrs.find(field);
   require(found != nullptr, ErrorCode::kInternal, node().op, " has no field '", field, "'");
   return found->get(const_cast<void*>(attrs.data()));
 }
 
 void* Layer::edit_field(const char* field) {
-  ir::Attrs& attrs = node().attrs;
+  ir::Attrs& attrs = changed();
   const ir::Field* found = attrs.find(field);
   require(found != nullptr, ErrorCode::kInternal, node().op, " has no field '", field, "'");
   network_.touch(node_);

@@ -93,6 +93,11 @@ class Layer : public nvinfer1::apiv::VLayer {
     return *static_cast<const T*>(read_field(field));
   }
 
+  /// The settings that getters tell, and those that setters change; where both are not the node's own, changing makes
+  /// them so.
+  virtual const ir::Attrs& shown() const { return node().attrs; }
+  virtual ir::Attrs& changed() { return node().attrs; }
+
   const Reports& reports() const;
   ir::Node& node() const;
   /// False, with a report, unless 0 <= index < count.

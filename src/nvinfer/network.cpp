@@ -6,6 +6,7 @@
 #include "nvinfer/regions.h"
 #include "nvinfer/transformer_layers.h"
 #include "ops/op.h"
+#include "ops/trt/expand.h"
 #include "ops/trt/lower.h"
 #include "ops/trt/raise.h"
 
@@ -254,7 +255,8 @@ ILayer* Network::getLayer(int32_t index) const noexcept {
   if (index < 0 || index >= getNbLayers()) return nullptr;
   return guard(reports_, "INetworkDefinition::getLayer", [&] {
     auto& self = const_cast<Network&>(*this);
-    Slot& slot = self.order_[size_t(index)];
+    if (order_[size_t(index)].shares_node) self.expand(size_t(index));
+    Slot& slot = self.order_.at(size_t(index));
     if (slot.node == ir::kNone) slot.node = self.constant_layer(slot.constant);
     return self.layer_of(slot.node).api();
   });
@@ -274,7 +276,8 @@ void Network::adopt_new_nodes() {
       if (graph_.constant(node.inputs[i]) && reads_tensor(node, i) && listed.insert(node.inputs[i]).second)
         order_.push_back({ir::kNone, node.inputs[i]});
     }
-    order_.push_back({n});
+    const size_t count = layer_count(n);
+    order_.insert(order_.end(), count, {n, ir::kNone, count > 1});
   }
   dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
 }
@@ -292,18 +295,48 @@ ir::NodeId Network::constant_layer(ir::ValueId value) {
   graph_.rename(value, graph_.unique_name(name));
   graph_.rename(made, name);
   ops::infer_node(graph_, node);
-  if (auto shown = tensors_.extract(value)) {
-    shown.key() = made;
-    shown.mapped()->rebind(made);
-    tensors_.insert(std::move(shown));
-  }
-  if (auto forced = forced_types_.extract(value)) {
-    forced.key() = made;
-    forced_types_.insert(std::move(forced));
-  }
-  if (debug_tensors_.erase(value)) debug_tensors_.insert(made);
+  hand_over(value, made);
   ordered_ = false;
   return node;
+}
+
+void Network::hand_over(ir::ValueId from, ir::ValueId to) {
+  if (auto shown = tensors_.extract(from)) {
+    shown.key() = to;
+    shown.mapped()->rebind(to);
+    tensors_.insert(std::move(shown));
+  }
+  if (auto forced = forced_types_.extract(from)) {
+    forced.key() = to;
+    forced_types_.insert(std::move(forced));
+  }
+  if (debug_tensors_.erase(from)) debug_tensors_.insert(to);
+}
+
+size_t Network::layer_count(ir::NodeId node) const {
+  const std::vector<std::string_view> layers = ops::trt::layers_of(graph_, node);
+  const bool all = std::all_of(layers.begin(), layers.end(), [](std::string_view l) { return has_layer_type(l); });
+  return layers.empty() || !all ? 1 : layers.size();
+}
+
+void Network::expand(size_t index) {
+  const ir::NodeId node = order_[index].node;
+  infer_dirty();
+  size_t first = index, end = index;
+  while (first > 0 && order_[first - 1].shares_node && order_[first - 1].node == node) --first;
+  while (end < order_.size() && order_[end].shares_node && order_[end].node == node) ++end;
+  if (layer_count(node) != end - first) {  // shapes were changed since: one layer stands for all
+    for (size_t i = first; i < end; ++i) order_[i].shares_node = false;
+    return;
+  }
+  const std::vector<ir::ValueId> before = graph_.node(node).outputs;
+  std::vector<std::string> names;
+  for (ir::ValueId v : before) names.push_back(v == ir::kNone ? "" : graph_.value(v).name);
+  const std::vector<ir::NodeId> made = ops::trt::expand_node(graph_, node);
+  for (size_t i = 0; i < before.size(); ++i)
+    if (before[i] != ir::kNone) hand_over(before[i], graph_.find(names[i]));
+  for (size_t i = 0; i < made.size(); ++i) order_[first + i] = {made[i]};
+  ordered_ = false;
 }
 
 bool Network::raise_node(ir::NodeId node) {

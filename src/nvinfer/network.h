@@ -256,6 +256,12 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   Layer& layer_of(ir::NodeId node);
   /// Makes a layer of a parser's constant.
   ir::NodeId constant_layer(ir::ValueId value);
+  /// How many layers a parser's node shows as.
+  size_t layer_count(ir::NodeId node) const;
+  /// Makes layers of the parser's node that the slot at `index` belongs to.
+  void expand(size_t index);
+  /// What users hold and said of a value goes over to the value that stands for it now.
+  void hand_over(ir::ValueId from, ir::ValueId to);
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   IBuilder& builder_;
@@ -264,10 +270,12 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   int client_;
   bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
-  /// A layer, or a parser's constant that becomes one when somebody looks (node is kNone until then).
+  /// A layer, or what becomes one when somebody looks: a parser's constant (node is kNone until then), or one of the
+  /// several layers of a parser's node, whose slots stand together.
   struct Slot {
     ir::NodeId node;
     ir::ValueId constant = ir::kNone;
+    bool shares_node = false;
   };
   std::vector<Slot> order_;
   bool ordered_ = true;  ///< each node comes before those that read it

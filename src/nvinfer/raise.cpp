@@ -1,8 +1,12 @@
 #include "nvinfer/raise.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "nvinfer/custom_layers.h"
 #include "nvinfer/network.h"
 #include "nvinfer/plugin_layers.h"
+#include "ops/trt/expand.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -54,6 +58,11 @@ constexpr Entry kTypes[] = {
     entry<QuantizeLayerFields>("trt.Quantize", LayerType::kQUANTIZE),
     entry<DequantizeLayerFields>("trt.Dequantize", LayerType::kDEQUANTIZE),
     entry<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION),
+    entry<NMSLayerFields>("trt.NMS", LayerType::kNMS),
+    entry<ReverseSequenceLayerFields>("trt.ReverseSequence", LayerType::kREVERSE_SEQUENCE),
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+    entry<CumulativeLayerFields>("trt.Cumulative", LayerType::kCUMULATIVE),
 #endif
 };
 
@@ -85,6 +94,12 @@ constexpr std::pair<std::string_view, size_t> kTensorInputs[] = {{"Add", 2},
                                                                  {"QuantizeLinear", 2},
                                                                  {"DequantizeLinear", 2},
                                                                  {"LayerNormalization", 3},
+                                                                 {"GroupNormalization", 3},
+                                                                 {"InstanceNormalization", 3},
+                                                                 {"GreaterOrEqual", 2},
+                                                                 {"LessOrEqual", 2},
+                                                                 {"NonMaxSuppression", 5},
+                                                                 {"ReverseSequence", 2},
                                                                  {"trt.Plugin", SIZE_MAX}};
 
 /// Stands for an operator where a plugin is asked for. It names the operator and computes nothing.
@@ -115,6 +130,35 @@ class OperatorPlugin final : public IPluginV2 {
   std::string op_;
 };
 
+/// A batch normalization with constant parameters: one factor and one shift a channel. It stays what it is, under the
+/// names of its weights, until a setter changes it.
+class BatchNormLayer final : public ScaleLayer {
+ public:
+  BatchNormLayer(Network& network, ir::NodeId id, ir::Attrs scale)
+      : ScaleLayer(network, id, LayerType::kSCALE), scale_(std::move(scale)) {}
+  int32_t getNbInputs() const noexcept override { return 1; }
+  nvinfer1::ITensor* getInput(int32_t index) const noexcept override {
+    return index == 0 ? Layer::getInput(0) : nullptr;
+  }
+  void setInput(int32_t index, nvinfer1::ITensor& tensor) noexcept override {
+    if (has_index("ILayer::setInput", index, 1)) Layer::setInput(0, tensor);
+  }
+
+ private:
+  bool is_changed() const { return node().op == "trt.Scale"; }
+  const ir::Attrs& shown() const override { return is_changed() ? node().attrs : scale_; }
+  ir::Attrs& changed() override {
+    if (!is_changed()) {
+      node().op = "trt.Scale";
+      node().attrs = scale_;
+      network_.graph().set_inputs(node_, {node().inputs[0]});
+    }
+    return node().attrs;
+  }
+
+  ir::Attrs scale_;
+};
+
 class OperatorLayer final : public LayerObject<IPluginV2Layer, apiv::VPluginV2Layer> {
  public:
   OperatorLayer(Network& network, ir::NodeId id, const std::string& op)
@@ -135,9 +179,15 @@ bool reads_tensor(const ir::Node& node, size_t input) {
   return false;
 }
 
+bool has_layer_type(std::string_view op) {
+  return std::any_of(std::begin(kTypes), std::end(kTypes), [&](const Entry& e) { return e.op == op; });
+}
+
 std::unique_ptr<Layer> raise(Network& network, ir::NodeId node) {
   const std::string op = network.graph().node(node).op;
   if (op == "trt.Plugin") return plugin_layer(network, node);
+  if (auto scale = ops::trt::scale_of(network.graph(), network.graph().node(node)))
+    return std::make_unique<BatchNormLayer>(network, node, std::move(*scale));
   network.raise_node(node);
   for (const Entry& known : kTypes) {
     if (known.op == network.graph().node(node).op) return known.make(network, node, known.type);

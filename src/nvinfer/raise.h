@@ -1,6 +1,7 @@
 // Core nodes, which a parser made, as layers.
 #pragma once
 #include <memory>
+#include <string_view>
 
 #include "nvinfer/layer.h"
 
@@ -9,6 +10,9 @@ namespace tenon::nvinfer {
 /// True if a constant at this input of a parser's node is a tensor, which a constant layer gives, rather than the
 /// layer's own weights or parameters.
 bool reads_tensor(const ir::Node& node, size_t input);
+
+/// Whether a dialect operator that parsers' nodes become has a layer type at this level.
+bool has_layer_type(std::string_view op);
 
 /// The layer of a parser's node: of the type that means the same, else a plugin layer whose metadata names the
 /// operator.

@@ -155,18 +155,29 @@ struct Part {
   int64_t begin, end;
 };
 
-/// [begin, end) of a Slice along one axis with step 1.
+/// [begin, end) of a Slice with steps 1 that takes a part of one axis; other axes that it names are taken whole.
 std::optional<std::pair<int64_t, Part>> part(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   if (node.op != "Slice" || node.inputs.size() < 4 || g.is_output(node.outputs[0])) return std::nullopt;
-  if (node.inputs.size() > 4 && node.inputs[4] != ir::kNone && !is_scalar(g, node.inputs[4], 1)) return std::nullopt;
-  const auto begin = scalar(g, node.inputs[1]), end = scalar(g, node.inputs[2]), axis = scalar(g, node.inputs[3]);
-  if (!begin || !end || !axis || *begin < 0 || *end <= *begin) return std::nullopt;
-  const int64_t rank = int64_t(rank_of(g, node.inputs[0])),
-                a = int64_t(*axis) < 0 ? int64_t(*axis) + rank : int64_t(*axis);
-  const ir::Dim extent = shape_of(g, node.inputs[0])[size_t(a)];
-  if (!extent.is_const()) return std::nullopt;
-  return std::pair{a, Part{n, int64_t(*begin), std::min(int64_t(*end), extent.constant())}};
+  const auto begins = known_ints(g, node.inputs[1]), ends = known_ints(g, node.inputs[2]),
+             axes = known_ints(g, node.inputs[3]);
+  if (!begins || !ends || !axes || begins->size() != axes->size() || ends->size() != axes->size()) return std::nullopt;
+  if (node.inputs.size() > 4 && node.inputs[4] != ir::kNone) {
+    const auto steps = known_ints(g, node.inputs[4]);
+    if (!steps || std::any_of(steps->begin(), steps->end(), [](int64_t s) { return s != 1; })) return std::nullopt;
+  }
+  std::optional<std::pair<int64_t, Part>> found;
+  const ir::Shape& x = shape_of(g, node.inputs[0]);
+  for (size_t i = 0; i < axes->size(); ++i) {
+    const int64_t axis = (*axes)[i] + ((*axes)[i] < 0 ? int64_t(x.size()) : 0), begin = (*begins)[i];
+    const ir::Dim extent = x[size_t(axis)];
+    if (!extent.is_const() || begin < 0 || (*ends)[i] <= begin) return std::nullopt;
+    const int64_t end = std::min((*ends)[i], extent.constant());
+    if (begin == 0 && end == extent.constant()) continue;
+    if (found) return std::nullopt;
+    found = {axis, Part{n, begin, end}};
+  }
+  return found;
 }
 
 int slices_to_splits(ir::Graph& g, PassContext& context) {

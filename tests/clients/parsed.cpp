@@ -1,17 +1,9 @@
 // A parsed network that is looked at and edited, layer by layer, at every release: getters tell what the model says,
 // setters change what the engine computes. Then models that are supported in part.
-#include <cuda_runtime_api.h>
-
-#include <cmath>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <memory>
-#include <set>
 #include <utility>
 
-#include "NvOnnxParser.h"
-#include "client.h"
+#include "parsed.h"
 
 using namespace nvinfer1;
 
@@ -22,114 +14,10 @@ std::vector<char> model;
 
 constexpr int kBatch = 2, kPixels = 64, kClasses = 10;
 
-template <class T>
-void end(T* object) {
-#if NV_TENSORRT_MAJOR < 10
-  object->destroy();
-#else
-  delete object;
-#endif
-}
-
-/// A builder, a network and the parser that filled it.
-struct Parsed {
-  Parsed() : builder(createInferBuilder(logger)) {
-    uint32_t const flags =
-#if NV_TENSORRT_MAJOR < 11
-        1U << static_cast<uint32_t>(NetworkDefinitionCreationFlag::kEXPLICIT_BATCH);
-#else
-        0;
-#endif
-    network = builder->createNetworkV2(flags);
-    parser = nvonnxparser::createParser(*network, logger);
-    EXPECT(parser->parse(model.data(), model.size()));
-    Dims dims = network->getInput(0)->getDimensions();
-    EXPECT(dims.nbDims == 4 && dims.d[0] == -1);
-    dims.d[0] = kBatch;
-    network->getInput(0)->setDimensions(dims);
-  }
-  Parsed(Parsed const&) = delete;
-  Parsed& operator=(Parsed const&) = delete;
-  ~Parsed() {
-    end(parser);
-    end(network);
-    end(builder);
-  }
-  ILayer* layer(std::string const& name) const {
-    for (int i = 0; i < network->getNbLayers(); ++i) {
-      if (network->getLayer(i)->getName() == name) {
-        return network->getLayer(i);
-      }
-    }
-    EXPECT(!"a layer of that name");
-    std::exit(1);
-  }
-  template <class T>
-  T& as(char const* name, LayerType type) const {
-    ILayer* found = layer(name);
-    EXPECT(found->getType() == type);
-    return static_cast<T&>(*found);
-  }
-  std::vector<float> run(std::vector<float> const& x) const;
-
-  IBuilder* builder;
-  INetworkDefinition* network;
-  nvonnxparser::IParser* parser;
+struct Parsed : ParsedModel {
+  Parsed() : ParsedModel(logger, model, kBatch) {}
+  std::vector<float> run(std::vector<float> const& x) const { return BuiltEngine(*this).run(x, kBatch * kClasses); }
 };
-
-/// An engine and what it needs to live.
-struct Engine {
-  Engine(Parsed const& parsed, bool refits) {
-    IBuilderConfig* config = parsed.builder->createBuilderConfig();
-    if (refits) {
-      config->setFlag(BuilderFlag::kREFIT);
-    }
-#if NV_TENSORRT_MAJOR < 8
-    engine = parsed.builder->buildEngineWithConfig(*parsed.network, *config);
-#else
-    IHostMemory* plan = parsed.builder->buildSerializedNetwork(*parsed.network, *config);
-    EXPECT(plan != nullptr);
-    runtime = createInferRuntime(logger);
-    engine = runtime->deserializeCudaEngine(plan->data(), plan->size());
-    end(plan);
-#endif
-    EXPECT(engine != nullptr);
-    end(config);
-  }
-  Engine(Engine const&) = delete;
-  Engine& operator=(Engine const&) = delete;
-  ~Engine() {
-    end(engine);
-    if (runtime) {
-      end(runtime);
-    }
-  }
-  std::vector<float> run(std::vector<float> const& x) const;
-  IRuntime* runtime = nullptr;
-  ICudaEngine* engine = nullptr;
-};
-
-std::vector<float> Engine::run(std::vector<float> const& x) const {
-  IExecutionContext* context = engine->createExecutionContext();
-  std::vector<float> y(kBatch * kClasses);
-  void* bindings[2] = {};
-  EXPECT(cudaMalloc(&bindings[0], x.size() * sizeof(float)) == cudaSuccess);
-  EXPECT(cudaMalloc(&bindings[1], y.size() * sizeof(float)) == cudaSuccess);
-  EXPECT(cudaMemcpy(bindings[0], x.data(), x.size() * sizeof(float), cudaMemcpyHostToDevice) == cudaSuccess);
-#if NV_TENSORRT_MAJOR < 10
-  EXPECT(context->executeV2(bindings));
-#else
-  EXPECT(context->setTensorAddress("scan", bindings[0]) && context->setTensorAddress("scores", bindings[1]));
-  EXPECT(context->enqueueV3(nullptr) && cudaStreamSynchronize(nullptr) == cudaSuccess);
-#endif
-  EXPECT(cudaMemcpy(y.data(), bindings[1], y.size() * sizeof(float), cudaMemcpyDeviceToHost) == cudaSuccess);
-  cudaFree(bindings[0]);
-  cudaFree(bindings[1]);
-  end(context);
-  return y;
-}
-
-std::vector<float> Parsed::run(std::vector<float> const& x) const { return Engine(*this, false).run(x); }
 
 std::vector<float> scan(float factor) {
   std::vector<float> x(kBatch * kPixels);
@@ -137,23 +25,6 @@ std::vector<float> scan(float factor) {
     x[i] = factor * static_cast<float>((i * 37) % 17);
   }
   return x;
-}
-
-bool near(std::vector<float> const& a, std::vector<float> const& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!(std::fabs(a[i] - b[i]) <= 1e-4F * (1.0F + std::fabs(b[i])))) {
-      return false;
-    }
-  }
-  return a.size() == b.size();
-}
-
-bool is(Dims const& dims, std::vector<int> const& expected) {
-  bool same = dims.nbDims == static_cast<int>(expected.size());
-  for (size_t i = 0; same && i < expected.size(); ++i) {
-    same = dims.d[i] == expected[i];
-  }
-  return same;
 }
 
 void getters() {
@@ -256,12 +127,6 @@ void edits(std::vector<float> const& before) {
 }
 
 #if NV_TENSORRT_MAJOR >= 8
-std::set<std::string> names_of(IRefitter& refitter) {
-  std::vector<char const*> names(static_cast<size_t>(refitter.getAllWeights(0, nullptr)));
-  refitter.getAllWeights(static_cast<int32_t>(names.size()), names.data());
-  return std::set<std::string>(names.begin(), names.end());
-}
-
 /// Weights keep the model's names, whether somebody looked at their layers or not.
 void refits(std::vector<float> const& before) {
   Parsed plain, seen;
@@ -272,16 +137,16 @@ void refits(std::vector<float> const& before) {
       white = *static_cast<float const*>(static_cast<IConstantLayer*>(layer)->getWeights().values);
     }
   }
-  Engine const first(plain, true), second(seen, true);
-  for (Engine const* engine : {&first, &second}) {
-    EXPECT(near(engine->run(scan(1.0F)), before));
+  BuiltEngine const first(plain, true), second(seen, true);
+  for (BuiltEngine const* engine : {&first, &second}) {
+    EXPECT(near(engine->run(scan(1.0F), kBatch * kClasses), before));
     IRefitter* refitter = createInferRefitter(*engine->engine, logger);
     std::set<std::string> const names = names_of(*refitter);
     EXPECT(names == (std::set<std::string>{"white", "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias",
                                            "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}));
     float const half = white / 2.0F;
     EXPECT(refitter->setNamedWeights("white", Weights{DataType::kFLOAT, &half, 1}) && refitter->refitCudaEngine());
-    EXPECT(near(engine->run(scan(1.0F)), Parsed().run(scan(2.0F))));
+    EXPECT(near(engine->run(scan(1.0F), kBatch * kClasses), Parsed().run(scan(2.0F))));
     end(refitter);
   }
 }
@@ -381,8 +246,7 @@ void weight_descriptors() {}
 
 int main(int argc, char** argv) {
   EXPECT(argc == 2);
-  std::ifstream file(argv[1], std::ios::binary);
-  model.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  model = read_file(argv[1]);
   getters();
   std::vector<float> const before = Parsed().run(scan(1.0F));
   edits(before);

@@ -131,6 +131,20 @@ std::vector<ValueId> LowerContext::onnx_n(std::string_view op, std::vector<Value
 
 ValueId LowerContext::cast(ValueId v, DType type) { return dtype(v) == type ? v : onnx("Cast", {v}, {{"to", type}}); }
 
+void put_in_place(ir::Graph& graph, ir::NodeId id, const LowerContext& made, ir::NodeId first) {
+  const ir::Node node = graph.node(id);
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] != ir::kNone) graph.replace_uses(node.outputs[i], made.outputs[i]);
+  }
+  for (size_t i = 0; i < node.outputs.size(); ++i) pass_name_on(graph, node.outputs[i], made.outputs[i], first);
+  for (auto n = first; n < graph.node_count(); ++n) {
+    graph.node(n).name = node.name;
+    graph.node(n).origin = node.origin.empty() ? node.name : node.origin;
+    graph.node(n).metadata = node.metadata;
+  }
+  graph.erase_node(id);
+}
+
 void lower_node(ir::Graph& graph, ir::NodeId id) {
   const ir::Node node = graph.node(id);
   const auto first = static_cast<ir::NodeId>(graph.node_count());
@@ -140,16 +154,7 @@ void lower_node(ir::Graph& graph, ir::NodeId id) {
   } catch (const Error& e) {
     throw e.at(place_of(node));
   }
-  for (size_t i = 0; i < node.outputs.size(); ++i) {
-    if (node.outputs[i] != ir::kNone) graph.replace_uses(node.outputs[i], context.outputs[i]);
-  }
-  for (size_t i = 0; i < node.outputs.size(); ++i) pass_name_on(graph, node.outputs[i], context.outputs[i], first);
-  for (auto n = first; n < graph.node_count(); ++n) {
-    graph.node(n).name = node.name;
-    graph.node(n).origin = node.origin.empty() ? node.name : node.origin;
-    graph.node(n).metadata = node.metadata;
-  }
-  graph.erase_node(id);
+  put_in_place(graph, id, context, first);
 }
 
 void lower(ir::Graph& graph) {
@@ -167,16 +172,14 @@ void lower(ir::Graph& graph) {
   lower_regions(graph);
 }
 
-/// Types of a dialect node's outputs: its rule, run in a graph of its own that shares the symbols.
-void infer_by_rule(InferContext& c) {
-  ir::Graph aside(c.graph().symbols);
+std::vector<ValueId> copy_inputs(const ir::Graph& graph, const ir::Node& node, ir::Graph& aside) {
   std::vector<ValueId> inputs;
-  for (size_t i = 0; i < c.input_count(); ++i) {
-    if (!c.has(i)) {
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == ir::kNone) {
       inputs.push_back(ir::kNone);
       continue;
     }
-    const ir::Value& v = c.input(i);
+    const ir::Value& v = graph.value(node.inputs[i]);
     if (v.constant) {
       inputs.push_back(aside.add_constant(*v.constant));
     } else {
@@ -185,7 +188,13 @@ void infer_by_rule(InferContext& c) {
       aside.value(inputs.back()).contents = v.contents;
     }
   }
-  LowerContext context(aside, c.node(), std::move(inputs));
+  return inputs;
+}
+
+/// Types of a dialect node's outputs: its rule, run in a graph of its own that shares the symbols.
+void infer_by_rule(InferContext& c) {
+  ir::Graph aside(c.graph().symbols);
+  LowerContext context(aside, c.node(), copy_inputs(c.graph(), c.node(), aside));
   run_rule(context, c.node());
   for (size_t i = 0; i < c.output_count(); ++i) {
     if (c.node().outputs[i] == ir::kNone) continue;

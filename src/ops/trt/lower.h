@@ -76,6 +76,12 @@ struct Layer {
 const Layer* find_layer(std::string_view op);
 /// Replaces a dialect node by core nodes, which take its name. Errors name the node.
 void lower_node(ir::Graph& graph, ir::NodeId node);
+/// Puts what a rule made, nodes from `first` on, in the place of node `id`: its readers, its name, the names of its
+/// outputs. The node itself goes.
+void put_in_place(ir::Graph& graph, ir::NodeId id, const LowerContext& made, ir::NodeId first);
+/// A node's inputs in a graph aside that shares the symbols: constants and known contents stay, all else is an input.
+/// Throws if a rank is not known.
+std::vector<ValueId> copy_inputs(const ir::Graph& graph, const ir::Node& node, ir::Graph& aside);
 /// Replaces every dialect node, in bodies too. The graph's inputs, outputs and their names stay.
 void lower(ir::Graph& graph);
 

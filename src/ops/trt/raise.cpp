@@ -20,13 +20,7 @@ const RaiseRule* find_rule(std::string_view op) {
 bool same_types(const ir::Graph& graph, const ir::Node& node, const std::vector<ir::Value>& before, bool by_data) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == ir::kNone) continue;
-    const ir::Value& now = graph.value(node.outputs[i]);
-    if (now.dtype != before[i].dtype || now.ranked != before[i].ranked || now.shape.size() != before[i].shape.size())
-      return false;
-    for (size_t d = 0; d < now.shape.size(); ++d) {
-      const bool free = by_data && !now.shape[d].is_const() && !before[i].shape[d].is_const();
-      if (!(now.shape[d] == before[i].shape[d]) && !free) return false;
-    }
+    if (!same_type(graph.value(node.outputs[i]), before[i], by_data)) return false;
   }
   return true;
 }
@@ -61,6 +55,15 @@ size_t RaiseContext::axis(int64_t axis) const { return normalized_axis(axis, sha
 void RaiseContext::become(std::string_view name) {
   layer = name;
   made = ir::Attrs(find_layer(name)->attrs);
+}
+
+bool same_type(const ir::Value& now, const ir::Value& before, bool by_data) {
+  if (now.dtype != before.dtype || now.ranked != before.ranked || now.shape.size() != before.shape.size()) return false;
+  for (size_t d = 0; d < now.shape.size(); ++d) {
+    const bool free = by_data && !now.shape[d].is_const() && !before.shape[d].is_const();
+    if (!(now.shape[d] == before.shape[d]) && !free) return false;
+  }
+  return true;
 }
 
 bool raise_node(ir::Graph& graph, ir::NodeId id) {

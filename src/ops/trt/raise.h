@@ -12,6 +12,9 @@ namespace tenon::ops::trt {
 /// nothing changed, if no layer means exactly the same.
 bool raise_node(ir::Graph& graph, ir::NodeId node);
 
+/// True if `now` has the type of `before`; with `by_data`, dims that depend on data may have other names.
+bool same_type(const ir::Value& now, const ir::Value& before, bool by_data);
+
 /// What the rule of one operator sees and makes.
 class RaiseContext {
  public:

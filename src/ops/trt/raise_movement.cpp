@@ -5,6 +5,7 @@
 
 #include "ops/data/gather_nd.h"
 #include "ops/data/resize.h"
+#include "ops/data/reverse_sequence.h"
 #include "ops/data/scatter.h"
 #include "ops/detect/grid_sample.h"
 #include "ops/math/einsum.h"
@@ -179,6 +180,25 @@ void raise_shape(RaiseContext& c) {
   if (a.start == 0 && a.end == std::numeric_limits<int64_t>::max()) c.become("trt.Shape");
 }
 
+void raise_reverse_sequence(RaiseContext& c) {
+  const auto& a = c.attrs<ReverseSequenceAttrs>();
+  c.become("trt.ReverseSequence");
+  c.set("batch_axis", a.batch_axis);
+  c.set("sequence_axis", a.time_axis);
+}
+
+/// A slice that wraps around.
+void raise_tile(RaiseContext& c) {
+  const auto size = numbers(c.result());
+  if (!size || !c.constant(1) || !numbers(c.shape(0))) return;
+  c.become("trt.Slice");
+  c.set("start", Ints(size->size(), 0));
+  c.set("size", *size);
+  c.set("stride", Ints(size->size(), 1));
+  c.number("mode", number_of(kPadModes, "wrap"));
+  c.inputs.resize(1);
+}
+
 void raise_einsum(RaiseContext& c) {
   c.become("trt.Einsum");
   c.set("equation", c.attrs<EinsumAttrs>().equation);
@@ -210,6 +230,8 @@ std::vector<RaiseRule> raise_movement_rules() {
           {"ScatterND", raise_scatter_nd},
           {"Concat", raise_concat},
           {"Shape", raise_shape},
+          {"ReverseSequence", raise_reverse_sequence},
+          {"Tile", raise_tile},
           {"Einsum", raise_einsum},
           {"GridSample", raise_grid_sample}};
 }

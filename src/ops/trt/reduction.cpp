@@ -156,11 +156,34 @@ bool spans_only(LowerContext& c, ValueId v, const Ints& axes, size_t rank) {
   return true;
 }
 
+/// True if `v` varies over the channels of x alone: dims [1, C, 1, …].
+bool spans_channels(LowerContext& c, ValueId v) {
+  const Shape &dims = c.shape(v), &x = c.shape(c.input(0));
+  if (dims.size() != x.size() || x.size() < 3) return false;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (!(i == 1 ? dims[i] == x[i] && x[i].is_const() : dims[i] == 1)) return false;
+  return true;
+}
+
+/// Statistics of channels, or of groups of them, over all that follows: ONNX has operators for these.
+bool normalizes_channels(LowerContext& c, const NormalizationAttrs& a, const Ints& axes) {
+  if (!spans_channels(c, c.input(1)) || !spans_channels(c, c.input(2))) return false;
+  if (axes.empty() || axes[0] != 2 || axes.size() + 2 != c.rank(c.input(0))) return false;
+  const ValueId scale = c.onnx("Reshape", {c.input(1), c.ints({-1})}),
+                bias = c.onnx("Reshape", {c.input(2), c.ints({-1})});
+  Values values{{"epsilon", a.epsilon}};
+  if (a.nb_groups != 1) values["num_groups"] = a.nb_groups;
+  c.output(
+      0, c.onnx(a.nb_groups == 1 ? "InstanceNormalization" : "GroupNormalization", {c.input(0), scale, bias}, values));
+  return true;
+}
+
 void lower_normalization(LowerContext& c) {
   const auto& a = c.attrs<NormalizationAttrs>();
   const ValueId x = c.input(0);
   const size_t rank = c.rank(x);
   Ints axes = axes_of(a.axes, rank);
+  if (normalizes_channels(c, a, axes)) return;
   if (a.nb_groups == 1 && spans_only(c, c.input(1), axes, rank) && spans_only(c, c.input(2), axes, rank)) {
     return c.output(
         0, c.onnx("LayerNormalization", {x, c.input(1), c.input(2)}, {{"axis", axes[0]}, {"epsilon", a.epsilon}}));
