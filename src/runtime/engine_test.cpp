@@ -220,7 +220,10 @@ class PlannedDevice final : public Device {
   void copy(void*, const void*, size_t, void*) const override {}
   void fill(void*, int, size_t, void*) const override {}
   void synchronize(void*) const override {}
+  void call_host(void*, void (*)(void*), void*) const override {}
+  void follow(void*, void*) const override {}
   void* own_stream() const override { return nullptr; }
+  std::shared_ptr<void> new_stream() const override { return nullptr; }
   bool recording(void*) const override { return false; }
   std::unique_ptr<Recording> record(const Work&) const override { return nullptr; }
   float milliseconds(void*, const Work&) const override { return 0; }
