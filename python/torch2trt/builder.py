@@ -52,6 +52,30 @@ def _hook_network(settings, builder, logger, inputs):
     return network
 
 
+class _OnDefaultDevice(torch.nn.Module):
+    """A module that makes its own tensors on a device, whatever the default is around it."""
+
+    def __init__(self, module, device):
+        super().__init__()
+        self.module, self.device, self.training = module, device, module.training
+
+    def forward(self, *inputs):
+        with torch.device(self.device):
+            return self.module(*inputs)
+
+
+def _export(settings, inputs, data, axes):
+    """torch.onnx.export with its own constants in host memory: the exporter reads them there, and a process ends where
+    the default device put them on a GPU."""
+    module, device = settings.module, torch.empty(0).device
+    if device.type != "cpu":
+        module = _OnDefaultDevice(module, device)
+    with torch.device("cpu"):
+        torch.onnx.export(module, tuple(inputs), data, input_names=settings.input_names,
+                          output_names=settings.output_names, dynamic_axes=axes or None,
+                          opset_version=settings.onnx_opset or 17, dynamo=False)
+
+
 def _onnx_network(settings, builder, logger, inputs):
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
     axes = {name: {a: f"{name}_{a}" for a in axes} for name, axes in zip(settings.input_names, settings.dynamic_axes)
@@ -59,9 +83,7 @@ def _onnx_network(settings, builder, logger, inputs):
     if settings.dynamic:
         axes.update({name: {0: f"{name}_batch"} for name in settings.output_names})
     data = io.BytesIO()
-    torch.onnx.export(settings.module, tuple(inputs), data, input_names=settings.input_names,
-                      output_names=settings.output_names, dynamic_axes=axes or None,
-                      opset_version=settings.onnx_opset or 17, dynamo=False)
+    _export(settings, inputs, data, axes)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(data.getvalue()):
         errors = [str(parser.get_error(i)) for i in range(parser.num_errors)]
