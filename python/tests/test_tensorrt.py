@@ -217,3 +217,30 @@ def test_softplus_without_parameters_and_texts_of_every_layer(logger):
                                              callable(member) and "\n" not in text):
                 silent.append(f"{kind.__name__}.{name}")
     assert len(layers) > 50 and not silent
+
+
+def test_constants_inputs_and_doubles_are_outputs_by_their_names(logger):
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    x = network.add_input("x", trt.float32, (1, 3))
+    values = np.float32([[1, 2, 3]])
+    constant = network.add_constant((1, 3), values).get_output(0)
+    shuffle = network.add_shuffle(x)
+    shuffle.reshape_dims = (1, 3)
+    for name, tensor in (("constant", constant), ("same", shuffle.get_output(0)),
+                         ("moved", network.add_identity(x).get_output(0))):
+        tensor.name = name
+        network.mark_output(tensor)
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    assert names == ["x", "constant", "same", "moved"]
+    context, given = engine.create_execution_context(), np.float32([[4, 5, 6]])
+    found = {name: np.zeros((1, 3), np.float32) for name in names[1:]}
+    context.set_tensor_address("x", given.ctypes.data)
+    for name, y in found.items():
+        context.set_tensor_address(name, y.ctypes.data)
+    assert context.execute_async_v3(0)
+    np.testing.assert_array_equal(found["constant"], values)
+    np.testing.assert_array_equal(found["same"], given)
+    np.testing.assert_array_equal(found["moved"], given)

@@ -95,6 +95,15 @@ void pass_name_on(ir::Graph& graph, ValueId from, ValueId to, ir::NodeId first_n
   graph.rename(to, name);
 }
 
+/// What stands for an output of the network and cannot take its name is handed on by a node that can.
+void keep_output_names(const ir::Graph& graph, const ir::Node& node, LowerContext& made) {
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    ValueId& to = made.outputs[i];
+    if (node.outputs[i] == ir::kNone || !graph.is_output(node.outputs[i])) continue;
+    if (graph.is_input(to) || graph.is_output(to) || graph.constant(to)) to = made.onnx("Identity", {to});
+  }
+}
+
 }  // namespace
 
 ValueId LowerContext::input(size_t i) const {
@@ -154,6 +163,7 @@ void lower_node(ir::Graph& graph, ir::NodeId id) {
   } catch (const Error& e) {
     throw e.at(place_of(node));
   }
+  keep_output_names(graph, node, context);
   put_in_place(graph, id, context, first);
 }
 
