@@ -39,8 +39,7 @@ def is_test(path):
 
 
 def may_be_long(path):
-    kernels = any(folder in path for folder in ("/kernels/", "/device/", "/isa/"))
-    return kernels or is_test(path) or path.startswith("bench/") or path.endswith(".md")
+    return is_test(path) or path.startswith("bench/") or "/kernels/" in path or "/isa/" in path or path.endswith(".md")
 
 
 def check_format(files, _):

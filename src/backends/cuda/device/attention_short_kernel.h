@@ -103,7 +103,7 @@ struct ShortBlock {
     }
     wait_products();
     pin(result);
-    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");  // other warps may still read values
+    sync_group(group);  // other warps may still read values
     float* const to = reinterpret_cast<float*>(mine) + row * F::kPitch + lane % 4 * 2;
 #pragma unroll
     for (int n = 0; n < kShortHeadSize / 8; ++n) {

@@ -7,13 +7,13 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kThreads = 128, W = kDepthwiseColumns;
 
 /// Blocks a multiprocessor that registers suffice for without spilling.
-constexpr int blocks_wanted(int bytes, int kernel, int vector, int columns) {
+constexpr int blocks_wanted(int bytes, int kernel, int vector) {
   if (vector == 1) return kernel == 3 ? 8 : 5;
   if (kernel == 5) return 2;
-  return bytes == 2 && vector == 4 && columns == 2 ? 4 : 3;
+  return bytes == 2 ? 4 : 3;
 }
 
 struct Walk {
@@ -23,7 +23,7 @@ struct Walk {
   int rows;
 };
 
-template <class T, int K, int S, int V, int W>
+template <class T, int K, int S, int V>
 struct Window {
   static constexpr int kInputs = (W - 1) * S + K;  ///< columns of the input that W results see
   static constexpr int kOpen = (K - 1) / S + 1;    ///< rows of results that one row of the input belongs to
@@ -66,11 +66,11 @@ struct Window {
   }
 };
 
-template <class T, int K, int S, int V, int W>
-__global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
+template <class T, int K, int S, int V>
+__global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V))
     depthwise(const __grid_constant__ Walk walk) {
   begin();
-  using Win = Window<T, K, S, V, W>;
+  using Win = Window<T, K, S, V>;
   const DepthwiseArgs& a = walk.a;
   uint32_t vector = blockIdx.x * kThreads + threadIdx.x;
   if (vector >= walk.threads) return;
@@ -150,39 +150,36 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V, W))
 }
 
 template <class T, int K, int S>
-cudaError_t launch_window(const Walk& walk, DepthwiseTile tile, cudaStream_t stream) {
+cudaError_t launch_window(const Walk& walk, int vector, cudaStream_t stream) {
   const dim3 grid((walk.threads + kThreads - 1) / kThreads), block(kThreads);
-  if (tile.vector == 1) return launch(depthwise<T, K, S, 1, 2>, grid, block, 0, stream, walk);
-  if constexpr (sizeof(T) == 2 && K == 3) {
-    if (tile.vector == 8) return launch(depthwise<T, K, S, 8, 1>, grid, block, 0, stream, walk);
-    if (tile.columns == 4) return launch(depthwise<T, K, S, 4, 4>, grid, block, 0, stream, walk);
-  }
-  return launch(depthwise<T, K, S, 4, 2>, grid, block, 0, stream, walk);
+  const auto kernel = vector == 1 ? depthwise<T, K, S, 1> : depthwise<T, K, S, kDepthwiseVector>;
+  return launch(kernel, grid, block, 0, stream, walk);
 }
 
 template <class T>
-cudaError_t launch_type(const Walk& walk, int kernel, int stride, DepthwiseTile tile, cudaStream_t stream) {
+cudaError_t launch_type(const Walk& walk, int kernel, int stride, int vector, cudaStream_t stream) {
   if (kernel == 3)
-    return stride == 1 ? launch_window<T, 3, 1>(walk, tile, stream) : launch_window<T, 3, 2>(walk, tile, stream);
-  return stride == 1 ? launch_window<T, 5, 1>(walk, tile, stream) : launch_window<T, 5, 2>(walk, tile, stream);
+    return stride == 1 ? launch_window<T, 3, 1>(walk, vector, stream) : launch_window<T, 3, 2>(walk, vector, stream);
+  return stride == 1 ? launch_window<T, 5, 1>(walk, vector, stream) : launch_window<T, 5, 2>(walk, vector, stream);
+}
+
+/// Whether accesses of kDepthwiseVector elements are possible.
+bool is_aligned(const DepthwiseArgs& a, Elem type) {
+  constexpr int V = kDepthwiseVector;
+  const uintptr_t bytes = V * (type == Elem::kF32 ? 4 : 2);
+  const bool extra = a.epilogue.join == Join::kNone || a.epilogue.extra_step == 0 || a.epilogue.extra_vector;
+  return a.channels % V == 0 && a.x_pitch % V == 0 && a.y_pitch % V == 0 && extra &&
+         reinterpret_cast<uintptr_t>(a.x) % bytes == 0 && reinterpret_cast<uintptr_t>(a.y) % bytes == 0;
 }
 
 }  // namespace
 
-bool depthwise_aligned(const DepthwiseArgs& a, Elem type, int vector) {
-  const uintptr_t bytes = uintptr_t(vector) * (type == Elem::kF32 ? 4 : 2);
-  const bool extra = a.epilogue.join == Join::kNone || a.epilogue.extra_step == 0 || a.epilogue.extra_vector;
-  return a.channels % vector == 0 && a.x_pitch % vector == 0 && a.y_pitch % vector == 0 && extra &&
-         reinterpret_cast<uintptr_t>(a.x) % bytes == 0 && reinterpret_cast<uintptr_t>(a.y) % bytes == 0;
-}
-
-cudaError_t conv_depthwise(const DepthwiseArgs& a, Elem type, int kernel, int stride, DepthwiseTile tile,
-                           cudaStream_t stream) {
-  const int vectors = a.channels / tile.vector, tiles = (a.out_w + tile.columns - 1) / tile.columns,
-            strips = (a.out_h + tile.rows - 1) / tile.rows;
-  Walk walk{a, Divisor(uint32_t(vectors)), Divisor(uint32_t(tiles)), Divisor(uint32_t(strips)), 0, tile.rows};
+cudaError_t conv_depthwise(const DepthwiseArgs& a, Elem type, int kernel, int stride, int rows, cudaStream_t stream) {
+  const int vector = is_aligned(a, type) ? kDepthwiseVector : 1, vectors = a.channels / vector,
+            tiles = (a.out_w + W - 1) / W, strips = (a.out_h + rows - 1) / rows;
+  Walk walk{a, Divisor(uint32_t(vectors)), Divisor(uint32_t(tiles)), Divisor(uint32_t(strips)), 0, rows};
   walk.threads = uint32_t(vectors) * uint32_t(tiles) * uint32_t(strips) * uint32_t(a.batch);
-  return with_elem(type, [&](auto t) { return launch_type<decltype(t)>(walk, kernel, stride, tile, stream); });
+  return with_elem(type, [&](auto t) { return launch_type<decltype(t)>(walk, kernel, stride, vector, stream); });
 }
 
 }  // namespace tenon::cuda

@@ -21,20 +21,16 @@ struct DepthwiseArgs {
   Epilogue epilogue;
 };
 
-struct DepthwiseTile {
-  int vector;   ///< channels a thread does
-  int columns;  ///< neighbouring results of a row that a thread does
-  int rows;     ///< results of a column that a thread does, one after the other
-};
+/// Channels and neighbouring results of a row that a thread of conv_depthwise() does.
+inline constexpr int kDepthwiseVector = 4, kDepthwiseColumns = 2;
 
 /// Windows of 3 or 5 and strides of 1 or 2 have kernels.
 constexpr bool depthwise_has(int64_t kernel, int64_t stride) {
   return (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2);
 }
-/// Whether accesses of `vector` elements are possible for these operands.
-bool depthwise_aligned(const DepthwiseArgs& a, Elem type, int vector);
-cudaError_t conv_depthwise(const DepthwiseArgs& a, Elem type, int kernel, int stride, DepthwiseTile tile,
-                           cudaStream_t stream);
+/// A thread does `rows` results of a column, one after the other. Operands may have any alignment; kDepthwiseVector
+/// channels at a time are faster.
+cudaError_t conv_depthwise(const DepthwiseArgs& a, Elem type, int kernel, int stride, int rows, cudaStream_t stream);
 
 /// How conv_depthwise_tiled() divides its work.
 struct DepthwiseTiling {

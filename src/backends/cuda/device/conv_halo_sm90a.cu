@@ -8,7 +8,7 @@
 #include "backends/cuda/device/tensor_boxes.h"
 #include "backends/cuda/device/tma.h"
 #include "backends/cuda/device/turned_tile.h"
-#include "backends/cuda/device/wgmma_widths.h"
+#include "backends/cuda/device/wgmma.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -181,15 +181,6 @@ struct Block {
   }
 
  private:
-  static __device__ __forceinline__ void sync_group(int group) {
-    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
-  }
-  static __device__ __forceinline__ void wait_turn(int group) {
-    asm volatile("bar.sync %0, 256;" ::"r"(group + 4) : "memory");
-  }
-  static __device__ __forceinline__ void pass_turn(int group) {
-    asm volatile("bar.arrive %0, 256;" ::"r"(group + 4) : "memory");
-  }
   __device__ __forceinline__ void fetch_extra(unsigned char* to, int group, const Tile& t) const {
     wait_stores_read();
     expect_bytes(b.extra_there + group, g.extra_bytes);

@@ -7,7 +7,7 @@
 
 #include "backends/cuda/device/tensor_boxes.h"
 #include "backends/cuda/device/turned_tile.h"
-#include "backends/cuda/device/wgmma_widths.h"
+#include "backends/cuda/device/wgmma.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -124,11 +124,6 @@ struct Block {
       }
     }
     if (thread == 0) wait_stores();
-  }
-
- private:
-  static __device__ __forceinline__ void sync_group(int group) {
-    asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
   }
 };
 

@@ -17,6 +17,17 @@ __device__ __forceinline__ Range range_of(const ResizeAxisParams& a, uint32_t o)
   return {a.begin[o], a.begin[o + 1]};
 }
 
+/// Calls add(first element of a line of x over its inner axis, weight) for the lines that taps of the outer axes read.
+template <class Add>
+__device__ __forceinline__ void for_lines(const ResizeParams& p, uint32_t outer, const Range& d, const Range& h,
+                                          const Add& add) {
+  const int64_t image = int64_t(outer) * p.axes[0].in;
+  for (int a = d.first; a < d.last; ++a)
+    for (int b = h.first; b < h.last; ++b)
+      add(((image + p.axes[0].index[a]) * p.axes[1].in + p.axes[1].index[b]) * p.axes[2].in,
+          p.axes[0].weight[a] * p.axes[1].weight[b]);
+}
+
 /// kN neighbouring elements of the inner axis a thread.
 template <class T, int kN>
 __global__ void __launch_bounds__(kThreads)
@@ -30,20 +41,16 @@ __global__ void __launch_bounds__(kThreads)
   const Range w = range_of(p.axes[2], p.axes[2].out.take(rest)), h = range_of(p.axes[1], p.axes[1].out.take(rest)),
               d = range_of(p.axes[0], p.axes[0].out.take(rest));
   const T* x = static_cast<const T*>(p.x) + c;
-  const int64_t image = int64_t(rest) * p.axes[0].in;
   float sum[kN] = {};
-  for (int a = d.first; a < d.last; ++a)
-    for (int b = h.first; b < h.last; ++b) {
-      const int64_t row = ((image + p.axes[0].index[a]) * p.axes[1].in + p.axes[1].index[b]) * p.axes[2].in;
-      const float weight = p.axes[0].weight[a] * p.axes[1].weight[b];
-      for (int k = w.first; k < w.last; ++k) {
-        float v[kN];
-        load_floats<T, kN>(x + (row + p.axes[2].index[k]) * p.inner.value, v);
-        const float f = weight * p.axes[2].weight[k];
+  for_lines(p, rest, d, h, [&](int64_t line, float weight) {
+    for (int k = w.first; k < w.last; ++k) {
+      float v[kN];
+      load_floats<T, kN>(x + (line + p.axes[2].index[k]) * p.inner.value, v);
+      const float f = weight * p.axes[2].weight[k];
 #pragma unroll
-        for (int j = 0; j < kN; ++j) sum[j] += v[j] * f;
-      }
+      for (int j = 0; j < kN; ++j) sum[j] += v[j] * f;
     }
+  });
   if (d.first == d.last || h.first == h.last || w.first == w.last) {
 #pragma unroll
     for (int j = 0; j < kN; ++j) sum[j] = p.outside;
@@ -63,20 +70,16 @@ __global__ void __launch_bounds__(kThreads)
   const uint32_t o = parts.take(rest) * kN;
   const Range h = range_of(p.axes[1], p.axes[1].out.take(rest)), d = range_of(p.axes[0], p.axes[0].out.take(rest));
   const T* x = static_cast<const T*>(p.x);
-  const int64_t image = int64_t(rest) * p.axes[0].in;
   int begin_at[kN + 1];
 #pragma unroll
   for (int j = 0; j <= kN; ++j) begin_at[j] = p.axes[2].begin[o + j];
   float sum[kN] = {};
-  for (int a = d.first; a < d.last; ++a)
-    for (int b = h.first; b < h.last; ++b) {
-      const int64_t row = ((image + p.axes[0].index[a]) * p.axes[1].in + p.axes[1].index[b]) * p.axes[2].in;
-      const float weight = p.axes[0].weight[a] * p.axes[1].weight[b];
+  for_lines(p, rest, d, h, [&](int64_t line, float weight) {
 #pragma unroll
-      for (int j = 0; j < kN; ++j)
-        for (int k = begin_at[j]; k < begin_at[j + 1]; ++k)
-          sum[j] += to_float(x[row + p.axes[2].index[k]]) * (weight * p.axes[2].weight[k]);
-    }
+    for (int j = 0; j < kN; ++j)
+      for (int k = begin_at[j]; k < begin_at[j + 1]; ++k)
+        sum[j] += to_float(x[line + p.axes[2].index[k]]) * (weight * p.axes[2].weight[k]);
+  });
 #pragma unroll
   for (int j = 0; j < kN; ++j)
     if (d.first == d.last || h.first == h.last || begin_at[j] == begin_at[j + 1]) sum[j] = p.outside;
@@ -188,21 +191,10 @@ __global__ void __launch_bounds__(kThreads) nearest_kernel(const __grid_constant
 
 dim3 blocks_for(uint32_t count) { return dim3((count + kThreads - 1) / kThreads); }
 
-template <class T, int kN>
-cudaError_t rows(const ResizeParams& p, cudaStream_t stream) {
-  return launch(rows_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
-                Divisor(p.inner.value / kN));
-}
-template <class T, int kN>
-cudaError_t lines(const ResizeParams& p, cudaStream_t stream) {
-  return launch(lines_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
-                Divisor(p.axes[2].out.value / kN));
-}
-
-template <class T, int kN>
-cudaError_t pairs(const ResizeParams& p, cudaStream_t stream) {
-  return launch(pairs_kernel<T, kN>, blocks_for(p.count / kN), kThreads, 0, stream, p, p.count / kN,
-                Divisor(p.axes[2].out.value / kN));
+/// A kernel whose threads do `each` neighbouring results of a last axis of `size`.
+cudaError_t start(void (*kernel)(ResizeParams, uint32_t, Divisor), const ResizeParams& p, uint32_t size, uint32_t each,
+                  cudaStream_t stream) {
+  return launch(kernel, blocks_for(p.count / each), kThreads, 0, stream, p, p.count / each, Divisor(size / each));
 }
 
 template <class T, int kN>
@@ -232,13 +224,17 @@ cudaError_t resize_as(const ResizeParams& p, cudaStream_t stream) {
   if (p.inner.value == 1) {
     if (p.count >= kMany / 8 && has_bands<T, kChunk<T>>(p)) return bands<T, kChunk<T>>(p, stream);
     const bool wide = p.count >= kMany && p.axes[2].out.value % 4 == 0 && y % (4 * sizeof(T)) == 0;
-    if (p.axes[0].pairs) return wide ? pairs<T, 4>(p, stream) : pairs<T, 1>(p, stream);
-    return wide ? lines<T, 4>(p, stream) : lines<T, 1>(p, stream);
+    const uint32_t size = p.axes[2].out.value;
+    if (p.axes[0].pairs)
+      return wide ? start(pairs_kernel<T, 4>, p, size, 4, stream) : start(pairs_kernel<T, 1>, p, size, 1, stream);
+    return wide ? start(lines_kernel<T, 4>, p, size, 4, stream) : start(lines_kernel<T, 1>, p, size, 1, stream);
   }
-  if (p.count >= kMany && p.inner.value % kChunk<T> == 0 && (x | y) % 16 == 0) return rows<T, kChunk<T>>(p, stream);
-  constexpr int kPair = 4 / sizeof(T);
-  if (p.inner.value % kPair == 0 && (x | y) % 4 == 0) return rows<T, kPair>(p, stream);
-  return rows<T, 1>(p, stream);
+  constexpr int kWide = kChunk<T>, kPair = 4 / sizeof(T);
+  const uint32_t size = p.inner.value;
+  if (p.count >= kMany && size % kWide == 0 && (x | y) % 16 == 0)
+    return start(rows_kernel<T, kWide>, p, size, kWide, stream);
+  if (size % kPair == 0 && (x | y) % 4 == 0) return start(rows_kernel<T, kPair>, p, size, kPair, stream);
+  return start(rows_kernel<T, 1>, p, size, 1, stream);
 }
 
 }  // namespace

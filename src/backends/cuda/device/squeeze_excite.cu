@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "backends/cuda/device/cluster_send.h"
+#include "backends/cuda/device/cluster.h"
 #include "backends/cuda/device/mma.h"
 #include "backends/cuda/device/rows.h"
 #include "backends/cuda/launch.h"

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "backends/cuda/device/barrier.h"
+#include "backends/cuda/device/cluster.h"
 
 namespace tenon::cuda {
 
@@ -15,11 +16,7 @@ __device__ __forceinline__ void expect_bytes(uint64_t* barrier, uint32_t bytes) 
 }
 /// Arrives at the barrier in this place of block `rank` of the cluster.
 __device__ __forceinline__ void arrive_in_cluster(uint64_t* barrier, uint32_t rank) {
-  asm volatile(
-      "{\n.reg .b32 theirs;\nmapa.shared::cluster.u32 theirs, %0, %1;\n"
-      "mbarrier.arrive.shared::cluster.b64 _, [theirs];\n}" ::"r"(shared_address(barrier)),
-      "r"(rank)
-      : "memory");
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(map_to_cluster(barrier, rank)) : "memory");
 }
 /// A barrier of all threads of the cluster that orders no accesses to memory.
 __device__ __forceinline__ void meet_cluster() {

@@ -66,24 +66,22 @@ class Depthwise : public Kernel {
 
 class ConvDepthwise final : public Depthwise {
  public:
-  ConvDepthwise(const Problem& p, const ConvShape& s, DepthwiseTile tile) : Depthwise(p, s), tile_(tile) {
-    const int64_t columns = (s.out[2] + tile_.columns - 1) / tile_.columns;
-    const int64_t lines = std::max<int64_t>(1, s.batch * columns * (s.c / tile_.vector));
+  ConvDepthwise(const Problem& p, const ConvShape& s) : Depthwise(p, s) {
+    const int64_t columns = (s.out[2] + kDepthwiseColumns - 1) / kDepthwiseColumns;
+    const int64_t lines = std::max<int64_t>(1, s.batch * columns * (s.c / kDepthwiseVector));
     // Long strips read little twice; short ones fill the GPU.
     const int64_t wanted = int64_t(info_of(p).multiprocessors) * 1024;
     const int64_t strips = std::clamp<int64_t>((wanted + lines - 1) / lines, 1, s.out[1]);
-    tile_.rows = int((s.out[1] + strips - 1) / strips);
+    rows_ = int((s.out[1] + strips - 1) / strips);
   }
 
  protected:
   void start(const DepthwiseArgs& a, cudaStream_t stream) const override {
-    DepthwiseTile tile = tile_;
-    if (!depthwise_aligned(a, type_, tile.vector)) tile = {1, 2, tile_.rows};
-    TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, tile, stream));
+    TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, rows_, stream));
   }
 
  private:
-  DepthwiseTile tile_;
+  int rows_ = 1;
 };
 
 constexpr int kWidestTile = 16;
@@ -115,7 +113,7 @@ class ConvDepthwiseTiled final : public Depthwise {
  protected:
   void start(const DepthwiseArgs& a, cudaStream_t stream) const override {
     if (reinterpret_cast<uintptr_t>(a.x) % 16 || reinterpret_cast<uintptr_t>(a.y) % 4) {
-      TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, {1, 2, tiling_.rows}, stream));
+      TENON_CUDA(conv_depthwise(a, type_, kernel_, stride_, tiling_.rows, stream));
       return;
     }
     TENON_CUDA((type_ == Elem::kF16 ? conv_depthwise_tiled_f16 : conv_depthwise_tiled_bf16)(a, kernel_, stride_,
@@ -139,17 +137,13 @@ std::string read(const Problem& p, ConvShape& s) {
   return {};
 }
 
-template <int kVector, int kColumns>
 Support supports(const Problem& p) {
   ConvShape s;
   std::string reason = read(p, s);
   ProductEpilogue epilogue;
   if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
-  const bool narrow = p.inputs[0].dtype != ir::DType::kF32;
-  if (reason.empty() && (kVector > 4 || kColumns > 2) && !(narrow && s.kernel[1] == 3))
-    reason = "this tile is for 3x3 windows and 16-bit types";
   if (!reason.empty()) return Support::no(reason);
-  return Support::yes(estimate_us(p, 0, 1) + (s.c % kVector ? 10 : 0));
+  return Support::yes(estimate_us(p, 0, 1) + (s.c % kDepthwiseVector ? 10 : 0));
 }
 
 template <int kRows, int kStrips>
@@ -190,20 +184,12 @@ KernelDef tiled(std::string_view name) {
   return {name, "Conv", supports_tiled<kRows, kStrips>, prepare_tiled<kRows, kStrips>, kConvPitched};
 }
 
-template <int kVector, int kColumns>
-std::unique_ptr<Kernel> prepare(const Problem& p) {
-  ConvShape s;
-  const std::string reason = read(p, s);
-  require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<ConvDepthwise>(p, s, DepthwiseTile{kVector, kColumns, 1});
-}
+std::unique_ptr<Kernel> prepare(const Problem& p) { return make_conv<ConvDepthwise>(p, read); }
 
 }  // namespace
 
 std::vector<KernelDef> conv_depthwise() {
-  return {{"conv_depthwise", "Conv", supports<4, 2>, prepare<4, 2>, kConvPitched},
-          {"conv_depthwise_wide", "Conv", supports<8, 1>, prepare<8, 1>, kConvPitched},
-          {"conv_depthwise_long", "Conv", supports<4, 4>, prepare<4, 4>, kConvPitched},
+  return {{"conv_depthwise", "Conv", supports, prepare, kConvPitched},
           tiled<16, 1>("conv_depthwise_tiled_16_1"),
           tiled<16, 2>("conv_depthwise_tiled_16_2"),
           tiled<8, 1>("conv_depthwise_tiled_8_1"),

@@ -1,5 +1,8 @@
 #include "backends/cuda/kernels/conv_gemm.h"
 
+#include "backends/cuda/device/turned_tile.h"
+#include "ops/nn/conv.h"
+
 namespace tenon::cuda {
 
 std::shared_ptr<const void> weights_by_taps(const Problem& p, const ConvShape& s) {
@@ -9,12 +12,35 @@ std::shared_ptr<const void> weights_by_taps(const Problem& p, const ConvShape& s
   });
 }
 
+std::string read_turned(const Problem& p, ConvShape& s) {
+  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
+  if (info_of(p).sm != 90) return "compute capability other than 9.0";
+  if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
+  if (!s.channels_last) return "channels come first, accepted is channels last";
+  if (s.group != 1 || s.c % 8 != 0 || s.n % 8 != 0 || s.x_pitch % 8 != 0 || s.y_pitch % 8 != 0)
+    return cat(s.c, " and ", s.n, " channels in ", s.group, " groups, pitches ", s.x_pitch, " and ", s.y_pitch,
+               ", accepted are multiples of 8 in one group");
+  ProductEpilogue epilogue;
+  const std::string& program = p.attrs<ops::ConvAttrs>().epilogue;
+  if (std::string reason = epilogue.read(p, program, kConvBias, kConvExtras); !reason.empty()) return reason;
+  const Epilogue& form = epilogue.form();
+  if (!epilogue.in_kernel() || !turned_does(form) || (form.join != Join::kNone && form.extra_pitch % 8 != 0))
+    return cat("the epilogue '", program, "' is not one of this kernel's");
+  return {};
+}
+
 ConvGemm::ConvGemm(const Problem& p, const ConvShape& s, const std::string& epilogue,
                    std::shared_ptr<const void> weights)
     : shape_(s), type_(elem_of(p.inputs[0].dtype)), weights_(std::move(weights)) {
   const std::string reason = epilogue_.read(p, epilogue, kConvBias, kConvExtras, s.channels_last);
   require(reason.empty(), ErrorCode::kInternal, reason);
   epilogue_.prepare(p);
+}
+
+bool ConvGemm::aligned_for_copies(const RunArgs& args, const Epilogue& epilogue) {
+  for (const void* address : {args.inputs[0], static_cast<const void*>(args.outputs[0]), epilogue.extra})
+    if (reinterpret_cast<uintptr_t>(address) % 16 != 0) return false;
+  return true;
 }
 
 SimtGemmArgs ConvGemm::simt_args(const RunArgs& args) const {

@@ -13,8 +13,9 @@ namespace tenon::cuda {
 
 /// The weights of a convolution of one group as ConvGemm takes them: rows of packed_pitch() of their length.
 std::shared_ptr<const void> weights_by_taps(const Problem& p, const ConvShape& s);
-/// Whether the copy engine takes what lies at an address.
-inline bool aligned_for_copies(const void* address) { return reinterpret_cast<uintptr_t>(address) % 16 == 0; }
+/// Reads a convolution for a kernel whose left operand is weights and whose tiles end in finish_turned(). Returns why
+/// there is none, or an empty string.
+std::string read_turned(const Problem& p, ConvShape& s);
 
 class ConvGemm : public Kernel {
  public:
@@ -25,6 +26,8 @@ class ConvGemm : public Kernel {
 
  protected:
   int64_t depth() const { return shape_.c / shape_.group * shape_.taps(); }
+  /// Whether the copy engine takes what lies at the addresses of x, y and the epilogue's operand.
+  static bool aligned_for_copies(const RunArgs& args, const Epilogue& epilogue);
   /// For the product on vector units, which takes any strides and alignment.
   SimtGemmArgs simt_args(const RunArgs& args) const;
 

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "backends/cuda/device/turned_tile.h"
 #include "backends/cuda/kernels/conv_gemm.h"
 #include "backends/cuda/kernels/variants.h"
 #include "ops/nn/conv.h"
@@ -44,25 +43,13 @@ bool meets_depths(const ConvShape& s) {
 }
 
 std::string read(const Problem& p, ConvShape& s) {
-  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
-  if (info_of(p).sm != 90) return "compute capability other than 9.0";
-  if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
-  if (!s.channels_last) return "channels come first, accepted is channels last";
-  if (s.group != 1 || s.c % 8 != 0 || s.n % 8 != 0 || s.x_pitch % 8 != 0 || s.y_pitch % 8 != 0)
-    return cat(s.c, " and ", s.n, " channels in ", s.group, " groups, pitches ", s.x_pitch, " and ", s.y_pitch,
-               ", accepted are multiples of 8 in one group");
+  if (std::string reason = read_turned(p, s); !reason.empty()) return reason;
   if (s.kernel[1] * s.kernel[2] == 1) return "a window of one pixel of a plane";
   for (int i = 0; i < 3; ++i) {
     if (s.stride[i] != 1) return cat("stride ", s.stride[i], ", accepted is 1");
     if (s.kernel[i] > 64 || s.pad[i] > 1024) return cat("a window of ", s.kernel[i], " padded by ", s.pad[i]);
   }
   if (!meets_depths(s)) return "a window that lies outside the image";
-  ProductEpilogue epilogue;
-  const std::string& program = p.attrs<ops::ConvAttrs>().epilogue;
-  if (std::string reason = epilogue.read(p, program, kConvBias, kConvExtras); !reason.empty()) return reason;
-  const Epilogue& form = epilogue.form();
-  if (!epilogue.in_kernel() || !turned_does(form) || (form.join != Join::kNone && form.extra_pitch % 8 != 0))
-    return cat("the epilogue '", program, "' is not one of this kernel's");
   return {};
 }
 
@@ -80,7 +67,7 @@ class ConvHalo final : public ConvGemm {
     a.x = args.inputs[0];
     a.y = args.outputs[0];
     a.epilogue = epilogue_.bind(args);
-    if (aligned_for_copies(a.x) && aligned_for_copies(a.y) && aligned_for_copies(a.epilogue.extra))
+    if (aligned_for_copies(args, a.epilogue))
       TENON_CUDA(conv_halo(a, type_, places_, blocks_, stream_of(args)));
     else
       TENON_CUDA(gemm_simt(simt_args(args), type_, 1, stream_of(args)));
@@ -108,13 +95,7 @@ KernelDef variant() {
             if (t.lines == 0) return Support::no(cat("no tile of ", kHaloPlaces[kNumber], " places"));
             return Support::yes(estimate_us(p, flops_done(p, s, t, kHaloPlaces[kNumber]), 0.75));
           },
-          [](const Problem& p) -> std::unique_ptr<Kernel> {
-            ConvShape s;
-            const std::string reason = read(p, s);
-            require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<ConvHalo>(p, s, kHaloPlaces[kNumber]);
-          },
-          kConvPitched};
+          [](const Problem& p) { return make_conv<ConvHalo>(p, read, kHaloPlaces[kNumber]); }, kConvPitched};
 }
 
 }  // namespace

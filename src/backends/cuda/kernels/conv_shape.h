@@ -1,8 +1,10 @@
 // A convolution's sizes, with one to three spatial axes written as three.
 #pragma once
+#include <memory>
 #include <string>
 
 #include "backends/kernel.h"
+#include "base/error.h"
 
 namespace tenon::cuda {
 
@@ -30,5 +32,14 @@ std::string read_conv(const Problem& p, ConvShape& s);
 std::string read_conv_any(const Problem& p, ConvShape& s);
 /// The same for a ConvTranspose; strides are those of its result.
 std::string read_conv_transpose(const Problem& p, ConvShape& s);
+
+/// A K of a convolution that `read`, a function like read_conv(), takes.
+template <class K, class Read, class... Arguments>
+std::unique_ptr<Kernel> make_conv(const Problem& p, const Read& read, const Arguments&... arguments) {
+  ConvShape s;
+  const std::string reason = read(p, s);
+  require(reason.empty(), ErrorCode::kInternal, reason);
+  return std::make_unique<K>(p, s, arguments...);
+}
 
 }  // namespace tenon::cuda

@@ -128,12 +128,7 @@ Support supports(const Problem& p) {
   return Support::yes(estimate_us(p, s.flops(), 0.3));
 }
 
-std::unique_ptr<Kernel> prepare(const Problem& p) {
-  ConvShape s;
-  const std::string reason = read(p, s);
-  require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<ConvStem>(p, s);
-}
+std::unique_ptr<Kernel> prepare(const Problem& p) { return make_conv<ConvStem>(p, read); }
 
 }  // namespace
 

@@ -40,12 +40,7 @@ Support supports(const Problem& p) {
   return Support::yes(2 + s.flops() / (info_of(p).tflops_f32 * 1e6 * 0.2));
 }
 
-std::unique_ptr<Kernel> prepare(const Problem& p) {
-  ConvShape s;
-  const std::string reason = read(p, s);
-  require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<ConvTransposeSimt>(p, s);
-}
+std::unique_ptr<Kernel> prepare(const Problem& p) { return make_conv<ConvTransposeSimt>(p, read); }
 
 }  // namespace
 

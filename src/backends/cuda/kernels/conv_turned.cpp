@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "backends/cuda/device/gemm_turned.h"
-#include "backends/cuda/device/turned_tile.h"
 #include "backends/cuda/kernels/conv_gemm.h"
 #include "backends/cuda/kernels/variants.h"
 #include "ops/nn/conv.h"
@@ -13,21 +12,9 @@ namespace {
 constexpr int kMostRounds = 3;  ///< of tiles on each multiprocessor, beyond which other kernels are better
 
 std::string read(const Problem& p, ConvShape& s) {
-  if (std::string reason = read_conv(p, s); !reason.empty()) return reason;
-  if (info_of(p).sm != 90) return "compute capability other than 9.0";
-  if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
-  if (!s.channels_last) return "channels come first, accepted is channels last";
-  if (s.group != 1 || s.c % 8 != 0 || s.n % 8 != 0 || s.x_pitch % 8 != 0 || s.y_pitch % 8 != 0)
-    return cat(s.c, " and ", s.n, " channels in ", s.group, " groups, pitches ", s.x_pitch, " and ", s.y_pitch,
-               ", accepted are multiples of 8 in one group");
+  if (std::string reason = read_turned(p, s); !reason.empty()) return reason;
   for (int i = 0; i < 3; ++i)
     if (s.kernel[i] != 1 || s.stride[i] != 1 || s.pad[i] != 0) return "a window, stride or padding";
-  ProductEpilogue epilogue;
-  const std::string& program = p.attrs<ops::ConvAttrs>().epilogue;
-  if (std::string reason = epilogue.read(p, program, kConvBias, kConvExtras); !reason.empty()) return reason;
-  const Epilogue& form = epilogue.form();
-  if (!epilogue.in_kernel() || !turned_does(form) || (form.join != Join::kNone && form.extra_pitch % 8 != 0))
-    return cat("the epilogue '", program, "' is not one of this kernel's");
   return {};
 }
 
@@ -49,7 +36,7 @@ class ConvTurned final : public ConvGemm {
     a.columns = int(shape_.n);
     a.depth = int(shape_.c);
     a.epilogue = epilogue_.bind(args);
-    if (aligned_for_copies(a.x) && aligned_for_copies(a.y) && aligned_for_copies(a.epilogue.extra))
+    if (aligned_for_copies(args, a.epilogue))
       TENON_CUDA(gemm_turned(a, type_, columns_, blocks_, stream_of(args)));
     else
       TENON_CUDA(gemm_simt(simt_args(args), type_, 1, stream_of(args)));
@@ -72,13 +59,7 @@ KernelDef variant() {
             const double done = 2.0 * double(rounds * blocks * kTurnedRows * columns) * double(s.c);
             return Support::yes(estimate_us(p, done, 0.75));
           },
-          [](const Problem& p) -> std::unique_ptr<Kernel> {
-            ConvShape s;
-            const std::string reason = read(p, s);
-            require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<ConvTurned>(p, s, kTurnedColumns[kNumber]);
-          },
-          kConvPitched};
+          [](const Problem& p) { return make_conv<ConvTurned>(p, read, kTurnedColumns[kNumber]); }, kConvPitched};
 }
 
 }  // namespace
