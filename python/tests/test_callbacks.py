@@ -121,6 +121,40 @@ def test_calibrator(logger, method):
     assert builder.build_serialized_network(network, config) is None and reason(logger)
 
 
+@pytest.mark.parametrize("base", ["IInt8Calibrator", "IInt8EntropyCalibrator2"])
+def test_a_calibrator_that_asks_for_legacy_calibration(logger, base):
+    """One that is of no kind has the methods it needs; of another kind it is refused."""
+    class Calibrator(getattr(trt, base)):
+        def __init__(self):
+            super().__init__()
+            self.batches = [np.random.default_rng(i).normal(size=(2, 3)).astype(np.float32) for i in range(3)]
+
+        def get_batch_size(self):
+            return 2
+
+        def get_batch(self, names):
+            self.batch = self.batches.pop() if self.batches else None
+            return None if self.batch is None else [self.batch.ctypes.data]
+
+        def read_calibration_cache(self):
+            return None
+
+        def write_calibration_cache(self, cache):
+            self.cache = bytes(cache)
+
+        def get_algorithm(self):
+            return trt.CalibrationAlgoType.LEGACY_CALIBRATION
+
+    builder, network, config = network_of(logger)
+    config.set_flag(trt.BuilderFlag.INT8)
+    config.int8_calibrator = calibrator = Calibrator()
+    plan = builder.build_serialized_network(network, config)
+    if base == "IInt8Calibrator":
+        assert plan is not None and b"LegacyCalibration" in calibrator.cache
+    else:
+        assert plan is None and "IInt8EntropyCalibrator2 and not an IInt8LegacyCalibrator" in "\n".join(logger.errors)
+
+
 def test_debug_listener(logger):
     builder, network, config = network_of(logger)
     network.mark_debug(network.get_output(0))

@@ -35,6 +35,11 @@ builder::CalibrationOptions options_of(IInt8Calibrator& calibrator, CalibrationA
   builder::CalibrationOptions options;
   if (algorithm == CalibrationAlgoType::kMINMAX_CALIBRATION) options.method = builder::CalibrationMethod::kLargest;
   if (algorithm == CalibrationAlgoType::kLEGACY_CALIBRATION) {
+#if NV_TENSORRT_MAJOR >= 10
+    const std::string_view kind = calibrator.getInterfaceInfo().kind;
+    require(kind == "IInt8LegacyCalibrator", ErrorCode::kInvalidArgument,
+            "the calibrator answers kLEGACY_CALIBRATION, but is an ", kind, " and not an IInt8LegacyCalibrator");
+#endif
     auto& legacy = static_cast<IInt8LegacyCalibrator&>(calibrator);
     options = {builder::CalibrationMethod::kQuantile, legacy.getQuantile(), legacy.getRegressionCutoff()};
   }

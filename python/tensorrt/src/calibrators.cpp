@@ -57,10 +57,6 @@ struct PyCalibrator : Base {
   std::string cache_;
 };
 
-struct PyAnyCalibrator : PyCalibrator<IInt8Calibrator> {
-  InterfaceInfo getInterfaceInfo() const override { return InterfaceInfo{"IInt8EntropyCalibrator2", 1, 0}; }
-};
-
 struct PyLegacyCalibrator : PyCalibrator<IInt8LegacyCalibrator> {
   double getQuantile() const override { return value("quantile", "get_quantile", 0.99); }
   double getRegressionCutoff() const override { return value("regression_cutoff", "get_regression_cutoff", 0.99); }
@@ -79,6 +75,16 @@ struct PyLegacyCalibrator : PyCalibrator<IInt8LegacyCalibrator> {
     nb::gil_scoped_acquire lock;
     if (nb::hasattr(self(), method)) return nb::cast<double>(self().attr(method)());
     return nb::hasattr(self(), attribute) ? nb::cast<double>(self().attr(attribute)) : otherwise;
+  }
+};
+
+/// What get_algorithm says, the legacy one with its further methods too.
+struct PyAnyCalibrator : PyLegacyCalibrator {
+  InterfaceInfo getInterfaceInfo() const override {
+    nb::gil_scoped_acquire lock;
+    const auto algorithm = nb::cast<CalibrationAlgoType>(self().attr("get_algorithm")());
+    const bool legacy = algorithm == CalibrationAlgoType::kLEGACY_CALIBRATION;
+    return InterfaceInfo{legacy ? "IInt8LegacyCalibrator" : "IInt8EntropyCalibrator2", 1, 0};
   }
 };
 
