@@ -157,6 +157,16 @@ std::shared_ptr<void> weight_memory(WeightCache* weights, const Device& device, 
   return source ? source->allocate(device, bytes) : device_memory(device, bytes);
 }
 
+std::optional<size_t> free_memory(const Device& device) {
+  device.activate();
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!driver) return std::nullopt;
+  const auto ask = reinterpret_cast<int (*)(size_t*, size_t*)>(dlsym(driver, "cuMemGetInfo_v2"));
+  size_t free = 0, total = 0;
+  if (!ask || ask(&free, &total) != 0) return std::nullopt;
+  return free;
+}
+
 const Backend& find_backend(std::string_view device) {
   if (device == "cpu") return cpu_backend();
   int number = 0;

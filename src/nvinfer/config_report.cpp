@@ -1,6 +1,7 @@
 // What a build says about settings that it cannot follow, or that are not allowed together.
 #include <algorithm>
 
+#include "backends/backend.h"
 #include "nvinfer/config.h"
 
 namespace tenon::nvinfer {
@@ -61,7 +62,8 @@ void BuilderConfig::report_flags() const {
     {has(BuilderFlag::kINT4), "kINT4", "INT4 values come from quantize layers only"},
     {has(BuilderFlag::kFP4), "kFP4", "FP4 values come from quantize layers only"},
 #endif
-    {has(BuilderFlag::kWEIGHT_STREAMING), "kWEIGHT_STREAMING", "weights stay in memory whatever the budget"},
+    {has(BuilderFlag::kWEIGHT_STREAMING) && !default_backend().device(), "kWEIGHT_STREAMING",
+     "the processor reads weights where they lie in the host's memory"},
     {has(BuilderFlag::kSTRICT_NANS), "kSTRICT_NANS", "comparisons (max, min, ReLU) may drop a NaN"},
 #endif
   };

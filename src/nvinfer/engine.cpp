@@ -1,7 +1,9 @@
 #include "nvinfer/engine.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "backends/device_weights.h"
 #include "nvinfer/context.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
@@ -22,7 +24,7 @@ BatchRule batch_rule(const plan::Plan& plan) {
 CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& reports, IGpuAllocator* allocator)
     : core_(std::move(engine)), reports_(reports), allocator_(allocator), io_count_(core_->io().size()) {
   max_batch_ = static_cast<int32_t>(info_number(kImplicitBatch, 0));
-  if (info_number(kWeightStreaming, 0)) budget_ = streamable_ = weight_bytes();
+  if (info_number(kWeightStreaming, 0)) budget_ = streamable_ = core_->streamable_bytes();
   find_debug_tensors();
   initialize_plugins(core_->plan().graph);
 }
@@ -115,10 +117,11 @@ bool CudaEngine::setWeightStreamingBudgetV2(int64_t bytes) noexcept {
     require(bytes >= 0, ErrorCode::kInvalidArgument, "the budget is ", bytes, " bytes, 0 to ", streamable_,
             " are accepted");
     budget_ = std::min(bytes, streamable_);
-    if (budget_ < streamable_) {
+    core_->set_weight_budget(budget_);
+    if (budget_ < streamable_ && !core_->backend().device()) {
       reports_.log(ILogger::Severity::kWARNING,
-                   cat("ICudaEngine::setWeightStreamingBudgetV2: all ", streamable_,
-                       " bytes of weights stay in memory, a budget of ", budget_, " saves none"));
+                   cat("ICudaEngine::setWeightStreamingBudgetV2: the processor reads all ", streamable_,
+                       " bytes of weights in the host's memory, a budget of ", budget_, " saves none"));
     }
     return true;
   });
@@ -138,6 +141,21 @@ int64_t CudaEngine::weight_bytes() const {
     if (const ir::Tensor* constant = graph.constant(v)) bytes += constant->bytes();
   }
   return bytes;
+}
+
+/// What is free on the device beside activations and scratch; on the processor, all.
+int64_t CudaEngine::getWeightStreamingAutomaticBudget() const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getWeightStreamingAutomaticBudget",
+      [&]() -> int64_t {
+        const Device* device = core_->backend().device();
+        const auto free = device ? free_memory(*device) : std::nullopt;
+        if (!free) return streamable_;
+        constexpr int64_t kKept = 256 << 20;  // kernels' code, libraries' workspaces
+        const int64_t room = static_cast<int64_t>(*free) - getDeviceMemorySizeV2() - kKept;
+        return std::clamp<int64_t>(room, getMinimumWeightStreamingBudget(), streamable_);
+      },
+      int64_t{0});
 }
 
 IRefitter* CudaEngine::createRefitter(ILogger& logger) noexcept {

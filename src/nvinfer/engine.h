@@ -137,8 +137,8 @@ class CudaEngine final : public CudaEngineState {
   int64_t getWeightStreamingBudgetV2() const noexcept { return budget_; }
   int64_t getMinimumWeightStreamingBudget() const noexcept { return 0; }
   int64_t getStreamableWeightsSize() const noexcept { return streamable_; }
-  int64_t getWeightStreamingAutomaticBudget() const noexcept { return streamable_; }  // all of them fit
-  int64_t getWeightStreamingScratchMemorySize() const noexcept { return 0; }
+  int64_t getWeightStreamingAutomaticBudget() const noexcept;
+  int64_t getWeightStreamingScratchMemorySize() const noexcept { return core_->streaming_scratch_bytes(); }
   bool isDebugTensor(const char* name) const noexcept;
 
   // By binding index, up to level 9.

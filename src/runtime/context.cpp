@@ -35,7 +35,9 @@ Context::Context(std::shared_ptr<Engine> engine, int profile)
   set_profile(profile);
 }
 
-Context::~Context() = default;
+Context::~Context() {
+  if (engine_->streams()) engine_->forget(this);
+}
 
 void Context::set_profile(int profile) {
   const auto& profiles = engine_->plan().profiles;
@@ -85,7 +87,7 @@ const Program& Context::prepare() {
             "' are not set");
     dims.push_back(*dims_[i]);
   }
-  auto program = engine_->program(profile_, dims, shape_values());
+  auto program = engine_->program(profile_, dims, shape_values(), this);
   if (program != program_) {
     program_ = std::move(program);
     bound_ = nullptr;

@@ -8,6 +8,7 @@
 #include "backends/device.h"
 #include "base/physical_memory.h"
 #include "runtime/engine.h"
+#include "runtime/weight_streaming.h"
 
 namespace tenon::runtime {
 namespace {
@@ -74,6 +75,7 @@ void Context::launch_all(const Program& p, void* stream, bool profile) {
 }
 
 void Context::launch_steps(const Program& p, const Stretch& steps, void* stream, bool profile) {
+  WeightFeed feed(p, steps, *device_, stream);
   for (size_t s = steps.begin; s < steps.end; ++s) {
     const Step& step = p.steps[s];
     const void** in = pointers_.data() + first_pointer_[s];
@@ -82,6 +84,8 @@ void Context::launch_steps(const Program& p, const Stretch& steps, void* stream,
     args.host_workspace = static_cast<std::byte*>(host_workspace_.get()) + step.host_workspace_offset;
     auto work = [&](void* on) {
       args.stream = on;
+      if (profile)  // a layer's time is that of its weights too
+        for (const Load& load : step.loads) device_->copy(load.to, load.from.get(), load.bytes, on);
       if (step.kernel)
         step.kernel->run(args);
       else
@@ -91,7 +95,7 @@ void Context::launch_steps(const Program& p, const Stretch& steps, void* stream,
       if (profile)
         profiler_(step.name, step.kernel_name, device_->milliseconds(stream, work));
       else
-        work(stream);
+        feed.before(s), work(stream);
     } catch (const Error& e) {
       throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
     }

@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "runtime/expand.h"
 #include "runtime/split.h"
+#include "runtime/weight_streaming.h"
 
 namespace tenon::runtime {
 namespace {
@@ -113,11 +114,41 @@ void Engine::replace_plan(plan::Plan plan) {
           ErrorCode::kInvalidArgument, "the plan has other inputs, outputs or profiles than the engine");
   std::lock_guard lock(mutex_);
   plan_ = fit(std::move(plan), *backend_);
+  reset_weights();
+  ++generation_;
+}
+
+WeightCache& Engine::weights() const { return *weights_; }
+
+void Engine::reset_weights() {
   cache_.clear();
+  streamed_.reset();
   weights_ = std::make_unique<PackedWeights>(weight_memory_);
   split_ = false;
   known_part_.reset();
-  ++generation_;
+  if (weight_budget_ < 0 || !backend_->device()) return;
+  streamed_ = std::make_unique<StreamedWeights>(*backend_->device(), *weights_, plan_.graph, weight_budget_);
+  if (streamed_->empty()) streamed_.reset();
+}
+
+void Engine::set_weight_budget(int64_t bytes) {
+  require(bytes >= 0, ErrorCode::kInvalidArgument, "the budget is ", bytes, " bytes");
+  std::lock_guard lock(mutex_);
+  weight_budget_ = bytes;
+  reset_weights();
+}
+
+int64_t Engine::streamable_bytes() const {
+  int64_t bytes = 0;
+  for (const ir::Tensor* t : streamable_constants(plan_.graph)) bytes += t->bytes();
+  return bytes;
+}
+
+int64_t Engine::streaming_scratch_bytes() const { return streamed_ ? streamed_->scratch_bytes() : 0; }
+
+void Engine::forget(const Context* owner) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(cache_, [owner](const Cached& c) { return c.owner == owner; });
 }
 
 std::shared_ptr<const Engine::KnownPart> Engine::known_part(const ConcreteGraph& concrete) {
@@ -132,7 +163,9 @@ std::shared_ptr<const Engine::KnownPart> Engine::known_part(const ConcreteGraph&
   EngineOptions options;
   options.backend = backend_;
   options.weight_memory = weight_memory_;
-  known_part_ = std::make_shared<const KnownPart>(KnownPart{create(std::move(part), options), std::move(values)});
+  const auto engine = create(std::move(part), options);
+  if (weight_budget_ >= 0) engine->set_weight_budget(weight_budget_);
+  known_part_ = std::make_shared<const KnownPart>(KnownPart{engine, std::move(values)});
   return known_part_;
 }
 
@@ -149,12 +182,13 @@ std::unique_ptr<Context> Engine::create_context(int profile) {
 }
 
 std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir::Dims>& dims,
-                                               const std::map<ir::ValueId, ir::Tensor>& values) {
+                                               const std::map<ir::ValueId, ir::Tensor>& values, const Context* owner) {
   std::vector<ir::Tensor> elements;
   for (const auto& [v, t] : values) elements.push_back(t);
   std::lock_guard lock(mutex_);
+  if (!streamed_) owner = nullptr;
   for (Cached& c : cache_)
-    if (c.profile == profile && c.dims == dims && c.values == elements) {
+    if (c.profile == profile && c.owner == owner && c.dims == dims && c.values == elements) {
       c.used = ++clock_;
       return c.program;
     }
@@ -163,12 +197,14 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   options.threads = threads();
   options.pool = pool_;
   options.weights = weights_.get();
+  options.streamed = streamed_.get();
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
   auto made = prepare(plan_.graph, dims, options, values);
+  if (streamed_ && !owner) return made;
   if (cache_.size() >= kCachedPrograms)
     cache_.erase(std::min_element(cache_.begin(), cache_.end(),
                                   [](const Cached& a, const Cached& b) { return a.used < b.used; }));
-  cache_.push_back({profile, dims, std::move(elements), made, ++clock_});
+  cache_.push_back({profile, dims, std::move(elements), made, ++clock_, owner});
   return made;
 }
 

@@ -19,6 +19,7 @@
 
 namespace tenon {
 class Device;
+class DeviceWeights;
 class Recording;
 class ThreadPool;
 }  // namespace tenon
@@ -61,15 +62,24 @@ class Engine : public std::enable_shared_from_this<Engine> {
   ThreadPool& pool() const { return *pool_; }
 
   std::unique_ptr<Context> create_context(int profile = 0);
-  /// The program for these sizes: prepared once, kept for the last few shapes. Thread-safe.
+  /// The program for these sizes: prepared once, kept for the last few shapes. Where weights are streamed each context
+  /// has programs of its own; without `owner` it is not kept. Thread-safe.
   std::shared_ptr<const Program> program(int profile, const std::vector<ir::Dims>& input_dims,
-                                         const std::map<ir::ValueId, ir::Tensor>& values = {});
+                                         const std::map<ir::ValueId, ir::Tensor>& values = {},
+                                         const Context* owner = nullptr);
   /// Inputs whose elements decide shapes; their values are read when a context prepares.
   const std::vector<size_t>& shape_inputs() const { return shape_inputs_; }
-  WeightCache& weights() const { return *weights_; }
+  WeightCache& weights() const;
   /// Takes a plan of the same inputs, outputs and profiles, e.g. with other weights. Contexts prepare again at their
   /// next run; none may be preparing or running now.
   void replace_plan(plan::Plan plan);
+  /// Bytes of weights that may lie on the device between runs, of streamable_bytes(); what is beyond stays in the
+  /// host's memory and is copied there ahead of each use. Without effect on the host. No context may exist.
+  void set_weight_budget(int64_t bytes);
+  int64_t streamable_bytes() const;
+  /// Of device memory that each context has for weights on their way; 0 if all of them stay.
+  int64_t streaming_scratch_bytes() const;
+  bool streams() const { return streamed_ != nullptr; }
   uint64_t generation() const { return generation_; }  ///< grows with every replace_plan
 
   /// Where shapes depend on data, the part of the graph whose shapes do not.
@@ -82,7 +92,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::shared_ptr<const KnownPart> known_part(const ConcreteGraph& concrete);
 
  private:
+  friend class Context;
   Engine(plan::Plan plan, const EngineOptions& options);
+  void reset_weights();
+  void forget(const Context* owner);  ///< drops its programs
   void find_shape_inputs();
   plan::Plan plan_;
   const Backend* backend_;
@@ -90,7 +103,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   ThreadPool* pool_;
   std::vector<IoInfo> io_;
   std::vector<size_t> shape_inputs_;
-  std::unique_ptr<WeightCache> weights_;
+  std::unique_ptr<DeviceWeights> weights_;
+  std::unique_ptr<StreamedWeights> streamed_;  ///< null: all weights stay where they are
+  int64_t weight_budget_ = -1;                 ///< -1: none is set
   std::mutex mutex_;
   struct Cached {
     int profile;
@@ -98,6 +113,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::vector<ir::Tensor> values;
     std::shared_ptr<const Program> program;
     uint64_t used;
+    const Context* owner = nullptr;
   };
   std::vector<Cached> cache_;
   MemoryAllocator weight_memory_;

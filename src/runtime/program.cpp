@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 
 #include "backends/device_weights.h"
 #include "base/checked.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
 #include "runtime/alias.h"
+#include "runtime/weight_streaming.h"
 
 namespace tenon::runtime {
 namespace {
@@ -127,11 +129,12 @@ bool empty_outputs(const Problem& p) {
 
 /// The wanted kernel, or the cheapest; where preparing shows that it cannot do the problem, the next.
 std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const Backend& backend, const Problem& problem,
-                                                                  std::string_view wanted) {
+                                                                  std::string_view wanted, StepWeights* streamed) {
   const KernelDef& first = pick_kernel(backend, problem, wanted);
   std::string refusals;
   auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
     try {
+      if (streamed) streamed->restart();
       return def.prepare(problem);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kUnsupported) throw;
@@ -149,15 +152,19 @@ std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const Backend&
   fail(ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
 }
 
-void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases) {
+/// `streamed`: the step's view of weights that do not stay on the device, or null.
+void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases,
+                    StepWeights* streamed) {
   const ir::Node& node = g.node(step.node);
-  const Problem problem = make_problem(g, step.node, options, &aliases);
+  Problem problem = make_problem(g, step.node, options, &aliases);
   if (empty_outputs(problem)) return;
+  if (streamed) problem.weights = streamed;
   try {
     const std::string_view wanted = options.choices ? (*options.choices)[step.node].kernel : std::string_view();
-    auto [def, kernel] = prepare_best(*options.backend, problem, wanted);
+    auto [def, kernel] = prepare_best(*options.backend, problem, wanted, streamed);
     step.kernel = std::move(kernel);
     step.kernel_name = def->name;
+    if (streamed) step.loads = streamed->loads();
   } catch (const Error& e) {
     throw e.at(cat("node '", node.name, "' (", node.op, ")"));
   } catch (const std::bad_alloc& e) {
@@ -177,7 +184,11 @@ void add_steps(Program& program, const PrepareOptions& options, const Aliases& a
   }
   // The user's operators are prepared on this thread: they may need a lock that it holds, such as Python's.
   const auto of_user = [&](int64_t i) { return g.node(program.steps[size_t(i)].node).op == "Custom"; };
-  const auto one = [&](int64_t i) { prepare_kernel(program.steps[size_t(i)], g, options, aliases); };
+  const auto one = [&](int64_t i) {
+    std::optional<StepWeights> streamed;
+    if (options.streamed) streamed.emplace(*options.streamed);
+    prepare_kernel(program.steps[size_t(i)], g, options, aliases, streamed ? &*streamed : nullptr);
+  };
   const auto count = int64_t(program.steps.size());
   const auto others = [&](int64_t i, int) {
     if (!of_user(i)) one(i);
@@ -201,36 +212,75 @@ void add_output_copies(Program& program, const Placer& placer) {
   }
 }
 
-// Lets steps read constants in the device's memory, where each lies once for all programs of an engine.
-void upload_constants(Program& program, const PrepareOptions& options) {
+/// A constant operand that a step reads from its part of the scratch area.
+struct StreamedOperand {
+  size_t step, input;
+  const ir::Tensor* source;
+  int64_t offset;  ///< bytes into the constant
+};
+
+// Lets steps read constants in the device's memory, where each lies once for all programs of an engine. Tells which do
+// not stay there.
+std::vector<StreamedOperand> upload_constants(Program& program, const PrepareOptions& options) {
   const Device& device = *options.backend->device();
   const ir::Graph& g = program.concrete.graph;
   struct Constant {
     const ir::Tensor* tensor;
     std::shared_ptr<const void> copy;
   };
+  std::vector<StreamedOperand> streamed;
   std::map<const std::byte*, Constant> constants;  // by where they start on the host
   for (ir::ValueId v = 0; v < g.value_count(); ++v)
     if (const auto& t = g.value(v).constant) constants.emplace(t->data().data(), Constant{&*t, nullptr});
-  for (Step& step : program.steps)
-    for (size_t i = 0; i < step.inputs.size(); ++i) {
-      Place& place = step.inputs[i];
+  for (size_t s = 0; s < program.steps.size(); ++s)
+    for (size_t i = 0; i < program.steps[s].inputs.size(); ++i) {
+      const Step& step = program.steps[s];
+      Place& place = program.steps[s].inputs[i];
       if (place.kind != Place::Kind::kConstant || (step.kernel && !step.kernel->reads_constant(i))) continue;
       const auto* at = static_cast<const std::byte*>(place.constant);
       auto& [start, constant] = *std::prev(constants.upper_bound(at));
+      if (options.streamed && options.streamed->has(*constant.tensor)) {
+        streamed.push_back({s, i, constant.tensor, at - start});
+        continue;
+      }
       auto& copy = constant.copy;
       if (!copy) {
-        auto make = [&, t = constant.tensor]() -> std::shared_ptr<const void> {
-          auto memory = weight_memory(options.weights, device, size_t(t->bytes()));
-          device.copy(memory.get(), t->data().data(), size_t(t->bytes()), device.own_stream());
-          device.synchronize(device.own_stream());
-          return memory;
-        };
-        copy = options.weights ? options.weights->get(*constant.tensor, "device", make) : make();
+        copy = constant_on_device(*constant.tensor, device, options.weights);
         program.device_constants.push_back(copy);
       }
       place.constant = static_cast<const std::byte*>(copy.get()) + (at - start);
     }
+  return streamed;
+}
+
+/// Gives streamed weights their places, and prepares the kernels that read them again, which know these places then.
+void place_streamed_weights(Program& program, const PrepareOptions& options, const Aliases& aliases,
+                            const std::vector<StreamedOperand>& operands) {
+  const Device& device = *options.backend->device();
+  std::vector<size_t> bytes(program.steps.size(), 0);
+  for (size_t s = 0; s < program.steps.size(); ++s)
+    for (const Load& load : program.steps[s].loads) bytes[s] += (load.bytes + 255) / 256 * 256;
+  for (const StreamedOperand& o : operands) bytes[o.step] += (size_t(o.source->bytes()) + 255) / 256 * 256;
+  const size_t half = *std::max_element(bytes.begin(), bytes.end());
+  if (half == 0) return;
+  const auto scratch = weight_memory(options.weights, device, 2 * half);
+  program.device_constants.push_back(scratch);
+  program.copy_stream = device.new_stream();
+  size_t turn = 0, operand = 0;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    if (bytes[s] == 0) continue;
+    Step& step = program.steps[s];
+    StepWeights places(*options.streamed, scratch, turn++ % 2 * half);
+    if (!step.loads.empty()) prepare_kernel(step, program.concrete.graph, options, aliases, &places);
+    for (; operand < operands.size() && operands[operand].step == s; ++operand) {
+      const StreamedOperand& o = operands[operand];
+      const auto to = constant_on_device(*o.source, device, &places);
+      step.inputs[o.input].constant = static_cast<const std::byte*>(to.get()) + o.offset;
+    }
+    step.loads = places.loads();
+    require(places.bytes() <= half, ErrorCode::kInternal, "streamed weights need ", places.bytes(), " bytes, ", half,
+            " are set aside");
+  }
 }
 
 /// Cuts the steps where the application's own operators stand. Few steps between them are not worth a recording.
@@ -331,11 +381,14 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
     program->host_workspace_bytes += (step.kernel->host_workspace_bytes() + 63) / 64 * 64;
   }
   add_output_copies(*program, placer);
-  if (options.backend->device()) upload_constants(*program, options);
+  std::erase_if(program->steps, [](const Step& s) { return !s.kernel && s.copy_bytes == 0; });
+  if (options.backend->device()) {
+    const std::vector<StreamedOperand> streamed = upload_constants(*program, options);
+    if (options.streamed && !program->steps.empty()) place_streamed_weights(*program, options, aliases, streamed);
+  }
   for (ir::ValueId v : g.outputs) program->output_dims.push_back(ir::static_dims(g.value(v).shape));
   for (ir::ValueId v = 0; v < g.value_count(); ++v)
     if (g.value(v).constant) program->keep_alive.push_back(*g.value(v).constant);
-  std::erase_if(program->steps, [](const Step& s) { return !s.kernel && s.copy_bytes == 0; });
   add_stretches(*program);
   return program;
 }

@@ -11,6 +11,8 @@
 
 namespace tenon::runtime {
 
+class StreamedWeights;
+
 /// Where an operand's bytes are.
 struct Place {
   enum class Kind : uint8_t { kAbsent, kArena, kInput, kOutput, kConstant } kind = Kind::kAbsent;
@@ -19,9 +21,17 @@ struct Place {
   const void* constant = nullptr;
 };
 
+/// Weights that are copied to the device before each run of a step.
+struct Load {
+  void* to = nullptr;
+  std::shared_ptr<const void> from;  ///< page-locked
+  size_t bytes = 0;
+};
+
 struct Step {
   std::shared_ptr<const Kernel> kernel;  ///< null: copy input 0 to output 0
   std::vector<Place> inputs, outputs;
+  std::vector<Load> loads;  ///< streamed weights; steps that have some take turns with the halves of the scratch
   int64_t workspace_offset = 0;
   int64_t host_workspace_offset = 0;
   int64_t copy_bytes = 0;
@@ -45,6 +55,7 @@ struct Program {
   std::vector<ir::Tensor> keep_alive;                         ///< constants that steps point into
   std::vector<std::shared_ptr<const void>> device_constants;  ///< the same in the memory of a device
   int64_t host_workspace_bytes = 0;                           ///< of all steps together
+  std::shared_ptr<void> copy_stream;                          ///< streamed weights travel on it; null: there are none
   bool stepwise = false;  ///< shapes depend on data: run by Stepwise, `steps` is empty
 };
 
@@ -55,6 +66,7 @@ struct PrepareOptions {
   int threads = 1;
   ThreadPool* pool = nullptr;  ///< prepares kernels side by side; null: one after the other
   WeightCache* weights = nullptr;
+  StreamedWeights* streamed = nullptr;  ///< what of them does not stay on the device; null: nothing
 };
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,
