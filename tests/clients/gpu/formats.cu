@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "NvInferRuntime.h"
 #include "gpu/leaky.h"
+#include "gpu/same_shape.h"
 #include "named/common.h"
 
 using namespace nvinfer1;
@@ -44,18 +44,12 @@ __global__ void reverse_kernel(T const* x, T* y, Layout layout, int64_t channels
   }
 }
 
-class Reverse : public IPluginV2DynamicExt {
+class Reverse : public SameShapeV2<Reverse> {
  public:
-  Reverse(Layout const& layout, DataType type) : layout_(layout), type_(type) {}
-  IPluginV2DynamicExt* clone() const noexcept override { return new Reverse(*this); }
-  DimsExprs getOutputDimensions(int32_t, DimsExprs const* inputs, int32_t, IExprBuilder&) noexcept override {
-    return inputs[0];
-  }
+  Reverse(Layout const& layout, DataType type) : SameShapeV2("Reverse"), layout_(layout), type_(type) {}
   bool supportsFormatCombination(int32_t pos, PluginTensorDesc const* all, int32_t, int32_t) noexcept override {
     return all[pos].type == type_ && all[pos].format == layout_.format;
   }
-  void configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*,
-                       int32_t) noexcept override {}
   size_t getWorkspaceSize(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) const noexcept override {
     return sizeof(int);
   }
@@ -88,17 +82,6 @@ class Reverse : public IPluginV2DynamicExt {
     EXPECT(wrong == 0);
     return cudaGetLastError() == cudaSuccess ? 0 : 1;
   }
-  DataType getOutputDataType(int32_t, DataType const* types, int32_t) const noexcept override { return types[0]; }
-  char const* getPluginType() const noexcept override { return "Reverse"; }
-  char const* getPluginVersion() const noexcept override { return "1"; }
-  int32_t getNbOutputs() const noexcept override { return 1; }
-  int32_t initialize() noexcept override { return 0; }
-  void terminate() noexcept override {}
-  size_t getSerializationSize() const noexcept override { return 0; }
-  void serialize(void*) const noexcept override {}
-  void destroy() noexcept override { delete this; }
-  void setPluginNamespace(char const*) noexcept override {}
-  char const* getPluginNamespace() const noexcept override { return ""; }
 
  private:
   Layout layout_;

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "NvInferRuntime.h"
 #include "gpu/leaky.h"
+#include "gpu/same_shape.h"
 #include "named/common.h"
 
 using namespace nvinfer1;
@@ -19,16 +19,9 @@ int64_t count_of(Dims const& dims) {
   return count;
 }
 
-class LeakyV2 : public IPluginV2DynamicExt {
+class LeakyV2 : public SameShapeV2<LeakyV2> {
  public:
-  DimsExprs getOutputDimensions(int32_t, DimsExprs const* in, int32_t, IExprBuilder&) noexcept override {
-    return in[0];
-  }
-  bool supportsFormatCombination(int32_t pos, PluginTensorDesc const* all, int32_t, int32_t) noexcept override {
-    return all[pos].type == DataType::kFLOAT && all[pos].format == TensorFormat::kLINEAR;
-  }
-  void configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*,
-                       int32_t) noexcept override {}
+  LeakyV2() : SameShapeV2("LeakyV2") {}
   size_t getWorkspaceSize(PluginTensorDesc const* in, int32_t, PluginTensorDesc const*,
                           int32_t) const noexcept override {
     return static_cast<size_t>(count_of(in[0].dims)) * sizeof(float);
@@ -38,18 +31,6 @@ class LeakyV2 : public IPluginV2DynamicExt {
     EXPECT(workspace != nullptr);
     return leaky<float>(in[0], out[0], workspace, count_of(desc[0].dims), 0.5F, stream);
   }
-  DataType getOutputDataType(int32_t, DataType const* types, int32_t) const noexcept override { return types[0]; }
-  int32_t getNbOutputs() const noexcept override { return 1; }
-  int32_t initialize() noexcept override { return 0; }
-  void terminate() noexcept override {}
-  size_t getSerializationSize() const noexcept override { return 0; }
-  void serialize(void*) const noexcept override {}
-  char const* getPluginType() const noexcept override { return "LeakyV2"; }
-  char const* getPluginVersion() const noexcept override { return "1"; }
-  void destroy() noexcept override { delete this; }
-  IPluginV2DynamicExt* clone() const noexcept override { return new LeakyV2(*this); }
-  void setPluginNamespace(char const*) noexcept override {}
-  char const* getPluginNamespace() const noexcept override { return ""; }
 };
 
 class LeakyV2Creator : public IPluginCreator {
@@ -67,7 +48,8 @@ class LeakyV2Creator : public IPluginCreator {
 };
 REGISTER_TENSORRT_PLUGIN(LeakyV2Creator);
 
-/// What plugins of the newer interface have in common.
+/// What plugins of the newer interface have in common: one output of the first input's type and shape, if they do not
+/// say otherwise.
 template <class Build = IPluginV3OneBuild>
 class PluginV3 : public IPluginV3, public IPluginV3OneCore, public Build, public IPluginV3OneRuntime {
  public:
@@ -88,6 +70,15 @@ class PluginV3 : public IPluginV3, public IPluginV3OneCore, public Build, public
   int32_t onShapeChange(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) noexcept override {
     return 0;
   }
+  int32_t getNbOutputs() const noexcept override { return 1; }
+  int32_t getOutputDataTypes(DataType* out, int32_t, DataType const* in, int32_t) const noexcept override {
+    return out[0] = in[0], 0;
+  }
+  int32_t getOutputShapes(DimsExprs const* in, int32_t, DimsExprs const*, int32_t, DimsExprs* out, int32_t,
+                          IExprBuilder&) noexcept override {
+    return out[0] = in[0], 0;
+  }
+  int32_t setTactic(int32_t) noexcept override { return 0; }
   IPluginV3* attachToContext(IPluginResourceContext*) noexcept override { return clone(); }
   PluginFieldCollection const* getFieldsToSerialize() noexcept override { return &none_; }
 
@@ -117,17 +108,9 @@ class LeakyV3 : public PluginV3<> {
  public:
   IPluginV3* clone() noexcept override { return new LeakyV3(*this); }
   char const* getPluginName() const noexcept override { return "LeakyV3"; }
-  int32_t getOutputDataTypes(DataType* out, int32_t, DataType const* in, int32_t) const noexcept override {
-    return out[0] = in[0], 0;
-  }
-  int32_t getOutputShapes(DimsExprs const* in, int32_t, DimsExprs const*, int32_t, DimsExprs* out, int32_t,
-                          IExprBuilder&) noexcept override {
-    return out[0] = in[0], 0;
-  }
   bool supportsFormatCombination(int32_t pos, DynamicPluginTensorDesc const* all, int32_t, int32_t) noexcept override {
     return all[pos].desc.format == TensorFormat::kLINEAR && all[pos].desc.type == DataType::kHALF;
   }
-  int32_t getNbOutputs() const noexcept override { return 1; }
   int32_t getNbTactics() noexcept override { return 2; }
   int32_t getValidTactics(int32_t* ids, int32_t) noexcept override { return ids[0] = 5, ids[1] = 9, 0; }
   int32_t setTactic(int32_t tactic) noexcept override { return tactic_ = tactic, 0; }
@@ -180,7 +163,6 @@ class Positive : public PluginV3<> {
            all[pos].desc.type == (pos == 2 ? DataType::kINT32 : DataType::kFLOAT);
   }
   int32_t getNbOutputs() const noexcept override { return 2; }
-  int32_t setTactic(int32_t) noexcept override { return 0; }
   int32_t enqueue(PluginTensorDesc const* desc, PluginTensorDesc const*, void const* const* in, void* const* out, void*,
                   cudaStream_t stream) noexcept override {
     look(in[0], out[0], out[1], stream);
@@ -203,18 +185,9 @@ class Increment : public PluginV3<IPluginV3OneBuildV2> {
   IPluginV3* clone() noexcept override { return new Increment(*this); }
   char const* getPluginName() const noexcept override { return "Increment"; }
   int32_t getAliasedInput(int32_t) noexcept override { return 0; }
-  int32_t getOutputDataTypes(DataType* out, int32_t, DataType const* in, int32_t) const noexcept override {
-    return out[0] = in[0], 0;
-  }
-  int32_t getOutputShapes(DimsExprs const* in, int32_t, DimsExprs const*, int32_t, DimsExprs* out, int32_t,
-                          IExprBuilder&) noexcept override {
-    return out[0] = in[0], 0;
-  }
   bool supportsFormatCombination(int32_t pos, DynamicPluginTensorDesc const* all, int32_t, int32_t) noexcept override {
     return all[pos].desc.format == TensorFormat::kLINEAR && all[pos].desc.type == DataType::kFLOAT;
   }
-  int32_t getNbOutputs() const noexcept override { return 1; }
-  int32_t setTactic(int32_t) noexcept override { return 0; }
   int32_t enqueue(PluginTensorDesc const* desc, PluginTensorDesc const*, void const* const* in, void* const* out, void*,
                   cudaStream_t stream) noexcept override {
     EXPECT(in[0] == out[0]);

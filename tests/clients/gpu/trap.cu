@@ -1,5 +1,5 @@
 // A plugin whose kernel traps: the GPU's context is lost, and every later call says so and fails.
-#include "NvInferRuntime.h"
+#include "gpu/same_shape.h"
 #include "named/common.h"
 
 using namespace nvinfer1;
@@ -14,36 +14,14 @@ __global__ void trap_kernel(float const* x, float* y) {
 }
 
 /// y = x for numbers up to 1.
-class Trap : public IPluginV2DynamicExt {
+class Trap : public SameShapeV2<Trap> {
  public:
-  IPluginV2DynamicExt* clone() const noexcept override { return new Trap(*this); }
-  DimsExprs getOutputDimensions(int32_t, DimsExprs const* in, int32_t, IExprBuilder&) noexcept override {
-    return in[0];
-  }
-  bool supportsFormatCombination(int32_t pos, PluginTensorDesc const* all, int32_t, int32_t) noexcept override {
-    return all[pos].type == DataType::kFLOAT && all[pos].format == TensorFormat::kLINEAR;
-  }
-  void configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*,
-                       int32_t) noexcept override {}
-  size_t getWorkspaceSize(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) const noexcept override {
-    return 0;
-  }
+  Trap() : SameShapeV2("Trap") {}
   int32_t enqueue(PluginTensorDesc const*, PluginTensorDesc const*, void const* const* in, void* const* out, void*,
                   cudaStream_t stream) noexcept override {
     trap_kernel<<<1, 1, 0, stream>>>(static_cast<float const*>(in[0]), static_cast<float*>(out[0]));
     return 0;
   }
-  DataType getOutputDataType(int32_t, DataType const* types, int32_t) const noexcept override { return types[0]; }
-  char const* getPluginType() const noexcept override { return "Trap"; }
-  char const* getPluginVersion() const noexcept override { return "1"; }
-  int32_t getNbOutputs() const noexcept override { return 1; }
-  int32_t initialize() noexcept override { return 0; }
-  void terminate() noexcept override {}
-  size_t getSerializationSize() const noexcept override { return 0; }
-  void serialize(void*) const noexcept override {}
-  void destroy() noexcept override { delete this; }
-  void setPluginNamespace(char const*) noexcept override {}
-  char const* getPluginNamespace() const noexcept override { return ""; }
 };
 
 }  // namespace
