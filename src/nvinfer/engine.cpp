@@ -143,7 +143,8 @@ int64_t CudaEngine::weight_bytes() const {
   return bytes;
 }
 
-/// What is free on the device beside activations and scratch; on the processor, all.
+/// What is free on the device, less room for what is not known before weights are placed: activations, scratch. On the
+/// processor, all.
 int64_t CudaEngine::getWeightStreamingAutomaticBudget() const noexcept {
   return guard(
       reports_, "ICudaEngine::getWeightStreamingAutomaticBudget",
@@ -152,7 +153,7 @@ int64_t CudaEngine::getWeightStreamingAutomaticBudget() const noexcept {
         const auto free = device ? free_memory(*device) : std::nullopt;
         if (!free) return streamable_;
         constexpr int64_t kKept = 256 << 20;  // kernels' code, libraries' workspaces
-        const int64_t room = static_cast<int64_t>(*free) - getDeviceMemorySizeV2() - kKept;
+        const int64_t room = static_cast<int64_t>(*free - *free / 8) - kKept;
         return std::clamp<int64_t>(room, getMinimumWeightStreamingBudget(), streamable_);
       },
       int64_t{0});
@@ -341,11 +342,17 @@ const char* CudaEngine::getAliasedInputTensor(const char* name) const noexcept {
     const ir::Graph& graph = core_->plan().graph;
     const ir::ValueId v = graph.find(name);
     const ir::Node* node = graph.producer(v);
-    if (!node || node->op != "Custom") return nullptr;
-    const auto& aliases = ops::custom_attrs(node->attrs).aliases;
-    const size_t output = graph.value(v).output_index;
-    if (output >= aliases.size() || aliases[output] < 0) return nullptr;
-    const ir::ValueId input = node->inputs.at(static_cast<size_t>(aliases[output]));
+    if (!node) return nullptr;
+    size_t aliased = 0;  // a cache's update may be bound to the cache's own memory
+    if (node->op == "Custom") {
+      const auto& aliases = ops::custom_attrs(node->attrs).aliases;
+      const size_t output = graph.value(v).output_index;
+      if (output >= aliases.size() || aliases[output] < 0) return nullptr;
+      aliased = static_cast<size_t>(aliases[output]);
+    } else if (node->op != "TensorScatter") {
+      return nullptr;
+    }
+    const ir::ValueId input = node->inputs.at(aliased);
     return graph.is_input(input) ? graph.value(input).name.c_str() : nullptr;
   });
 }

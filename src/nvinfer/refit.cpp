@@ -151,6 +151,8 @@ plan::Plan stripped(const plan::Plan& plan) {
   auto source = std::make_shared<ir::Graph>(source_of(plan).clone());
   std::vector<RefitEntry> entries = refit_entries(plan);
   for (RefitEntry& e : entries) {
+    // Indices and shapes are the network's, not its training's; they can be refitted and need not be.
+    if (e.type == ir::DType::kI64 || e.type == ir::DType::kI32 || e.type == ir::DType::kBool) continue;
     ir::Value& value = source->value(constant_of(*source, e));
     value.constant = ir::Tensor(value.dtype, {0});
     e.stripped = true;

@@ -255,7 +255,8 @@ void Context::enqueue_stepwise(const Program& p, void* stream) {
     const size_t io = engine_->input_count() + i;
     require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
             "' holds strings, which have no address");
-    void* to = allocators_[i] ? allocators_[i](outputs[i].dims(), outputs[i].bytes()) : addresses_[io];
+    if (allocators_[i]) addresses_[io] = allocators_[i](outputs[i].dims(), outputs[i].bytes());
+    void* to = addresses_[io];
     require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
             engine_->io()[io].name, "' is not set");
     write(to, outputs[i]);
