@@ -55,7 +55,6 @@ void budgets(Model& model) {
   int64_t const all = engine->getStreamableWeightsSize();
   EXPECT(all == kLayers * model.width * model.width * 4);
   EXPECT(engine->getWeightStreamingBudgetV2() == all && engine->getWeightStreamingScratchMemorySize() == 0);
-  EXPECT(engine->getMinimumWeightStreamingBudget() == 0);
   int64_t const automatic = engine->getWeightStreamingAutomaticBudget();
   EXPECT(automatic >= 0 && automatic <= all);
   std::vector<float> wanted;
