@@ -30,6 +30,8 @@ class Device {
   virtual void copy(void* to, const void* from, size_t bytes, void* stream) const = 0;
   virtual void fill(void* to, int byte, size_t bytes, void* stream) const = 0;
   virtual void synchronize(void* stream) const = 0;
+  /// Waits for all streams, those of the caller's that are gone too. Failures are left for a later call.
+  virtual void finish() const noexcept = 0;
   /// Calls `function(data)` on a thread of the driver's when the stream has come so far; the stream goes on when it
   /// returns. It may not use the device. Can be recorded.
   virtual void call_host(void* stream, void (*function)(void* data), void* data) const = 0;

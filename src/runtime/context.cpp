@@ -36,6 +36,7 @@ Context::Context(std::shared_ptr<Engine> engine, int profile)
 }
 
 Context::~Context() {
+  settle();
   if (engine_->streams()) engine_->forget(this);
 }
 

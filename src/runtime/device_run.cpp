@@ -27,13 +27,18 @@ std::shared_ptr<void> host_memory(size_t bytes) {
 
 }  // namespace
 
+void Context::settle() noexcept {
+  if (launched_) device_->finish();
+  launched_ = false;
+}
+
 void Context::reserve(const Program& p) {
   const size_t bytes = size_t(std::max<int64_t>(p.memory.arena_bytes, 64));
   if (memory_is_given_) {
     require(p.memory.arena_bytes == 0 || p.memory.arena_bytes <= arena_bytes_, ErrorCode::kInvalidArgument,
             "these shapes need ", p.memory.arena_bytes, " bytes for activations, the memory given has ", arena_bytes_);
   } else if (int64_t(bytes) > arena_bytes_ || !arena_) {
-    if (device_ && arena_) device_->synchronize(device_->own_stream());
+    settle();
     arena_.reset();
     arena_bytes_ = 0;
     arena_ = allocate_ ? allocate_(bytes) : device_ ? device_memory(*device_, bytes) : host_memory(bytes);
@@ -43,6 +48,7 @@ void Context::reserve(const Program& p) {
     arena_bytes_ = int64_t(bytes);
   }
   if (device_ && p.host_workspace_bytes > host_workspace_bytes_) {
+    settle();
     host_workspace_.reset();
     host_workspace_bytes_ = 0;
     host_workspace_ = page_locked_memory(*device_, size_t(p.host_workspace_bytes));
@@ -54,7 +60,7 @@ void Context::use_memory(void* memory, int64_t bytes) {
   const int64_t alignment = buffer_alignment(device_);
   require(bytes >= 0 && reinterpret_cast<uintptr_t>(memory) % uintptr_t(alignment) == 0, ErrorCode::kInvalidArgument,
           "memory of ", bytes, " bytes for activations must begin at a multiple of ", alignment);
-  if (device_ && arena_) device_->synchronize(device_->own_stream());
+  settle();
   arena_ = std::shared_ptr<void>(memory, [](void*) {});
   arena_bytes_ = memory ? bytes : 0;
   memory_is_given_ = true;
@@ -62,7 +68,7 @@ void Context::use_memory(void* memory, int64_t bytes) {
 }
 
 void Context::set_memory_allocator(MemoryAllocator allocator) {
-  if (device_ && arena_) device_->synchronize(device_->own_stream());
+  settle();
   arena_.reset();
   arena_bytes_ = 0;
   memory_is_given_ = false;
@@ -109,7 +115,7 @@ void Context::bind_check() {
     return c.program == program_ && c.check->host_workspace() == host_workspace_.get();
   });
   if (known == checks_.end()) {
-    if (checks_.size() >= kChecks) checks_.erase(checks_.begin());
+    if (checks_.size() >= kChecks) settle(), checks_.erase(checks_.begin());
     checks_.push_back({program_, std::make_unique<HostCheck>(*program_, host_workspace_, failures_)});
     known = std::prev(checks_.end());
   }
@@ -117,6 +123,7 @@ void Context::bind_check() {
 }
 
 void Context::run_on_device(const Program& p, void* stream) {
+  launched_ = true;
   launch(p, stream);
   if (check_) device_->call_host(stream, &HostCheck::call, check_);
 }

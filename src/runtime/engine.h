@@ -176,6 +176,8 @@ class Context {
   void bind(const Program& program);
   void bind_check();
   void reserve(const Program& program);
+  /// Waits for what has been put on streams: it refers to what this context and its program own.
+  void settle() noexcept;
   void resolve_io(const Program& program);
   void run_static(const Program& program, void* stream);
   void run_on_host(const Program& program);
@@ -203,7 +205,8 @@ class Context {
   std::shared_ptr<const Program> program_;
   bool stale_ = true;
   uint64_t generation_ = 0;
-  const Device* device_;  // null: the host
+  const Device* device_;   // null: the host
+  bool launched_ = false;  // since the device has been waited for
   std::shared_ptr<void> arena_, host_workspace_;
   MemoryAllocator allocate_;
   bool memory_is_given_ = false;

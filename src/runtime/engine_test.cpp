@@ -220,6 +220,7 @@ class PlannedDevice final : public Device {
   void copy(void*, const void*, size_t, void*) const override {}
   void fill(void*, int, size_t, void*) const override {}
   void synchronize(void*) const override {}
+  void finish() const noexcept override {}
   void call_host(void*, void (*)(void*), void*) const override {}
   void follow(void*, void*) const override {}
   void* own_stream() const override { return nullptr; }

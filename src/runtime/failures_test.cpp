@@ -35,6 +35,7 @@ class LaterDevice final : public Device {
     work.swap(work_);
     for (const auto& w : work) w();
   }
+  void finish() const noexcept override { synchronize(nullptr); }
   void call_host(void*, void (*function)(void*), void* data) const override {
     later([=] { function(data); });
   }
@@ -245,4 +246,14 @@ TEST_CASE("on a GPU, if there is one: a host operator's failure leaves no result
   CHECK_THROWS_AS(context->run(), Error);
   is[0] = 0;
   CHECK_NOTHROW(context->run());
+}
+
+TEST_CASE("a context that goes waits for what it has put on a stream") {
+  Session s;
+  s.x[1] = 3;
+  for (float& y : s.y) y = 0;
+  s.context->enqueue(nullptr);
+  CHECK(s.y[1] == 0);
+  s.context.reset();
+  CHECK(s.y[1] == 9);
 }

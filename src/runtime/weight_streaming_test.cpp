@@ -39,6 +39,7 @@ class CountingDevice final : public Device {
   }
   void fill(void* to, int byte, size_t bytes, void*) const override { std::memset(to, byte, bytes); }
   void synchronize(void*) const override {}
+  void finish() const noexcept override {}
   void call_host(void*, void (*function)(void*), void* data) const override { function(data); }
   void follow(void* stream, void* other) const override {
     order += stream == &copies ? "c" : other == &copies ? "m" : "?";

@@ -120,6 +120,10 @@ void CudaDevice::fill(void* to, int byte, size_t bytes, void* stream) const {
 void CudaDevice::synchronize(void* stream) const {
   TENON_CUDA(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
 }
+void CudaDevice::finish() const noexcept {
+  activate_quietly();
+  cudaDeviceSynchronize();
+}
 
 void CudaDevice::call_host(void* stream, void (*function)(void* data), void* data) const {
   TENON_CUDA(cudaLaunchHostFunc(static_cast<cudaStream_t>(stream), function, data));

@@ -17,6 +17,7 @@ class CudaDevice final : public Device {
   void copy(void* to, const void* from, size_t bytes, void* stream) const override;
   void fill(void* to, int byte, size_t bytes, void* stream) const override;
   void synchronize(void* stream) const override;
+  void finish() const noexcept override;
   void call_host(void* stream, void (*function)(void* data), void* data) const override;
   void follow(void* stream, void* other) const override;
   void* own_stream() const override { return stream_; }
