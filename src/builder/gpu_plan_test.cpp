@@ -86,7 +86,19 @@ TEST_CASE("what is fused for a GPU runs on kernels of the processor as well") {
   %g = Conv(%h, %w2, %b2) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], epilogue = "sigmoid(i0)"} "fc2"
   %s = Mul(%r, %g) "scale"
   %y = Conv(%s, %v) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1]} "project"
-  return %y
+  %k: f32[24, 1, 3, 3] = random(7)
+  %kb: f32[24] = random(8)
+  %u1: f32[8, 24, 1, 1] = random(9)
+  %u2: f32[24, 8, 1, 1] = random(10)
+  %ub: f32[24] = random(11)
+  %d = Conv(%y, %k, %kb) {strides = [1, 1], pads = [1, 1, 1, 1], dilations = [1, 1], group = 24} "depthwise"
+  %l = Sigmoid(%d) "logistic"
+  %e = Mul(%d, %l) "silu"
+  %n = Pool(%e) {kind = average} "mean of silu"
+  %i = Conv(%n, %u1, %b1) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], epilogue = "silu(i0)"} "fc3"
+  %o = Conv(%i, %u2, %ub) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], epilogue = "sigmoid(i0)"} "fc4"
+  %z = Mul(%e, %o) "scale of silu"
+  return %z
 }
 )tn");
   std::string why;
@@ -102,10 +114,10 @@ TEST_CASE("what is fused for a GPU runs on kernels of the processor as well") {
   int fused = 0;
   for (ir::NodeId n = 0; n < built.graph.node_count(); ++n) {
     const ir::Node& node = built.graph.node(n);
-    fused += node.op == "SqueezeExcite" || node.op == "ScaledConv";
+    fused += node.op == "SqueezeExcite" || node.op == "ConvExcite" || node.op == "ScaledConv";
     if (node.op == "Conv") fused += node.attrs.as<ops::ConvAttrs>().x_channels_first;
   }
-  CHECK(fused == 3);
+  CHECK(fused == 4);
   const std::vector<ir::Tensor> inputs{scan(network)};
   const auto want = ops::eval_graph(network, inputs, true);
   auto engine = runtime::Engine::create(std::move(built));

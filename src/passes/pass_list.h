@@ -18,6 +18,7 @@ int precision(ir::Graph& graph, PassContext& context);
 int recognize_normalizations(ir::Graph& graph, PassContext& context);
 int recognize_attention(ir::Graph& graph, PassContext& context);
 int recognize_squeeze_excite(ir::Graph& graph, PassContext& context);
+int excite_convolutions(ir::Graph& graph, PassContext& context);
 int scale_convolutions(ir::Graph& graph, PassContext& context);
 int patch_convolutions(ir::Graph& graph, PassContext& context);
 int simplify_chains(ir::Graph& graph, PassContext& context);

@@ -34,6 +34,7 @@ std::span<const Pass> pipeline() {
       {"precision", precision},
       {"simplify", simplify},
       {"recognize_squeeze_excite", recognize_squeeze_excite},
+      {"excite_convolutions", excite_convolutions},
       {"scale_convolutions", scale_convolutions},
       {"read_images", read_images},
       {"fuse_pointwise", fuse_pointwise},

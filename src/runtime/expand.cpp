@@ -1,8 +1,10 @@
 #include "runtime/expand.h"
 
 #include <optional>
+#include <span>
 
 #include "ir/patch.h"
+#include "ops/fused/conv_excite.h"
 #include "ops/fused/pointwise.h"
 #include "ops/fused/scaled_conv.h"
 #include "ops/fused/squeeze_excite.h"
@@ -24,16 +26,38 @@ ops::ConvAttrs product(size_t spatial, const std::string& epilogue) {
   return a;
 }
 
-ir::Patch squeeze_excite(const ir::Graph& g, const ir::Node& node) {
-  const auto& a = node.attrs.as<ops::SqueezeExciteAttrs>();
-  const size_t spatial = g.value(node.inputs[0]).shape.size() - 2;
-  ir::Patch p(g, "");
+/// SqueezeExcite's result for x, a value of `rank` axes, with operands w1, b1, w2, b2.
+ir::ValueId excite(ir::Patch& p, ir::ValueId x, std::span<const ir::ValueId> operands, size_t rank,
+                   const std::string& inner, const std::string& outer) {
   ops::PoolAttrs mean;
   mean.kind = ops::PoolKind::kAverage;
   mean.channels_last = true;
-  const ir::ValueId means = p.node("Pool", {node.inputs[0]}, mean);
-  const ir::ValueId hidden = p.node("Conv", {means, node.inputs[1], node.inputs[2]}, product(spatial, a.inner));
-  p.replace(node.outputs[0], p.node("Conv", {hidden, node.inputs[3], node.inputs[4]}, product(spatial, a.outer)));
+  const ir::ValueId means = p.node("Pool", {x}, mean);
+  const ir::ValueId hidden = p.node("Conv", {means, operands[0], operands[1]}, product(rank - 2, inner));
+  return p.node("Conv", {hidden, operands[2], operands[3]}, product(rank - 2, outer));
+}
+
+ir::Patch squeeze_excite(const ir::Graph& g, const ir::Node& node) {
+  const auto& a = node.attrs.as<ops::SqueezeExciteAttrs>();
+  const std::span<const ir::ValueId> inputs = node.inputs;
+  ir::Patch p(g, "");
+  p.replace(node.outputs[0],
+            excite(p, inputs[0], inputs.subspan(1), g.value(inputs[0]).shape.size(), a.inner, a.outer));
+  return p;
+}
+
+ir::Patch conv_excite(const ir::Graph& g, const ir::Node& node) {
+  const auto& a = node.attrs.as<ops::ConvExciteAttrs>();
+  const std::span<const ir::ValueId> inputs = node.inputs;
+  const ir::Shape& shape = g.value(inputs[0]).shape;
+  ops::ConvAttrs conv = product(shape.size() - 2, a.epilogue);
+  conv.strides = a.strides;
+  conv.pads = a.pads;
+  conv.group = shape.back().constant();
+  ir::Patch p(g, "");
+  const ir::ValueId y = p.node("Conv", {inputs[0], inputs[1], inputs[2]}, conv);
+  p.replace(node.outputs[0], y);
+  p.replace(node.outputs[1], excite(p, y, inputs.subspan(3), shape.size(), a.inner, a.outer));
   return p;
 }
 
@@ -66,6 +90,7 @@ ir::Patch image_conv(const ir::Graph& g, const ir::Node& node) {
 
 std::optional<ir::Patch> parts_of(const ir::Graph& g, const ir::Node& node) {
   if (node.op == "SqueezeExcite") return squeeze_excite(g, node);
+  if (node.op == "ConvExcite") return conv_excite(g, node);
   if (node.op == "ScaledConv" && g.value(node.inputs[0]).dtype == ir::DType::kF16) return scaled_conv(g, node);
   if (node.op == "Conv" && node.attrs.as<ops::ConvAttrs>().x_channels_first) return image_conv(g, node);
   return std::nullopt;

@@ -4,9 +4,9 @@
 
 namespace tenon::runtime {
 
-/// Replaces SqueezeExcite, ScaledConv of f16 and convolutions that read channels first but write them last, which the
-/// passes make for GPUs, by the operators that they stand for. Types and shapes are inferred again. Returns the number
-/// of nodes replaced.
+/// Replaces SqueezeExcite, ConvExcite, ScaledConv of f16 and convolutions that read channels first but write them last,
+/// which the passes make for GPUs, by the operators that they stand for. Types and shapes are inferred again. Returns
+/// the number of nodes replaced.
 int expand_for_host(ir::Graph& graph);
 
 }  // namespace tenon::runtime

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/fused/conv_excite.h"
 #include "ops/fused/fused_attention.h"
 #include "ops/fused/pointwise.h"
 #include "ops/fused/scaled_conv.h"
@@ -72,4 +73,17 @@ TEST_CASE("ScaledConv: factors before the product, operands after it") {
         std::vector<double>{1.5, 4.5, -14.5, -19.5});
   CHECK_THROWS_AS(run_op("ScaledConv", ScaledConvAttrs{}, {x, w, b, r}), Error);
   CHECK_THROWS_AS(run_op("ScaledConv", ScaledConvAttrs{}, {x, f32({1, 3, 1, 1}, {1, 2, 3}), b, s}), Error);
+}
+
+TEST_CASE("ConvExcite: a convolution of each channel and the factors of its result") {
+  const Tensor x = f32({1, 1, 2, 2}, {1, 2, 3, 4}), w = f32({2, 1, 1, 1}, {2, -1}), b = f32({2}, {0, 1}),
+               w1 = f32({1, 2, 1, 1}, {1, 1}), b1 = f32({1}, {-2}), w2 = f32({2, 1, 1, 1}, {3, -1}),
+               b2 = f32({2}, {0, 0.5});
+  const ConvExciteAttrs attrs{{1, 1}, {0, 0, 0, 0}, "abs(i0)", "neg(i0)", ""};
+  const std::vector<Tensor> y = run_op("ConvExcite", attrs, {x, w, b, w1, b1, w2, b2}, 2);
+  CHECK(y[0].to_doubles() == std::vector<double>{2, 1, 6, 3});
+  CHECK(y[1].dims() == Dims{1, 1, 1, 2});
+  CHECK(y[1].to_doubles() == std::vector<double>{-12, 4.5});  // means 4 and 2, hidden -(4 + 2 - 2)
+  CHECK_THROWS_AS(run_op("ConvExcite", attrs, {x, w, b, w2, b1, w2, b2}, 2), Error);
+  CHECK_THROWS_AS(run_op("ConvExcite", attrs, {x, f32({2, 2, 1, 1}, {1, 1, 1, 1}), b, w1, b1, w2, b2}, 2), Error);
 }

@@ -19,6 +19,9 @@ struct DepthwiseArgs {
   int batch, in_h, in_w, out_h, out_w, pad_h, pad_w;
   int64_t x_pitch, y_pitch;  ///< elements between pixels
   Epilogue epilogue;
+  /// If not null, conv_depthwise_tiled() also adds up the results of each tile: [image][tile][channels]. Only after
+  /// SiLU.
+  float* tile_sums = nullptr;
 };
 
 /// Channels and neighbouring results of a row that a thread of conv_depthwise() does.
@@ -68,6 +71,10 @@ constexpr bool depthwise_any(const Epilogue& e) {
 }
 inline constexpr int kDepthwiseAnyChannels = 32;
 
+/// Tiles of an image.
+constexpr int depthwise_tiles(const DepthwiseTiling& t, int64_t out_h, int64_t out_w) {
+  return int((out_h + t.rows - 1) / t.rows * ((out_w + t.columns - 1) / t.columns));
+}
 /// There are at most 65535 tiles. Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4.
 cudaError_t conv_depthwise_tiled_f16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,
                                      cudaStream_t stream);

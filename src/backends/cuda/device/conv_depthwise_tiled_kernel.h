@@ -21,8 +21,9 @@ struct TiledWalk {
 };
 
 /// What follows the sums. kClip covers no activation and those that cut off; kAny looks at the epilogue for each
-/// result.
-enum class DepthwiseForm { kClip, kSilu, kAny };
+/// result; kSiluSums adds up the results.
+enum class DepthwiseForm { kClip, kSilu, kAny, kSiluSums };
+constexpr bool is_silu(DepthwiseForm form) { return form == DepthwiseForm::kSilu || form == DepthwiseForm::kSiluSums; }
 
 /// 2 h / (1 + exp(-2 h)), to within the rounding of 16 bits.
 __device__ __forceinline__ float silu_of_half(float h) {
@@ -45,7 +46,7 @@ __device__ __forceinline__ void finish_pair(const DepthwiseArgs& a, float (&v)[2
     Words<T, 2> extra;
     load_extra(a.epilogue, row, channel, true, 2, extra);
     apply_epilogue(a.epilogue, v, extra);
-  } else if constexpr (kForm == DepthwiseForm::kSilu) {
+  } else if constexpr (is_silu(kForm)) {
     v[0] = silu_of_half(v[0]), v[1] = silu_of_half(v[1]);
   } else {
     using F = PointwiseFunctions<true>;
@@ -92,13 +93,14 @@ struct Strip {
   int channel, pair, first_row, column;
   float w[K * K][2] = {}, bias[2] = {};
   float sums[kOpen][W][2] = {};
+  float total[2] = {};  ///< of the results
 
   __device__ __forceinline__ void load_weights() {
 #pragma unroll
     for (int k = 0; k < K * K; ++k)
       load_floats(static_cast<const T*>(walk.a.w) + k * walk.a.weights_pitch + channel, w[k]);
     add_bias(walk.a.epilogue, bias, channel, 2);
-    if constexpr (kForm == DepthwiseForm::kSilu) {  // halves, which are exact
+    if constexpr (is_silu(kForm)) {  // halves, which are exact
 #pragma unroll
       for (int k = 0; k < K * K; ++k) w[k][0] *= 0.5f, w[k][1] *= 0.5f;
       bias[0] *= 0.5f, bias[1] *= 0.5f;
@@ -145,8 +147,14 @@ struct Strip {
 #pragma unroll
         for (int i = 0; i < S; ++i, in += line) add(in, K - S + i, open);
 #pragma unroll
-        for (int t = 0; t < W; ++t)
-          finish_pair<T, kForm>(a, sums[open][t], to + t * y_pitch, y_row + t, channel, row < rows && t < valid);
+        for (int t = 0; t < W; ++t) {
+          const bool exists = row < rows && t < valid;
+          finish_pair<T, kForm>(a, sums[open][t], to + t * y_pitch, y_row + t, channel, exists);
+          if constexpr (kForm == DepthwiseForm::kSiluSums) {
+            total[0] += exists ? sums[open][t][0] : 0;
+            total[1] += exists ? sums[open][t][1] : 0;
+          }
+        }
         to += a.out_w * y_pitch;
         y_row += a.out_w;
         ++row;
@@ -177,6 +185,18 @@ __global__ void __launch_bounds__(kDepthwiseThreads, depthwise_tile_blocks(K))
   wait_copies<0>();
   __syncthreads();
   if (works) mine.run(at, shared);
+  if constexpr (kForm == DepthwiseForm::kSiluSums) {
+    // Threads that share channels add up theirs in order.
+    float2* const totals = reinterpret_cast<float2*>(shared);
+    __syncthreads();
+    totals[threadIdx.x] = {mine.total[0], mine.total[1]};
+    __syncthreads();
+    if (works && threadIdx.x < CB / 2) {
+      float2 sum = {};
+      for (int i = pair; i < walk.threads; i += CB / 2) sum.x += totals[i].x, sum.y += totals[i].y;
+      *reinterpret_cast<float2*>(walk.a.tile_sums + int64_t(blockIdx.y) * walk.a.channels + mine.channel) = sum;
+    }
+  }
 }
 
 template <class T, int K, int S, int CB>
@@ -188,6 +208,12 @@ cudaError_t launch_form(const TiledWalk& walk, dim3 grid, size_t shared, cudaStr
     if constexpr (CB == kDepthwiseAnyChannels)
       return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kAny>, grid, block, shared, stream, walk);
     return cudaErrorInvalidValue;
+  }
+  if (walk.a.tile_sums) {
+    if (e.act != Act::kSilu) return cudaErrorInvalidValue;
+    const size_t totals = block.x * sizeof(float2);
+    return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kSiluSums>, grid, block,
+                  shared < totals ? totals : shared, stream, walk);
   }
   if (!clips) return launch(depthwise_tiled<T, K, S, CB, DepthwiseForm::kSilu>, grid, block, shared, stream, walk);
   TiledWalk w = walk;
