@@ -25,7 +25,11 @@ bool CudaEngine::bindingIsInput(int32_t index) const noexcept {
 
 Dims CudaEngine::getBindingDimensions(int32_t index) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getBindingDimensions", [&] { return shown(core_->io()[binding(index)].dims); },
+      reports_, "ICudaEngine::getBindingDimensions",
+      [&] {
+        const size_t io = binding(index);
+        return shown(io, core_->io()[io].dims);
+      },
       invalid_dims());
 }
 
@@ -39,11 +43,26 @@ TensorLocation CudaEngine::getLocation(int32_t index) const noexcept {
 }
 
 TensorFormat CudaEngine::getBindingFormat(int32_t index) const noexcept {
-  return guard(reports_, "ICudaEngine::getBindingFormat", [&] { return binding(index), TensorFormat::kLINEAR; });
+  return guard(reports_, "ICudaEngine::getBindingFormat", [&] { return formats_.at(binding(index)).format; });
 }
 
 const char* CudaEngine::getBindingFormatDesc(int32_t index) const noexcept {
   return guard(reports_, "ICudaEngine::getBindingFormatDesc", [&] { return keep(describe_format(binding(index))); });
+}
+
+int32_t CudaEngine::getBindingBytesPerComponent(int32_t index) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getBindingBytesPerComponent", [&] { return bytes_per_component(binding(index)); }, -1);
+}
+
+int32_t CudaEngine::getBindingComponentsPerElement(int32_t index) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getBindingComponentsPerElement", [&] { return formats_.vector(binding(index)); }, -1);
+}
+
+int32_t CudaEngine::getBindingVectorizedDim(int32_t index) const noexcept {
+  return guard(
+      reports_, "ICudaEngine::getBindingVectorizedDim", [&] { return vectorized_dim(binding(index)); }, -1);
 }
 
 Dims CudaEngine::getProfileDimensions(int32_t index, int32_t profile, OptProfileSelector select) const noexcept {

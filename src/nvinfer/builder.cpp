@@ -4,12 +4,14 @@
 
 #include "builder/builder.h"
 #include "nvinfer/algorithms.h"
+#include "nvinfer/build_io.h"
 #include "nvinfer/calibration.h"
 #include "nvinfer/client.h"
 #include "nvinfer/current_device.h"
 #include "nvinfer/engine.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
+#include "nvinfer/plugin_embed.h"
 #include "nvinfer/plugin_op.h"
 #include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
@@ -50,7 +52,7 @@ bool asks_narrow_types(const BuilderConfig& config) {
 
 /// Types that kernels may choose from, those that layers ask for, and what 8-bit values stand for.
 void set_types(const BuilderConfig& config, const Network& network, const ir::Graph& graph, const Reports& reports,
-               builder::BuildOptions& options) {
+               builder::BuildOptions& options, int32_t max_batch) {
   options.allow_tf32 = config.has(BuilderFlag::kTF32);
   if (network.usingStronglyTyped()) {
     require(!asks_narrow_types(config), ErrorCode::kInvalidArgument,
@@ -70,7 +72,7 @@ void set_types(const BuilderConfig& config, const Network& network, const ir::Gr
   if (!config.has(BuilderFlag::kINT8) && !network.int8_scales().empty())
     reports.log(ILogger::Severity::kWARNING, "ITensor::setDynamicRange has no effect: kINT8 is not set");
   if (config.has(BuilderFlag::kINT8))
-    options.passes.scales = int8_scales(network, config, graph, options.threads, options.progress, reports);
+    options.passes.scales = int8_scales(network, config, graph, {options, max_batch}, reports);
 }
 #endif
 
@@ -190,8 +192,10 @@ IOptimizationProfile* Builder::createOptimizationProfile() noexcept {
 }
 
 bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuilderConfig& config) const noexcept {
-  return guard(reports_, "IBuilder::isNetworkSupported",
-               [&] { return own(config).check(), own(network).lowered(), true; });
+  return guard(reports_, "IBuilder::isNetworkSupported", [&] {
+    own(need_alive(config, "config")).check();
+    return own(need_alive(network, "network")).lowered(), true;
+  });
 }
 
 bool Builder::platformHasTf32() const noexcept { return default_backend().device() != nullptr; }
@@ -247,27 +251,6 @@ void set_timing(const BuilderConfig& config, builder::BuildOptions& options) {
 #endif
 }
 
-/// Debug tensors that are neither inputs nor outputs become outputs behind those of the network.
-void set_debug_tensors(const Network& network, const Reports& reports, ir::Graph& graph,
-                       builder::BuildOptions& options) {
-  options.output_unfused = network.unfused_are_debug();
-  const std::vector<std::string> names = network.debug_names();
-  if (names.empty() && !options.output_unfused) return;
-  options.info[kOutputs] = cat(graph.outputs.size());
-  std::string marked;
-  for (const std::string& name : names) {
-    const ir::ValueId v = graph.find(name);
-    if (v == ir::kNone || graph.constant(v)) {
-      reports.log(ILogger::Severity::kWARNING,
-                  cat("INetworkDefinition::markDebug: '", name, "' is a constant or stands for another tensor"));
-      continue;
-    }
-    if (!graph.is_input(v) && !graph.is_output(v)) graph.outputs.push_back(v);
-    marked += name + "\n";
-  }
-  options.info[kDebugTensors] = marked;
-}
-
 /// What kREFIT and its relatives ask for.
 plan::Plan with_refit(plan::Plan plan, const Network& network, const BuilderConfig& config, const ir::Graph& graph,
                       const builder::BuildOptions& options) {
@@ -291,6 +274,10 @@ void report_memory(const plan::Plan& plan, const Reports& reports) {
 
 }  // namespace
 
+plan::Plan Builder::build(const INetworkDefinition& network, const IBuilderConfig& config) const {
+  return build(own(need_alive(network, "network")), own(need_alive(config, "config")));
+}
+
 plan::Plan Builder::build(const Network& network, const BuilderConfig& config) const {
   config.check();
   ir::Graph graph = network.lowered();
@@ -300,12 +287,8 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.log = &log;
   options.backend = &current_device(reports_);
   options.info[kVerbosity] = cat(static_cast<int>(config.getProfilingVerbosity()));
+  embed_libraries(config.plugin_libraries(), options.info);
   set_profiles(network, config, graph, options);
-  std::map<std::string, float> scales;
-#if TRT_UNTIL(10)
-  if (config.has(BuilderFlag::kINT8)) scales = network.int8_scales();
-#endif
-  settle_plugins(graph, *options.backend, options.profiles, max_batch(), !network.usingStronglyTyped(), scales);
   set_timing(config, options);
 #if NV_TENSORRT_MAJOR >= 8
 #if NV_TENSORRT_MAJOR >= 10
@@ -318,14 +301,15 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   options.progress = progress.get();
 #endif
 #if TRT_UNTIL(10)
-  set_types(config, network, graph, reports_, options);
+  set_types(config, network, graph, reports_, options, max_batch());
 #endif
-#if NV_TENSORRT_MAJOR >= 10
-  options.passes.channels_last = !config.has(BuilderFlag::kDIRECT_IO);
-#endif
+  settle_plugins(graph, *options.backend, options.profiles, max_batch(), !network.usingStronglyTyped(), options.passes);
   set_debug_tensors(network, reports_, graph, options);
+  const DirectIo direct(config, graph);
+  options.passes.channels_last = direct.channels_last(set_formats(network, reports_, graph, options));
   builder::BuildReport report;
   plan::Plan plan = builder::build(graph, options, &report);
+  direct.check(plan.graph);
 #if TRT_UNTIL(10)
   if (IAlgorithmSelector* selector = config.getAlgorithmSelector())
     for (const auto& nodes : report.nodes) tell_selector(*selector, nodes);
@@ -344,7 +328,7 @@ IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& network, IBuild
       reports_.log(ILogger::Severity::kWARNING,
                    "IBuilder::setGpuAllocator: kernels are timed in memory of the builder's own; the allocator is for "
                    "engines, IRuntime has one too");
-    return new HostMemory(plan::serialize(build(own(network), own(config))));
+    return new HostMemory(plan::serialize(build(network, config)));
   });
 }
 
@@ -361,7 +345,7 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
 #if NV_TENSORRT_MAJOR >= 8
     options.threads = max_threads_;
 #endif
-    plan::Plan plan = build(own(network), own(config));
+    plan::Plan plan = build(network, config);
     options.weight_memory = memory_from(allocator_, reports_);
     own_weights(plan.graph);
     if (plan.source) own_weights(*plan.source);
@@ -373,7 +357,7 @@ ICudaEngine* Builder::buildEngineWithConfig(INetworkDefinition& network, IBuilde
 bool Builder::buildSerializedNetworkToStream(INetworkDefinition& network, IBuilderConfig& config,
                                              IStreamWriter& writer) noexcept {
   return guard(reports_, "IBuilder::buildSerializedNetworkToStream", [&] {
-    const std::vector<std::byte> bytes = plan::serialize(build(own(network), own(config)));
+    const std::vector<std::byte> bytes = plan::serialize(build(network, config));
     for (size_t at = 0; at < bytes.size();) {
       const int64_t wrote = writer.write(bytes.data() + at, static_cast<int64_t>(bytes.size() - at));
       require(wrote > 0 && static_cast<size_t>(wrote) <= bytes.size() - at, ErrorCode::kIo, "the stream writer took ",

@@ -25,6 +25,8 @@ class Builder final : public BuilderState {
   /// Every setting as it was at first.
   void reset() noexcept;
 
+  const Lifetime& lifetime() const { return lifetime_; }
+
   IBuilderConfig* createBuilderConfig() noexcept;
   INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept;
   IOptimizationProfile* createOptimizationProfile() noexcept;
@@ -60,6 +62,8 @@ class Builder final : public BuilderState {
 #endif
 
  private:
+  /// Touches neither argument if it has been deleted, and throws then.
+  plan::Plan build(const INetworkDefinition& network, const IBuilderConfig& config) const;
   plan::Plan build(const Network& network, const BuilderConfig& config) const;
   void set_profiles(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
                     builder::BuildOptions& options) const;
@@ -75,6 +79,7 @@ class Builder final : public BuilderState {
   bool gpu_fallback_ = false;
 #endif
   std::vector<std::unique_ptr<OptimizationProfile>> profiles_;  ///< live as long as the builder
+  Lifetime lifetime_;
 };
 
 }  // namespace tenon::nvinfer

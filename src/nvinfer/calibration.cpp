@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "builder/calibrate.h"
 #include "builder/progress.h"
+#include "nvinfer/plugin_op.h"
 
 #if TRT_UNTIL(10)
 namespace tenon::nvinfer {
@@ -76,7 +77,7 @@ builder::NextBatch batches_of(IInt8Calibrator& calibrator, const ir::Graph& grap
 }
 
 Scales run_calibrator(IInt8Calibrator& calibrator, const Network& network, const BuilderConfig& config,
-                      const ir::Graph& graph, int threads, builder::ProgressMonitor* monitor, const Reports& reports) {
+                      const ir::Graph& lowered, const CalibrationBuild& build, const Reports& reports) {
   const CalibrationAlgoType algorithm = calibrator.getAlgorithm();
   size_t length = 0;
   if (const void* cache = calibrator.readCalibrationCache(length); cache && length > 0) {
@@ -87,7 +88,10 @@ Scales run_calibrator(IInt8Calibrator& calibrator, const Network& network, const
   for (ir::ValueId v = 0; v < network.graph().value_count(); ++v) names.push_back(network.graph().value(v).name);
   const int32_t batch = calibrator.getBatchSize();
   require(!network.implicit() || batch >= 1, ErrorCode::kInvalidArgument, "the calibrator's batch size is ", batch);
-  builder::Phases phases(monitor);
+  ir::Graph graph = lowered.clone();
+  settle_plugins(graph, *build.options.backend, build.options.profiles, build.max_batch, true, {});
+  initialize_plugins(graph);
+  builder::Phases phases(build.options.progress);
   const Interruptible interruptible(phases.cancelled());
   const builder::Phases::Scope phase(phases, "Calibrate network", 1);  // nobody knows the number of batches
   int64_t count = 0;
@@ -96,7 +100,7 @@ Scales run_calibrator(IInt8Calibrator& calibrator, const Network& network, const
     return give(inputs) && ++count;
   };
   const Histograms histograms = builder::collect_histograms(graph, names, dims_of_batch(network, config, graph, batch),
-                                                            next, {&default_backend(), threads});
+                                                            next, {build.options.backend, build.options.threads});
   require(count > 0, ErrorCode::kInvalidArgument, "the calibrator gave no batch and no cache");
   const Scales scales = builder::scales_of(histograms, options_of(calibrator, algorithm));
   reports.log(ILogger::Severity::kINFO, cat("Calibrated ", scales.size(), " tensors over ", count, " batches"));
@@ -146,8 +150,8 @@ Scales parse_calibration(std::string_view text) {
   return scales;
 }
 
-Scales int8_scales(const Network& network, const BuilderConfig& config, const ir::Graph& graph, int threads,
-                   builder::ProgressMonitor* monitor, const Reports& reports) {
+Scales int8_scales(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
+                   const CalibrationBuild& build, const Reports& reports) {
   Scales scales;
   const bool explicit_rounding = has_explicit_quantization(graph);
   if (IInt8Calibrator* calibrator = config.getInt8Calibrator()) {
@@ -155,7 +159,7 @@ Scales int8_scales(const Network& network, const BuilderConfig& config, const ir
       reports.log(ILogger::Severity::kWARNING,
                   "IBuilderConfig::setInt8Calibrator: the network has quantize layers, so the calibrator is not run");
     else
-      scales = run_calibrator(*calibrator, network, config, graph, threads, monitor, reports);
+      scales = run_calibrator(*calibrator, network, config, graph, build, reports);
   }
   for (const auto& [name, scale] : network.int8_scales()) scales[name] = scale;
   if (scales.empty() && !explicit_rounding)

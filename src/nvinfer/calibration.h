@@ -11,11 +11,17 @@
 namespace tenon::nvinfer {
 
 #if TRT_UNTIL(10)
+/// The build that ranges are for.
+struct CalibrationBuild {
+  const builder::BuildOptions& options;  ///< backend, threads, profiles, progress
+  int32_t max_batch;                     ///< of plugins, where the batch is implicit
+};
+
 /// Scales of 8-bit values by tensor name; a dynamic range goes before what the calibrator found. `graph` is the lowered
-/// network. Throws kInvalidArgument naming what the calibrator gave if that cannot be used, kCancelled if `monitor`,
-/// which may be null, ends it.
+/// network, whose plugins are not settled yet: they calibrate in floats. Throws kInvalidArgument naming what the
+/// calibrator gave if that cannot be used, kCancelled if the progress monitor ends it.
 std::map<std::string, float> int8_scales(const Network& network, const BuilderConfig& config, const ir::Graph& graph,
-                                         int threads, builder::ProgressMonitor* monitor, const Reports& reports);
+                                         const CalibrationBuild& build, const Reports& reports);
 
 /// A calibration cache as text: a line "TRT-<version>-<algorithm>", then a line "<tensor>: <bits of the scale in hex>"
 /// each.

@@ -37,7 +37,7 @@ void BuilderConfig::reset() noexcept {
   progress_monitor_ = nullptr;
   builder_optimization_level_ = 3;
   max_aux_streams_ = -1;
-  timing_cache_ = nullptr;
+  timing_cache_.reset();
   pools_.clear();
   preview_.clear();
 #endif
@@ -89,13 +89,25 @@ int32_t BuilderConfig::addOptimizationProfile(const IOptimizationProfile* profil
   return guard(
       reports_, "IBuilderConfig::addOptimizationProfile",
       [&] {
-        const auto& given = static_cast<const OptimizationProfile&>(*need(profile, "profile"));
+        const auto& given = static_cast<const OptimizationProfile&>(need_alive(*need(profile, "profile"), "profile"));
         require(given.isValid(), ErrorCode::kInvalidArgument, "the profile needs kMIN <= kOPT <= kMAX for every input");
         profiles_.push_back(std::make_unique<OptimizationProfile>(given));
         return getNbOptimizationProfiles() - 1;
       },
       -1);
 }
+
+#if TRT_UNTIL(10)
+bool BuilderConfig::setCalibrationProfile(const IOptimizationProfile* profile) noexcept {
+  return guard(reports_, "IBuilderConfig::setCalibrationProfile", [&] {
+    if (profile)
+      watched_profile_.emplace(static_cast<const OptimizationProfile&>(need_alive(*profile, "profile")),
+                               "the config's calibration profile");
+    calibration_profile_ = profile;
+    return true;
+  });
+}
+#endif
 
 void BuilderConfig::setDeviceType(const ILayer* layer, DeviceType type) noexcept {
   guard(reports_, "IBuilderConfig::setDeviceType", [&] {
@@ -121,7 +133,19 @@ bool BuilderConfig::canRunOnDLA(const ILayer* layer) const noexcept {
 #if NV_TENSORRT_MAJOR >= 8
 select::TimingCache* BuilderConfig::timing_cache() const {
   if (has(BuilderFlag::kDISABLE_TIMING_CACHE) || !timing_cache_) return nullptr;
-  return &static_cast<const TimingCache*>(timing_cache_)->core();
+  return &timing_cache_->get().core();
+}
+
+bool BuilderConfig::setTimingCache(const ITimingCache& cache, bool) noexcept {
+  return guard(reports_, "IBuilderConfig::setTimingCache", [&] {
+    timing_cache_.emplace(static_cast<const TimingCache&>(need_alive(cache, "cache")), "the config's timing cache");
+    return true;
+  });
+}
+
+const ITimingCache* BuilderConfig::getTimingCache() const noexcept {
+  return guard(reports_, "IBuilderConfig::getTimingCache",
+               [&]() -> const ITimingCache* { return timing_cache_ ? &timing_cache_->get() : nullptr; });
 }
 
 ITimingCache* BuilderConfig::createTimingCache(const void* blob, size_t size) const noexcept {
@@ -185,8 +209,9 @@ IHostMemory* TimingCache::serialize() const noexcept {
 }
 
 bool TimingCache::combine(const ITimingCache& other, bool) noexcept {
-  return guard(reports_, "ITimingCache::combine",
-               [&] { return core_->merge(static_cast<const TimingCache&>(other).core()), true; });
+  return guard(reports_, "ITimingCache::combine", [&] {
+    return core_->merge(static_cast<const TimingCache&>(need_alive(other, "inputCache")).core()), true;
+  });
 }
 
 bool TimingCache::reset() noexcept {

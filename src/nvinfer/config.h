@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ class TimingCache final : public ITimingCache, public apiv::VTimingCache {
   /// Throws kCorruptFile unless `blob` is a cache that we wrote, or empty.
   TimingCache(const Reports& reports, const void* blob, size_t size);
   select::TimingCache& core() const { return *core_; }
+  const Lifetime& lifetime() const { return lifetime_; }
   IHostMemory* serialize() const noexcept;
   bool combine(const ITimingCache& other, bool) noexcept;
   bool reset() noexcept;
@@ -30,6 +32,8 @@ class TimingCache final : public ITimingCache, public apiv::VTimingCache {
  private:
   Reports reports_;
   std::unique_ptr<select::TimingCache> core_;
+  Lifetime lifetime_;
+  Registered registered_{static_cast<ITimingCache*>(this)};
 };
 #endif
 
@@ -42,14 +46,16 @@ class BuilderConfig final : public BuilderConfigState {
 
   bool has(BuilderFlag flag) const { return (flags_ >> static_cast<uint32_t>(flag)) & 1U; }
   const std::vector<std::unique_ptr<OptimizationProfile>>& profiles() const { return profiles_; }
-  /// The cache to time with; null where caching is off. Belongs to the config or the user.
+  /// The cache to time with; null where caching is off. Throws kInvalidArgument once the user has deleted it.
   select::TimingCache* timing_cache() const;
 #if TRT_UNTIL(10)
-  /// The user's, or null. Belongs to the builder.
+  /// The user's, or null. Throws kInvalidArgument once it has been deleted with its builder.
   const OptimizationProfile* calibration_profile() const {
-    return static_cast<const OptimizationProfile*>(calibration_profile_);
+    return calibration_profile_ ? &watched_profile_->get() : nullptr;
   }
+  bool setCalibrationProfile(const IOptimizationProfile* profile) noexcept;
 #endif
+  const std::vector<std::string>& plugin_libraries() const { return plugins_; }  ///< paths, for the plan
   /// Logs a warning for every setting that a build cannot follow. Throws kUnsupported for what is refused altogether.
   void check() const;
 #if NV_TENSORRT_MAJOR >= 8
@@ -100,8 +106,8 @@ class BuilderConfig final : public BuilderConfigState {
   bool setTacticSources(TacticSources sources) noexcept { return tactic_sources_ = sources, true; }
   TacticSources getTacticSources() const noexcept { return tactic_sources_; }
   ITimingCache* createTimingCache(const void* blob, size_t size) const noexcept;
-  bool setTimingCache(const ITimingCache& cache, bool) noexcept { return timing_cache_ = &cache, true; }
-  const ITimingCache* getTimingCache() const noexcept { return timing_cache_; }
+  bool setTimingCache(const ITimingCache& cache, bool) noexcept;
+  const ITimingCache* getTimingCache() const noexcept;
   void setMemoryPoolLimit(MemoryPoolType pool, size_t size) noexcept;
   size_t getMemoryPoolLimit(MemoryPoolType pool) const noexcept;
   void setPreviewFeature(PreviewFeature feature, bool enable) noexcept;
@@ -118,13 +124,15 @@ class BuilderConfig final : public BuilderConfigState {
   std::vector<std::string> plugins_;
 #if TRT_UNTIL(10)
   QuantizationFlags quantization_flags_ = 0;
+  std::optional<Ref<const OptimizationProfile>> watched_profile_;
 #endif
+  Registered registered_{static_cast<IBuilderConfig*>(this)};
   void ignore(const char* setting, const char* why) const;
   void report_flags() const;
   void report_settings() const;
 #if NV_TENSORRT_MAJOR >= 8
   TacticSources tactic_sources_ = 0;
-  const ITimingCache* timing_cache_ = nullptr;
+  std::optional<Ref<const TimingCache>> timing_cache_;
   std::map<MemoryPoolType, size_t> pools_;
   std::set<PreviewFeature> preview_;
 #endif

@@ -82,7 +82,6 @@ void BuilderConfig::report_settings() const {
     {least_runs < 1, "setAvgTimingIterations or setMinTimingIterations below 1", "a kernel is timed at least once"},
     {most_runs > kMostTimingRuns, "setAvgTimingIterations or setMinTimingIterations",
      "a kernel is timed 10000 times at most"},
-    {!plugins_.empty(), "setPluginsToSerialize", "plugin libraries are not put into the plan"},
 #if NV_TENSORRT_MAJOR >= 8
     {tactic_sources_ != default_tactic_sources(), "setTacticSources",
      "the sources are GPU libraries, no kernel here comes from them"},

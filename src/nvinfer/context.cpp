@@ -51,10 +51,27 @@ bool ExecutionContext::setOptimizationProfile(int32_t profile) noexcept {
                [&] { return InUse(in_use_), core_->set_profile(profile), true; });
 }
 
-void ExecutionContext::set_dims(size_t io, ir::Dims dims) {
+const ICudaEngine& ExecutionContext::getEngine() const noexcept {
+  guard(reports_, "IExecutionContext::getEngine", [&] { engine(); });
+  return engine_;
+}
+
+void ExecutionContext::check_range(size_t io, const ir::Dims& dims) const {
+  const plan::Range& range = engine().range(io, core_->profile());
+  const ir::Dims least = engine().formats().of_tensor(io, range.min),
+                 most = engine().formats().of_tensor(io, range.max);
+  bool inside = dims.size() == least.size();
+  for (size_t i = 0; inside && i < dims.size(); ++i) inside = dims[i] >= least[i] && dims[i] <= most[i];
+  require(inside, ErrorCode::kShapeMismatch, "input '", keep_->io()[io].name, "' has dims ", dims, ", ", least, " to ",
+          most, " are accepted");
+}
+
+void ExecutionContext::set_dims(size_t io, const ir::Dims& dims) {
   const InUse claim(in_use_);
   require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", keep_->io()[io].name, "' is no input");
-  core_->set_input_dims(io, dims);
+  const IoFormats& formats = engine().formats();
+  if (formats.at(io).format != TensorFormat::kLINEAR) check_range(io, dims);
+  core_->set_input_dims(io, formats.in_memory(io, dims));
 }
 
 bool ExecutionContext::setInputShape(const char* name, const Dims& dims) noexcept {
@@ -70,7 +87,11 @@ ir::Dims ExecutionContext::dims_now(size_t io) const {
 
 Dims ExecutionContext::getTensorShape(const char* name) const noexcept {
   return guard(
-      reports_, "IExecutionContext::getTensorShape", [&] { return engine().shown(dims_now(engine().find(name))); },
+      reports_, "IExecutionContext::getTensorShape",
+      [&] {
+        const size_t io = engine().find(name);
+        return engine().shown(io, dims_now(io));
+      },
       invalid_dims());
 }
 
@@ -78,10 +99,9 @@ Dims ExecutionContext::getTensorStrides(const char* name) const noexcept {
   return guard(
       reports_, "IExecutionContext::getTensorStrides",
       [&] {
-        ir::Dims dims = dims_now(engine().find(name)), strides(dims.size(), 1);
-        for (size_t i = dims.size(); i-- > 1;)
-          strides[i - 1] = dims[i] < 0 || strides[i] < 0 ? -1 : checked_mul(strides[i], dims[i]);
-        return engine().shown(strides);
+        const size_t io = engine().find(name);
+        const IoFormats& formats = engine().formats();
+        return engine().shown(formats.strides(io, formats.of_tensor(io, dims_now(io))));
       },
       invalid_dims());
 }
@@ -170,7 +190,7 @@ bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* al
 #else
         void* memory = allocator->reallocateOutput(tensor, core_->address(io), size, 256);
 #endif
-        allocator->notifyShape(tensor, engine().shown(dims));
+        allocator->notifyShape(tensor, engine().shown(io, dims));
         require(memory != nullptr || bytes == 0, ErrorCode::kOutOfMemory, "the output allocator gave no memory for '",
                 tensor, "'");
         return memory;
@@ -239,6 +259,7 @@ bool ExecutionContext::reportToProfiler() const noexcept {
 
 bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept {
   return guard(reports_, where, [&] {
+    engine();
     bool done = true;
     const Device* device = keep_->backend().device();
     if (device && !profiler_ && !has_listener()) {

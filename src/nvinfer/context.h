@@ -18,7 +18,8 @@ class ExecutionContext final : public ExecutionContextState {
 
   const runtime::Context& core() const { return *core_; }
   IExecutionContext* getPImpl() noexcept { return this; }
-  const ICudaEngine& getEngine() const noexcept { return engine_; }
+  const Lifetime& lifetime() const { return lifetime_; }
+  const ICudaEngine& getEngine() const noexcept;
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
 
@@ -113,9 +114,11 @@ class ExecutionContext final : public ExecutionContextState {
   bool has_listener() const;
   void report_debug_tensors();
   void report_debug_tensor(size_t io);
-  /// Dims of the runtime, the implicit batch included; -1 where not known yet.
+  /// Dims of the runtime, which are those of the memory, the implicit batch included; -1 where not known yet.
   ir::Dims dims_now(size_t io) const;
-  void set_dims(size_t io, ir::Dims dims);
+  /// `dims` as the user knows them, with the implicit batch.
+  void set_dims(size_t io, const ir::Dims& dims);
+  void check_range(size_t io, const ir::Dims& dims) const;
   void set_addresses(void* const* bindings);
   void set_batch(int32_t batch);
   void run(bool report, cudaStream_t stream);
@@ -141,6 +144,8 @@ class ExecutionContext final : public ExecutionContextState {
   std::vector<bool> debug_state_;                 ///< by index into io()
   cudaStream_t stream_ = nullptr;                 ///< of the run in progress
   std::vector<std::vector<int32_t>> shape_data_;  ///< of shape inputs set through setInputShapeBinding
+  Lifetime lifetime_;
+  Registered registered_{static_cast<IExecutionContext*>(this)};
 #if NV_TENSORRT_MAJOR >= 8
   std::vector<IOutputAllocator*> allocators_;
 #endif

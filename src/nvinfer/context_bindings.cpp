@@ -24,7 +24,11 @@ bool ExecutionContext::setBindingDimensions(int32_t index, Dims dims) noexcept {
 Dims ExecutionContext::getBindingDimensions(int32_t index) const noexcept {
   return guard(
       reports_, "IExecutionContext::getBindingDimensions",
-      [&] { return engine().shown(dims_now(engine().binding(index))); }, invalid_dims());
+      [&] {
+        const size_t io = engine().binding(index);
+        return engine().shown(io, dims_now(io));
+      },
+      invalid_dims());
 }
 
 bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) noexcept {

@@ -25,6 +25,8 @@ CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& r
     : core_(std::move(engine)), reports_(reports), allocator_(allocator), io_count_(core_->io().size()) {
   max_batch_ = static_cast<int32_t>(info_number(kImplicitBatch, 0));
   if (info_number(kWeightStreaming, 0)) budget_ = streamable_ = core_->streamable_bytes();
+  const auto formats = core_->plan().info.find(kIoFormats);
+  if (formats != core_->plan().info.end()) formats_ = IoFormats(formats->second);
   find_debug_tensors();
   initialize_plugins(core_->plan().graph);
 }
@@ -177,7 +179,12 @@ const char* CudaEngine::getIOTensorName(int32_t index) const noexcept {
 
 Dims CudaEngine::getTensorShape(const char* name) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getTensorShape", [&] { return shown(core_->io()[find(name)].dims); }, invalid_dims());
+      reports_, "ICudaEngine::getTensorShape",
+      [&] {
+        const size_t io = find(name);
+        return shown(io, core_->io()[io].dims);
+      },
+      invalid_dims());
 }
 
 DataType CudaEngine::getTensorDataType(const char* name) const noexcept {
@@ -195,22 +202,30 @@ bool CudaEngine::isShapeInferenceIO(const char* name) const noexcept {
 
 int32_t CudaEngine::getTensorBytesPerComponent(const char* name) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getTensorBytesPerComponent", [&] { return find(name), -1; },
-      -1);  // only vectorized formats have one
+      reports_, "ICudaEngine::getTensorBytesPerComponent", [&] { return bytes_per_component(find(name)); }, -1);
 }
 
 int32_t CudaEngine::getTensorComponentsPerElement(const char* name) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getTensorComponentsPerElement", [&] { return find(name), -1; }, -1);
+      reports_, "ICudaEngine::getTensorComponentsPerElement", [&] { return formats_.vector(find(name)); }, -1);
 }
 
 int32_t CudaEngine::getTensorVectorizedDim(const char* name) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getTensorVectorizedDim", [&] { return find(name), -1; }, -1);
+      reports_, "ICudaEngine::getTensorVectorizedDim", [&] { return vectorized_dim(find(name)); }, -1);
 }
 
 TensorFormat CudaEngine::getTensorFormat(const char* name) const noexcept {
-  return guard(reports_, "ICudaEngine::getTensorFormat", [&] { return find(name), TensorFormat::kLINEAR; });
+  return guard(reports_, "ICudaEngine::getTensorFormat", [&] { return formats_.at(find(name)).format; });
+}
+
+int32_t CudaEngine::bytes_per_component(size_t io) const {
+  return formats_.vector(io) > 0 ? static_cast<int32_t>(ir::bits(core_->io()[io].dtype) / 8) : -1;
+}
+
+int32_t CudaEngine::vectorized_dim(size_t io) const {
+  const int32_t axis = formats_.vectorized_axis(io, formats_.of_tensor(io, core_->io()[io].dims).size());
+  return axis > 0 && max_batch_ > 0 ? axis - 1 : axis;
 }
 
 std::string format_name(ir::DType type) {
@@ -225,7 +240,16 @@ std::string format_name(ir::DType type) {
 }
 
 std::string CudaEngine::describe_format(size_t io) const {
-  return cat("Row-major linear ", format_name(core_->io()[io].dtype), " format (kLINEAR)");
+  const std::string type = format_name(core_->io()[io].dtype);
+  const TensorFormat format = formats_.at(io).format;
+  const auto packing = packing_of(format);
+  if (!packing) return cat("Row-major linear ", type, " format (kLINEAR)");
+  const std::string name = format_name(format);
+  if (!packing->channels_last)
+    return cat("Row-major ", type, " format, channels in vectors of ", packing->vector, " (", name, ")");
+  return cat("Channels-last ", type, " format",
+             packing->vector > 1 ? cat(", channels filled up to a multiple of ", packing->vector) : "", " (", name,
+             ")");
 }
 
 const char* CudaEngine::getTensorFormatDesc(const char* name) const noexcept {
@@ -256,7 +280,11 @@ const ir::Dims& select_of(const plan::Range& range, OptProfileSelector select) {
 
 Dims CudaEngine::getProfileShape(const char* name, int32_t profile, OptProfileSelector select) const noexcept {
   return guard(
-      reports_, "ICudaEngine::getProfileShape", [&] { return shown(select_of(range(find(name), profile), select)); },
+      reports_, "ICudaEngine::getProfileShape",
+      [&] {
+        const size_t io = find(name);
+        return shown(io, select_of(range(io, profile), select));
+      },
       invalid_dims());
 }
 

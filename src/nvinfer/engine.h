@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "nvinfer/convert.h"
+#include "nvinfer/io_format.h"
+#include "nvinfer/lifetime.h"
 #include "nvinfer/plugin_object.h"
 #include "runtime/engine.h"
 #include "settings.h"
@@ -43,15 +45,23 @@ class CudaEngine final : public CudaEngineState {
   size_t io_count() const { return io_count_; }
   /// Whether tensor `io` is reported to debug listeners under its own state; else, behind io_count(), it is unfused.
   bool is_debug(size_t io) const { return is_debug_.at(io); }
-  /// False once the engine has been deleted.
+  /// Held by each execution context.
   const std::shared_ptr<std::atomic<bool>>& alive() const { return alive_; }
+  const Lifetime& lifetime() const { return lifetime_; }
   /// Index into io(). Throws kInvalidArgument if there is no such tensor.
   size_t find(const char* name) const;
+  /// Of the memory of an input. Throws kInvalidArgument if there is no such profile, or `io` is an output.
+  const plan::Range& range(size_t io, int32_t profile) const;
+  /// How an input or output lies in memory, in words.
+  std::string describe_format(size_t io) const;
   /// Index into io() of a binding, which counts on over the profiles. Throws kInvalidArgument.
   size_t binding(int32_t index) const;
   int32_t max_batch() const { return max_batch_; }  ///< 0: explicit batch
   /// Dims as the user sees them: without the leading batch where that is implicit.
   Dims shown(ir::Dims dims) const;
+  /// The same from dims of the memory of input or output `io`.
+  Dims shown(size_t io, const ir::Dims& memory) const { return shown(formats_.of_tensor(io, memory)); }
+  const IoFormats& formats() const { return formats_; }
   bool is_shape_input(size_t io) const;
 
   ICudaEngine* getPImpl() noexcept { return this; }
@@ -151,11 +161,11 @@ class CudaEngine final : public CudaEngineState {
   int32_t getMaxBatchSize() const noexcept { return max_batch_ > 0 ? max_batch_ : 1; }
   size_t getWorkspaceSize() const noexcept { return getDeviceMemorySize(); }
   TensorLocation getLocation(int32_t index) const noexcept;
-  int32_t getBindingBytesPerComponent(int32_t) const noexcept { return -1; }
-  int32_t getBindingComponentsPerElement(int32_t) const noexcept { return -1; }
+  int32_t getBindingBytesPerComponent(int32_t index) const noexcept;
+  int32_t getBindingComponentsPerElement(int32_t index) const noexcept;
   TensorFormat getBindingFormat(int32_t index) const noexcept;
   const char* getBindingFormatDesc(int32_t index) const noexcept;
-  int32_t getBindingVectorizedDim(int32_t) const noexcept { return -1; }
+  int32_t getBindingVectorizedDim(int32_t index) const noexcept;
   Dims getProfileDimensions(int32_t index, int32_t profile, OptProfileSelector select) const noexcept;
   const int32_t* getProfileShapeValues(int32_t profile, int32_t input, OptProfileSelector select) const noexcept;
   bool isShapeBinding(int32_t index) const noexcept;
@@ -164,9 +174,9 @@ class CudaEngine final : public CudaEngineState {
  private:
   /// False, with an error, for a profile that the engine does not have.
   bool has_profile(const char* where, int32_t profile) const noexcept;
-  const plan::Range& range(size_t io, int32_t profile) const;
+  int32_t vectorized_dim(size_t io) const;
+  int32_t bytes_per_component(size_t io) const;
   const ir::Dims* values(const char* name, int32_t profile, OptProfileSelector select) const;
-  std::string describe_format(size_t io) const;
   const char* keep(std::string text) const;
 
   void find_debug_tensors();
@@ -180,8 +190,11 @@ class CudaEngine final : public CudaEngineState {
   int64_t streamable_ = 0;  ///< bytes of weights of an engine built for streaming
   int64_t budget_ = 0;
   size_t io_count_;
+  IoFormats formats_;
   std::vector<bool> is_debug_;  ///< by index into io()
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
+  Lifetime lifetime_;
+  Registered registered_{static_cast<ICudaEngine*>(this)};
   // What queries hand out as plain pointers lives as long as the engine.
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::string> texts_;

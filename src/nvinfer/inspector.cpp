@@ -1,5 +1,6 @@
 // IEngineInspector: an engine's layers as one line each or as JSON.
 #include <deque>
+#include <optional>
 
 #include "nvinfer/context.h"
 #include "ops/custom/custom.h"
@@ -43,14 +44,24 @@ std::string precision_of(const ir::Graph& graph, const ir::Node& node) {
 
 class Inspector final : public EngineInspectorState {
  public:
-  explicit Inspector(const CudaEngine& engine) : engine_(engine), reports_(engine.reports()) {}
+  explicit Inspector(const CudaEngine& engine) : known_(engine, "the inspector's engine"), reports_(engine.reports()) {}
   IEngineInspector* getPImpl() noexcept { return this; }
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
+  bool setExecutionContext(const IExecutionContext* context) noexcept {
+    return guard(reports_, "IEngineInspector::setExecutionContext", [&] {
+      context_.reset();
+      if (context)
+        context_.emplace(static_cast<const ExecutionContext&>(need_alive(*context, "context")),
+                         "the inspector's execution context");
+      execution_context_ = context;
+      return true;
+    });
+  }
   const char* getLayerInformation(int32_t index, LayerInformationFormat format) const noexcept {
     return guard(reports_, "IEngineInspector::getLayerInformation", [&] {
-      require(index >= 0 && index < engine_.getNbLayers(), ErrorCode::kInvalidArgument, "layer ", index,
-              " does not exist, the engine has ", engine_.getNbLayers());
+      require(index >= 0 && index < engine().getNbLayers(), ErrorCode::kInvalidArgument, "layer ", index,
+              " does not exist, the engine has ", engine().getNbLayers());
       need_known(format, "format");
       return keep(layer(static_cast<ir::NodeId>(index), format) + "\n");
     });
@@ -62,21 +73,25 @@ class Inspector final : public EngineInspectorState {
 
  private:
   const char* keep(std::string text) const { return texts_.emplace_back(std::move(text)).c_str(); }
-  int profile() const {
-    return execution_context_ ? static_cast<const ExecutionContext*>(execution_context_)->core().profile() : 0;
-  }
+  int profile() const { return context_ ? context_->get().core().profile() : 0; }
 
   std::string tensor(ir::ValueId v) const {
-    const ir::Value& value = engine_.core().plan().graph.value(v);
-    return cat("{\"Name\": ", quoted(value.name),
-               ", \"Location\": \"Device\", \"Dimensions\": ", dims_text(dims_of(value.shape)),
-               ", \"Format/Datatype\": ", quoted(cat("Row-major linear ", format_name(value.dtype))), "}");
+    const ir::Value& value = engine().core().plan().graph.value(v);
+    ir::Dims dims = dims_of(value.shape);
+    std::string format = cat("Row-major linear ", format_name(value.dtype));
+    if (const auto io = engine().core().find_io(value.name);
+        io && engine().formats().at(*io).format != TensorFormat::kLINEAR) {
+      dims = engine().formats().of_tensor(*io, dims);
+      format = engine().describe_format(*io);
+    }
+    return cat("{\"Name\": ", quoted(value.name), ", \"Location\": \"Device\", \"Dimensions\": ", dims_text(dims),
+               ", \"Format/Datatype\": ", quoted(format), "}");
   }
 
   std::string tensors(const std::vector<ir::ValueId>& values) const {
     std::string out = "[";
     for (ir::ValueId v : values) {
-      if (v == ir::kNone || engine_.core().plan().graph.constant(v)) continue;
+      if (v == ir::kNone || engine().core().plan().graph.constant(v)) continue;
       out += cat(out.size() > 1 ? ", " : "", tensor(v));
     }
     return out + "]";
@@ -91,16 +106,16 @@ class Inspector final : public EngineInspectorState {
   }
 
   std::string layer(ir::NodeId n, LayerInformationFormat format) const {
-    const bool hidden = engine_.getProfilingVerbosity() == ProfilingVerbosity::kNONE;
+    const bool hidden = engine().getProfilingVerbosity() == ProfilingVerbosity::kNONE;
     if (hidden) return format == LayerInformationFormat::kONELINE ? std::string() : quoted("");
-    const plan::Plan& plan = engine_.core().plan();
+    const plan::Plan& plan = engine().core().plan();
     const ir::Node& node = plan.graph.node(n);
     const std::string& name = node.origin.empty() ? node.name : node.origin;
     const auto& choices = plan.choices[size_t(profile())];
     std::string kernel = n < choices.size() ? choices[n].kernel : std::string();
     if (format == LayerInformationFormat::kONELINE)
       return cat(name, " [", node.op == "Custom" ? ops::custom_attrs(node.attrs).name : node.op, "] ", kernel);
-    if (engine_.getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
+    if (engine().getProfilingVerbosity() != ProfilingVerbosity::kDETAILED) return quoted(name);
     return cat("{\"Name\": ", quoted(name), ", ", type_text(node), ", \"Inputs\": ", tensors(node.inputs),
                ", \"Outputs\": ", tensors(node.outputs), ", \"Precision\": ", quoted(precision_of(plan.graph, node)),
                ", \"TacticName\": ", quoted(kernel), ", \"StreamId\": 0, \"Metadata\": ", quoted(node.metadata), "}");
@@ -109,20 +124,23 @@ class Inspector final : public EngineInspectorState {
   std::string engine_text(LayerInformationFormat format) const {
     const bool json = format == LayerInformationFormat::kJSON;
     std::string out = json ? "{\"Layers\": [" : "Layers:\n";
-    for (int32_t i = 0; i < engine_.getNbLayers(); ++i) {
+    for (int32_t i = 0; i < engine().getNbLayers(); ++i) {
       out += cat(json && i ? ",\n" : "", layer(static_cast<ir::NodeId>(i), format), json ? "" : "\n");
     }
     out += json ? "],\n\"Bindings\": [" : "\nBindings:\n";
     bool first = true;
-    for (size_t i = 0; i < engine_.io_count(); ++i) {
-      const std::string& name = engine_.core().io()[i].name;
+    for (size_t i = 0; i < engine().io_count(); ++i) {
+      const std::string& name = engine().core().io()[i].name;
       out += json ? cat(first ? "" : ", ", quoted(name)) : cat(name, "\n");
       first = false;
     }
     return out + (json ? "]}\n" : "");
   }
 
-  const CudaEngine& engine_;
+  const CudaEngine& engine() const { return known_.get(); }
+
+  Ref<const CudaEngine> known_;
+  std::optional<Ref<const ExecutionContext>> context_;
   Reports reports_;
   mutable std::deque<std::string> texts_;
 };

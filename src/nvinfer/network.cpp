@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nvinfer/builder.h"
 #include "nvinfer/raise.h"
 #include "nvinfer/regions.h"
 #include "nvinfer/transformer_layers.h"
@@ -46,12 +47,23 @@ bool depends_on(const ir::Graph& graph, ir::ValueId value, ir::NodeId node) {
 
 }  // namespace
 
-Network::Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client)
-    : builder_(builder), reports_(reports), flags_(flags), client_(client), implicit_(is_implicit(flags, client)) {
+Network::Network(Builder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client)
+    : builder_(builder),
+      builder_alive_(builder.lifetime().watch()),
+      reports_(reports),
+      flags_(flags),
+      client_(client),
+      implicit_(is_implicit(flags, client)) {
   name_ = "Unnamed Network 0";
 }
 
 Network::~Network() { *alive_ = false; }
+
+IBuilder& Network::getBuilder() const noexcept {
+  guard(reports_, "INetworkDefinition::getBuilder",
+        [&] { require(*builder_alive_, ErrorCode::kInvalidArgument, "the network's builder has been deleted"); });
+  return builder_;
+}
 
 bool Network::usingStronglyTyped() const noexcept {
 #if NV_TENSORRT_MAJOR >= 8

@@ -12,6 +12,7 @@
 #include "ir/graph.h"
 #include "nvinfer/graph_owner.h"
 #include "nvinfer/layer.h"
+#include "nvinfer/lifetime.h"
 #include "nvinfer/tensor.h"
 #include "ops/trt/boundary.h"
 #include "settings.h"
@@ -23,11 +24,12 @@ class Conditional;
 class Attention;
 struct RefitEntry;
 class PluginObject;
+class Builder;
 
 class Network final : public NetworkDefinitionState, public GraphOwner {
  public:
   /// `client`: the major release whose defaults hold.
-  Network(IBuilder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client);
+  Network(Builder& builder, const Reports& reports, NetworkDefinitionCreationFlags flags, int client);
   ~Network() override;
 
   ir::Graph& graph() { return graph_; }
@@ -70,6 +72,8 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   std::map<std::string, ir::DType> asked_types() const;
   /// Scales of 8-bit values from dynamic ranges, by the tensor's name.
   std::map<std::string, float> int8_scales() const;
+  /// Formats by tensor name, where setAllowedFormats was called.
+  std::map<std::string, uint32_t> allowed_formats() const;
   /// Dims as the user sees them: without the leading batch where that is implicit.
   Dims shown(ir::Dims dims) const {
     if (implicit_ && !dims.empty()) dims.erase(dims.begin());
@@ -101,7 +105,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
   void setName(const char* name) noexcept;
-  IBuilder& getBuilder() const noexcept { return builder_; }
+  IBuilder& getBuilder() const noexcept;
   NetworkDefinitionCreationFlags getFlags() const noexcept { return flags_; }
   bool getFlag(NetworkDefinitionCreationFlag flag) const noexcept {
     return (flags_ & bit_of(reports_, "INetworkDefinition::getFlag", flag)) != 0;
@@ -265,6 +269,8 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
 
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   IBuilder& builder_;
+  std::shared_ptr<const std::atomic<bool>> builder_alive_;
+  Registered registered_{static_cast<INetworkDefinition*>(this)};
   Reports reports_;
   NetworkDefinitionCreationFlags flags_;
   int client_;

@@ -130,6 +130,13 @@ std::vector<std::string> Network::debug_names() const {
   return names;
 }
 
+std::map<std::string, uint32_t> Network::allowed_formats() const {
+  std::map<std::string, uint32_t> formats;
+  for (const auto& [value, tensor] : tensors_)
+    if (tensor && tensor->getAllowedFormats() != 1U) formats[graph_.value(value).name] = tensor->getAllowedFormats();
+  return formats;
+}
+
 std::map<std::string, float> Network::int8_scales() const {
   std::map<std::string, float> scales;
   for (const auto& [value, tensor] : tensors_)

@@ -7,8 +7,8 @@
 
 #include "backends/device.h"
 #include "nvinfer/conversion.h"
-#include "nvinfer/plugin_format.h"
 #include "nvinfer/plugin_op.h"
+#include "nvinfer/tensor_format.h"
 #include "runtime/concretize.h"
 
 namespace tenon::nvinfer {
@@ -151,9 +151,11 @@ int32_t fastest(PluginObject& object, const Device* device, const PluginRanges& 
 
 class Settler {
  public:
-  Settler(ir::Graph& graph, ir::NodeId node, const Device* device, const Ends& ends,
-          const std::map<std::string, float>& scales)
-      : graph_(graph), node_(node), device_(device), ends_(ends), scales_(scales) {}
+  Settler(ir::Graph& graph, ir::NodeId node, const Device* device, const Ends& ends, const passes::PassOptions& options)
+      : graph_(graph), node_(node), device_(device), ends_(ends), scales_(options.scales) {
+    const auto asked = options.types.find(graph.node(node).name);
+    if (asked != options.types.end()) asked_ = asked->second;
+  }
 
   void run(int32_t max_batch, bool may_convert) {
     const auto a = ops::custom_attrs(graph_.node(node_).attrs);
@@ -209,13 +211,16 @@ class Settler {
     return known == scales_.end() ? 0 : known->second;
   }
 
-  /// Types that an operand can be given in, its own first.
+  /// Types that an operand can be given in: the one that the layer is asked for, 8 bits where the range is known, the
+  /// network's.
   std::vector<ir::DType> types_for(const Place& place, bool may_convert) const {
-    std::vector<ir::DType> types{place.own};
-    if (!may_convert || !ir::is_float(place.own)) return types;
-    for (ir::DType type : {ir::DType::kF32, ir::DType::kF16, ir::DType::kBF16, ir::DType::kI8}) {
-      if (type == place.own || (NV_TENSORRT_MAJOR == 7 && type == ir::DType::kBF16)) continue;
-      if (type != ir::DType::kI8 || place.scale > 0) types.push_back(type);
+    if (!may_convert || !ir::is_float(place.own)) return {place.own};
+    std::vector<ir::DType> types;
+    if (ir::is_float(asked_)) types.push_back(asked_);
+    if (place.scale > 0) types.push_back(ir::DType::kI8);
+    for (ir::DType type : {place.own, ir::DType::kF32, ir::DType::kF16, ir::DType::kBF16}) {
+      if (std::find(types.begin(), types.end(), type) != types.end()) continue;
+      if (NV_TENSORRT_MAJOR > 7 || type != ir::DType::kBF16) types.push_back(type);
     }
     return types;
   }
@@ -225,9 +230,11 @@ class Settler {
     PluginRanges ranges = ranges_as_given();
     std::vector<Place> places;
     const ir::Node& node = graph_.node(node_);
+    const bool may_round = asked_ == ir::DType::kUndefined || asked_ == ir::DType::kI8;
     for (size_t i = 0; i < ranges.in.size() + ranges.out.size(); ++i) {
       const ir::DType own = to_core(desc_at(ranges, i).type);
-      places.push_back({own, own, scale_of(i < inputs_ ? node.inputs[i] : node.outputs[i - inputs_])});
+      const float scale = scale_of(i < inputs_ ? node.inputs[i] : node.outputs[i - inputs_]);
+      places.push_back({own, own, may_round ? scale : 0});
     }
     if (!choose_from(object, ranges, places, 0, may_convert)) {
       std::string types;
@@ -247,8 +254,8 @@ class Settler {
     if (position == places.size()) return true;
     PluginTensorDesc& desc = position < inputs_ ? ranges.in[position].desc : ranges.out[position - inputs_].desc;
     const PluginTensorDesc given = desc;
-    for (TensorFormat format : plugin_formats()) {
-      for (ir::DType type : types_for(places[position], may_convert)) {
+    for (ir::DType type : types_for(places[position], may_convert)) {
+      for (TensorFormat format : device_formats()) {
         if (!fits(format, static_cast<size_t>(desc.dims.nbDims), type)) continue;
         require(++tries_ < kMostTries, ErrorCode::kUnsupported, "plugin '", object.name(), "' was asked about ",
                 kMostTries, " combinations of types and formats and has taken none");
@@ -294,6 +301,7 @@ class Settler {
   const Device* device_;
   const Ends& ends_;
   const std::map<std::string, float>& scales_;
+  ir::DType asked_ = ir::DType::kUndefined;  ///< by ILayer::setPrecision
   size_t inputs_ = 0;
   int tries_ = 0;
 };
@@ -301,7 +309,7 @@ class Settler {
 }  // namespace
 
 void settle_plugins(ir::Graph& graph, const Backend& backend, const std::vector<plan::Profile>& profiles,
-                    int32_t max_batch, bool may_convert, const std::map<std::string, float>& scales) {
+                    int32_t max_batch, bool may_convert, const passes::PassOptions& options) {
   std::vector<std::pair<ir::Graph*, ir::NodeId>> found;
   for_each_node(graph, "Custom", [&](ir::Graph& g, ir::NodeId n) { found.emplace_back(&g, n); });
   if (found.empty()) return;
@@ -312,7 +320,7 @@ void settle_plugins(ir::Graph& graph, const Backend& backend, const std::vector<
     const std::string place = cat("layer '", g->node(n).name, "' (", g->node(n).op, ")");
     try {
       check_runtime_for_plugins(backend);
-      Settler(*g, n, backend.device(), g == &graph ? ends : none, scales).run(max_batch, may_convert);
+      Settler(*g, n, backend.device(), g == &graph ? ends : none, options).run(max_batch, may_convert);
     } catch (const Error& e) {
       throw e.at(place);
     } catch (const std::exception& e) {

@@ -5,7 +5,7 @@
 
 #include "backends/cuda_runtime.h"
 #include "backends/device.h"
-#include "nvinfer/plugin_format.h"
+#include "nvinfer/tensor_format.h"
 
 namespace tenon::nvinfer {
 namespace {

@@ -10,6 +10,7 @@
 #include "nvinfer/graph_owner.h"
 #include "nvinfer/plugin_libraries.h"
 #include "nvinfer/plugin_object.h"
+#include "passes/passes.h"
 #include "plan/plan.h"
 
 namespace tenon::nvinfer {
@@ -90,10 +91,11 @@ void repeat_shared_inputs(ir::Graph& graph, ir::NodeId node, const PluginObject&
 
 /// Gives every plugin node of a network that is about to be built an object of its own, configured for the profiles,
 /// with its state in the node's attributes. Float tensors are converted where the plugin wants another type and
-/// `may_convert`: to 8 bits where `scales` has the tensor's name. Errors name the layer. Throws kUnsupported if plugins
-/// of this process cannot run on `backend`.
+/// `may_convert`: to the type that `options` asks of the layer, else to 8 bits where it has scales by the tensors'
+/// names and the plugin takes them. Errors name the layer. Throws kUnsupported if plugins of this process cannot run on
+/// `backend`.
 void settle_plugins(ir::Graph& graph, const Backend& backend, const std::vector<plan::Profile>& profiles,
-                    int32_t max_batch, bool may_convert, const std::map<std::string, float>& scales);
+                    int32_t max_batch, bool may_convert, const passes::PassOptions& options);
 
 #if TRT_UNTIL(8)
 using PluginFactory = IPluginFactory;

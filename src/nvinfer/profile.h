@@ -8,6 +8,7 @@
 
 #include "ir/graph.h"
 #include "nvinfer/convert.h"
+#include "nvinfer/lifetime.h"
 #include "plan/plan.h"
 
 namespace tenon::nvinfer {
@@ -39,6 +40,7 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
 
   /// The ranges of a network's inputs. Throws kShapeMismatch naming a dynamic input without a range.
   plan::Profile ranges(const ir::Graph& network) const;
+  const Lifetime& lifetime() const { return lifetime_; }
 
  private:
   using Triple = std::array<std::optional<ir::Dims>, 3>;
@@ -46,6 +48,8 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
   std::map<std::string, Triple> dims_, values_;
   mutable std::map<std::pair<std::string, int>, std::vector<int32_t>> narrow_;
   float extra_ = 1;
+  Lifetime lifetime_;
+  Registered registered_{static_cast<IOptimizationProfile*>(this)};
 };
 
 }  // namespace tenon::nvinfer

@@ -1,6 +1,7 @@
 #include "nvinfer/refit.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -88,6 +89,19 @@ bool same_nodes(const ir::Graph& a, const ir::Graph& b) {
   return true;
 }
 
+std::map<std::string, float> scales_of(const ir::Graph& source) {
+  std::map<std::string, float> scales;
+  for (const Record& r : read_records(text_of(source, kScalesKey)))
+    scales[r.at(0)] = std::bit_cast<float>(static_cast<uint32_t>(number(r.at(1))));
+  return scales;
+}
+
+std::string scales_text(const std::map<std::string, float>& scales) {
+  std::vector<Record> records;
+  for (const auto& [name, scale] : scales) records.push_back({name, cat(std::bit_cast<uint32_t>(scale))});
+  return write_records(records);
+}
+
 builder::BuildOptions options_for(const plan::Plan& plan, const ir::Graph& source) {
   builder::BuildOptions options;
   options.level = 0;
@@ -99,10 +113,7 @@ builder::BuildOptions options_for(const plan::Plan& plan, const ir::Graph& sourc
   options.allow_tf32 = narrow.find("tf32") != std::string::npos;
   for (const Record& r : read_records(text_of(source, kTypesKey)))
     options.passes.types[r.at(0)] = static_cast<ir::DType>(number(r.at(1)));
-  for (const Record& r : read_records(text_of(source, kScalesKey))) {
-    const auto bits = static_cast<uint32_t>(number(r.at(1)));
-    std::memcpy(&options.passes.scales[r.at(0)], &bits, sizeof(bits));
-  }
+  options.passes.scales = scales_of(source);
   return options;
 }
 
@@ -118,17 +129,14 @@ void make_refittable(plan::Plan& plan, const ir::Graph& source, std::vector<Refi
   kept->metadata[kWeightsKey] = entries_text(entries);
   kept->metadata[kNarrowKey] =
       cat(options.allow_fp16 ? "fp16 " : "", options.allow_bf16 ? "bf16 " : "", options.allow_tf32 ? "tf32" : "");
-  std::vector<Record> types, scales;
+  std::vector<Record> types;
   for (const auto& [name, type] : options.passes.types) types.push_back({name, cat(static_cast<int>(type))});
-  for (const auto& [name, scale] : options.passes.scales) {
-    uint32_t bits = 0;
-    std::memcpy(&bits, &scale, sizeof(bits));
-    scales.push_back({name, cat(bits)});
-  }
   kept->metadata[kTypesKey] = write_records(types);
-  kept->metadata[kScalesKey] = write_records(scales);
+  kept->metadata[kScalesKey] = scales_text(options.passes.scales);
   plan.source = std::move(kept);
 }
+
+std::map<std::string, float> refit_scales(const plan::Plan& plan) { return scales_of(source_of(plan)); }
 
 std::vector<RefitEntry> refit_entries(const plan::Plan& plan) {
   std::vector<RefitEntry> entries;
@@ -174,14 +182,13 @@ bool is_stripped(const plan::Plan& plan) {
   return std::any_of(entries.begin(), entries.end(), [](const RefitEntry& e) { return e.stripped; });
 }
 
-plan::Plan refitted(const plan::Plan& plan, const std::map<std::string, ir::Tensor>& weights, const Backend& backend,
-                    int threads) {
+plan::Plan refitted(const plan::Plan& plan, const RefitChanges& changes, const Backend& backend, int threads) {
   auto source = std::make_shared<ir::Graph>(source_of(plan).clone());
   std::vector<RefitEntry> entries = refit_entries(plan);
   std::string missing;
   for (RefitEntry& e : entries) {
-    auto it = weights.find(e.value);
-    if (it == weights.end()) {
+    auto it = changes.weights.find(e.value);
+    if (it == changes.weights.end()) {
       if (e.stripped) missing += cat(missing.empty() ? "'" : ", '", e.name, "'");
       continue;
     }
@@ -190,6 +197,9 @@ plan::Plan refitted(const plan::Plan& plan, const std::map<std::string, ir::Tens
   }
   require(missing.empty(), ErrorCode::kInvalidArgument, "weights are missing: ", missing);
   source->metadata[kWeightsKey] = entries_text(entries);
+  std::map<std::string, float> scales = scales_of(*source);
+  for (const auto& [name, scale] : changes.scales) scales[name] = scale;
+  source->metadata[kScalesKey] = scales_text(scales);
   builder::BuildOptions options = options_for(plan, *source);
   options.backend = &backend;
   options.threads = threads;
@@ -199,162 +209,6 @@ plan::Plan refitted(const plan::Plan& plan, const std::map<std::string, ir::Tens
   if (same_nodes(out.graph, plan.graph)) out.choices = plan.choices;
   out.source = std::move(source);
   return out;
-}
-
-Refitter::Refitter(CudaEngine& engine, ILogger* logger) : engine_(engine), reports_(logger) {
-  for (RefitEntry& e : refit_entries(engine.core().plan())) slots_.push_back({std::move(e), std::nullopt});
-#if NV_TENSORRT_MAJOR >= 8
-  weights_validation_ = true;
-#endif
-}
-
-Refitter::Slot& Refitter::named(const char* name) {
-  need(name, "name");
-  for (Slot& slot : slots_)
-    if (slot.entry.name == name) return slot;
-  fail(ErrorCode::kInvalidArgument, "the engine has no refittable weights called '", name, "'");
-}
-
-void Refitter::give(Slot& slot, const Weights& weights) const {
-  const RefitEntry& e = slot.entry;
-  require(weights.count == e.count(), ErrorCode::kInvalidArgument, "weights '", e.name, "' have ", e.count(),
-          " elements, ", weights.count, " are given");
-  need(weights.values, "weights.values");
-  require(to_core(weights.type) == e.type, ErrorCode::kInvalidArgument, "weights '", e.name, "' are ", e.type, ", ",
-          to_core(weights.type), " are given");
-  slot.given = weights;
-}
-
-bool Refitter::setWeights(const char* layer, WeightsRole role, Weights weights) noexcept {
-  return guard(reports_, "IRefitter::setWeights", [&] {
-    need(layer, "layerName");
-    for (Slot& slot : slots_)
-      if (slot.entry.layer == layer && slot.entry.role == role) return give(slot, weights), true;
-    fail(ErrorCode::kInvalidArgument, "layer '", layer, "' has no refittable weights of role ", static_cast<int>(role));
-  });
-}
-
-bool Refitter::setNamedWeights(const char* name, Weights weights) noexcept {
-  return guard(reports_, "IRefitter::setNamedWeights", [&] { return give(named(name), weights), true; });
-}
-
-bool Refitter::setNamedWeightsWithLocation(const char* name, Weights weights, TensorLocation) noexcept {
-  return setNamedWeights(name, weights);  // one memory holds both
-}
-
-bool Refitter::unsetNamedWeights(const char* name) noexcept {
-  return guard(reports_, "IRefitter::unsetNamedWeights", [&] {
-    Slot& slot = named(name);
-    const bool was = slot.given.has_value();
-    slot.given.reset();
-    return was;
-  });
-}
-
-Weights Refitter::getNamedWeights(const char* name) const noexcept {
-  return guard(
-      reports_, "IRefitter::getNamedWeights",
-      [&] {
-        return named(name).given.value_or(Weights{DataType::kFLOAT, nullptr, 0});
-      },
-      Weights{DataType::kFLOAT, nullptr, 0});
-}
-
-Weights Refitter::getWeightsPrototype(const char* name) const noexcept {
-  return guard(
-      reports_, "IRefitter::getWeightsPrototype",
-      [&] {
-        const RefitEntry& e = named(name).entry;
-        return Weights{to_api(e.type), nullptr, e.count()};
-      },
-      Weights{DataType::kFLOAT, nullptr, 0});
-}
-
-TensorLocation Refitter::getWeightsLocation(const char* name) const noexcept {
-  return guard(
-      reports_, "IRefitter::getWeightsLocation", [&] { return named(name), TensorLocation::kHOST; },
-      TensorLocation::kHOST);
-}
-
-template <class Wanted, class Write>
-int32_t Refitter::list(Wanted wanted, int32_t size, Write write) const {
-  int32_t count = 0;
-  for (const Slot& slot : slots_) {
-    if (!wanted(slot)) continue;
-    if (count < size) write(count, slot.entry);
-    ++count;
-  }
-  return count;
-}
-
-namespace {
-constexpr auto kAll = [](const auto&) { return true; };
-constexpr auto kMissing = [](const auto& slot) { return slot.missing(); };
-auto roles_to(const char** layers, WeightsRole* roles) {
-  return [layers, roles](int32_t i, const RefitEntry& e) {
-    if (layers) layers[i] = e.layer.c_str();
-    if (roles) roles[i] = e.role;
-  };
-}
-auto names_to(const char** names) {
-  return [names](int32_t i, const RefitEntry& e) {
-    if (names) names[i] = e.name.c_str();
-  };
-}
-}  // namespace
-
-int32_t Refitter::getAll(int32_t size, const char** layers, WeightsRole* roles) noexcept {
-  return list(kAll, size, roles_to(layers, roles));
-}
-int32_t Refitter::getMissing(int32_t size, const char** layers, WeightsRole* roles) noexcept {
-  return list(kMissing, size, roles_to(layers, roles));
-}
-int32_t Refitter::getAllWeights(int32_t size, const char** names) noexcept { return list(kAll, size, names_to(names)); }
-int32_t Refitter::getMissingWeights(int32_t size, const char** names) noexcept {
-  return list(kMissing, size, names_to(names));
-}
-
-int Refitter::threads() const {
-#if NV_TENSORRT_MAJOR >= 8
-  return max_threads_;
-#else
-  return 0;
-#endif
-}
-
-bool Refitter::refitCudaEngine() noexcept {
-  return guard(reports_, "IRefitter::refitCudaEngine", [&] {
-    std::map<std::string, ir::Tensor> weights;
-    for (const Slot& slot : slots_) {
-      if (!slot.given) continue;
-      const ir::Tensor theirs = to_core(*slot.given);
-      ir::Tensor own(theirs.dtype(), theirs.dims());
-      std::memcpy(own.mutable_data(), theirs.data().data(), theirs.data().size());
-      weights[slot.entry.value] = std::move(own);
-    }
-    engine_.refit(refitted(engine_.core().plan(), weights, engine_.core().backend(), threads()));
-    for (Slot& slot : slots_) {
-      if (slot.given) slot.entry.stripped = false;
-      slot.given.reset();
-    }
-    return true;
-  });
-}
-
-namespace {
-[[noreturn]] void fail_no_range(const char* tensor) {
-  fail(ErrorCode::kInvalidArgument, "tensor '", need(tensor, "tensorName"), "' has no refittable range");
-}
-}  // namespace
-
-bool Refitter::setDynamicRange(const char* tensor, float, float) noexcept {
-  return guard(reports_, "IRefitter::setDynamicRange", [&]() -> bool { fail_no_range(tensor); });
-}
-float Refitter::getDynamicRangeMin(const char* tensor) const noexcept {
-  return guard(reports_, "IRefitter::getDynamicRangeMin", [&]() -> float { fail_no_range(tensor); });
-}
-float Refitter::getDynamicRangeMax(const char* tensor) const noexcept {
-  return guard(reports_, "IRefitter::getDynamicRangeMax", [&]() -> float { fail_no_range(tensor); });
 }
 
 }  // namespace tenon::nvinfer

@@ -29,10 +29,16 @@ std::vector<RefitEntry> refit_entries(const plan::Plan& plan);
 /// The plan without the data of its refittable weights. It cannot run before it is refitted.
 plan::Plan stripped(const plan::Plan& plan);
 bool is_stripped(const plan::Plan& plan);
-/// A plan with new weights, by the values of its entries, which own their bytes. Throws kInvalidArgument naming weights
-/// that the plan lacks and `weights` does not give.
-plan::Plan refitted(const plan::Plan& plan, const std::map<std::string, ir::Tensor>& weights, const Backend& backend,
-                    int threads);
+/// What 8-bit values stand for, by the name of the tensor that is rounded: ranges that may be set anew.
+std::map<std::string, float> refit_scales(const plan::Plan& plan);
+
+/// What a refit changes.
+struct RefitChanges {
+  std::map<std::string, ir::Tensor> weights;  ///< by the values of the entries; they own their bytes
+  std::map<std::string, float> scales;        ///< as refit_scales()
+};
+/// A plan with these changes. Throws kInvalidArgument naming weights that neither the plan nor `changes` has.
+plan::Plan refitted(const plan::Plan& plan, const RefitChanges& changes, const Backend& backend, int threads);
 
 class Refitter final : public RefitterState {
  public:
@@ -41,6 +47,7 @@ class Refitter final : public RefitterState {
   void setErrorRecorder(IErrorRecorder* recorder) noexcept { reports_.set_recorder(recorder); }
   IErrorRecorder* getErrorRecorder() const noexcept { return reports_.recorder(); }
   ILogger* getLogger() const noexcept { return reports_.logger(); }
+  const Lifetime& lifetime() const { return lifetime_; }
 
   bool setWeights(const char* layer, WeightsRole role, Weights weights) noexcept;
   bool refitCudaEngine() noexcept;
@@ -55,11 +62,11 @@ class Refitter final : public RefitterState {
   Weights getWeightsPrototype(const char* name) const noexcept;
   TensorLocation getWeightsLocation(const char* name) const noexcept;
   bool unsetNamedWeights(const char* name) noexcept;
-  // INT8 ranges, up to level 10: by the names of the values that were given a scale.
+  // INT8 ranges, up to level 10: of tensors that were given one, by hand or by a calibrator.
   bool setDynamicRange(const char* tensor, float min, float max) noexcept;
   float getDynamicRangeMin(const char* tensor) const noexcept;
   float getDynamicRangeMax(const char* tensor) const noexcept;
-  int32_t getTensorsWithDynamicRange(int32_t, const char**) const noexcept { return 0; }
+  int32_t getTensorsWithDynamicRange(int32_t size, const char** names) const noexcept;
 
  private:
   struct Slot {
@@ -70,13 +77,18 @@ class Refitter final : public RefitterState {
   Slot& named(const char* name);
   const Slot& named(const char* name) const { return const_cast<Refitter*>(this)->named(name); }
   void give(Slot& slot, const Weights& weights) const;
+  /// What was set, else what the engine has. Throws kInvalidArgument if the tensor has no range.
+  float scale(const char* tensor) const;
   int threads() const;  ///< 0: as many as there are processors
   template <class Wanted, class Write>
-  int32_t list(Wanted wanted, int32_t size, Write write) const;
+  int32_t list(const char* where, Wanted wanted, int32_t size, Write write) const noexcept;
 
-  CudaEngine& engine_;
+  Ref<CudaEngine> engine_;
+  Lifetime lifetime_;
   Reports reports_;
   std::vector<Slot> slots_;
+  std::map<std::string, float> scales_;  ///< as the engine has them
+  std::map<std::string, float> given_scales_;
 };
 
 }  // namespace tenon::nvinfer

@@ -8,6 +8,7 @@
 #include "nvinfer/current_device.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
+#include "nvinfer/plugin_embed.h"
 #include "nvinfer/plugin_op.h"
 #include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
@@ -99,7 +100,12 @@ IRuntimeConfig* ExecutionContext::getRuntimeConfig() const noexcept {
 }
 #endif
 
-Runtime::Runtime(ILogger* logger) : reports_(logger) {}
+Runtime::Runtime(ILogger* logger) : reports_(logger) {
+#if NV_TENSORRT_MAJOR >= 8
+  tempfile_control_flags_ = 1U << static_cast<uint32_t>(TempfileControlFlag::kALLOW_IN_MEMORY_FILES) |
+                            1U << static_cast<uint32_t>(TempfileControlFlag::kALLOW_TEMPORARY_FILES);
+#endif
+}
 
 bool Runtime::setMaxThreads(int32_t threads) noexcept {
   return guard(reports_, "IRuntime::setMaxThreads", [&] {
@@ -115,6 +121,10 @@ ICudaEngine* Runtime::load(std::shared_ptr<std::vector<std::byte>> bytes, Plugin
   plan::Plan plan = plan::deserialize(bytes, *bytes);
   runtime::EngineOptions options;
   options.backend = &current_device(reports_);
+#if NV_TENSORRT_MAJOR >= 8
+  load_embedded_libraries(plan.info, plan.graph,
+                          {engine_host_code_allowed_, temporary_directory_, tempfile_control_flags_});
+#endif
   load_plugins(plan.graph, *options.backend, batch_rule(plan), factory);
   if (plan.source) share_plugins(plan.graph, *plan.source);
 #if NV_TENSORRT_MAJOR >= 8
@@ -205,7 +215,8 @@ TENSORRTAPI void* createInferRefitter_INTERNAL(void* engine, void* logger, int32
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferRefitter", [&]() -> void* {
     client_major(version);
-    return own(*need(static_cast<nvinfer1::ICudaEngine*>(engine), "engine")).createRefitter(*need(user, "logger"));
+    auto& known = need_alive(*need(static_cast<nvinfer1::ICudaEngine*>(engine), "engine"), "engine");
+    return own(known).createRefitter(*need(user, "logger"));
   });
 }
 

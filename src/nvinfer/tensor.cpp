@@ -51,11 +51,10 @@ bool Tensor::isNetworkInput() const noexcept { return network_.graph().is_input(
 bool Tensor::isNetworkOutput() const noexcept { return network_.graph().is_output(value_); }
 
 void Tensor::setAllowedFormats(TensorFormats formats) noexcept {
-  if (!(formats & 1U)) {
-    network_.reports().log(ILogger::Severity::kWARNING,
-                           cat("ITensor::setAllowedFormats: '", getName(), "' is kept in kLINEAR"));
-  }
-  formats_ = formats;
+  guard(network_.reports(), "ITensor::setAllowedFormats", [&] {
+    require(formats != 0, ErrorCode::kInvalidArgument, "no format is given for '", getName(), "'");
+    formats_ = formats;
+  });
 }
 
 void Tensor::setLocation(TensorLocation location) noexcept {

@@ -49,7 +49,7 @@ class Tensor final : public TensorState {
  private:
   Network& network_;
   ir::ValueId value_;
-  TensorFormats formats_ = 1U;  // kLINEAR
+  TensorFormats formats_ = 1U;  ///< a bit for each; 1 is kLINEAR
   TensorLocation location_ = TensorLocation::kDEVICE;
   bool has_range_ = false;
   float min_ = 0, max_ = 0;

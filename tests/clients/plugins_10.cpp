@@ -205,6 +205,34 @@ void test_by_hand(KeepingLogger& logger) {
   EXPECT(getPluginRegistry()->registerCreator(*creator, ""));
 }
 
+/// The plan brings the library that its plugin needs, to runtimes that allow it.
+void test_library_in_plan(KeepingLogger& logger, IHostMemory const& plan) {
+  std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
+  EXPECT(!runtime->getEngineHostCodeAllowed());
+  EXPECT(runtime->deserializeCudaEngine(plan.data(), plan.size()) == nullptr && logger.errors.size() == 1);
+  EXPECT(logger.errors[0].find("setEngineHostCodeAllowed") != std::string::npos);
+  runtime->setEngineHostCodeAllowed(true);
+  TempfileControlFlags const files = runtime->getTempfileControlFlags();
+  runtime->setTempfileControlFlags(0);
+  EXPECT(runtime->deserializeCudaEngine(plan.data(), plan.size()) == nullptr && logger.errors.size() == 2);
+  logger.errors.clear();
+  for (TempfileControlFlag flag :
+       {TempfileControlFlag::kALLOW_TEMPORARY_FILES, TempfileControlFlag::kALLOW_IN_MEMORY_FILES}) {
+    EXPECT((files >> static_cast<uint32_t>(flag)) & 1U);
+    runtime->setTempfileControlFlags(1U << static_cast<uint32_t>(flag));
+    {
+      std::unique_ptr<ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
+      EXPECT(engine != nullptr);
+      if (engine) {
+        run_stretch(*engine, "z", 2.5, 1.0);
+      }
+    }
+    IPluginCreator* creator = getPluginRegistry()->getPluginCreator("Stretch", "3", "acme");
+    EXPECT(creator != nullptr && getPluginRegistry()->deregisterCreator(*creator));
+  }
+  EXPECT(logger.errors.empty());
+}
+
 void test_v3(KeepingLogger& logger) {
   PositiveCreator creator;
   EXPECT(getPluginRegistry()->registerCreator(creator, "acme"));
@@ -275,6 +303,7 @@ void test_parser(KeepingLogger& logger, char const* library) {
     EXPECT(!parser->parse(kModel.data(), kModel.size()) && logger.errors.back().find("deleted") != std::string::npos);
     logger.errors.clear();
   }
+  Plan with_library;
   void* handle = getPluginRegistry()->loadLibrary(library);  // its Stretch is in namespace acme
   EXPECT(handle != nullptr && getPluginRegistry()->getPluginCreator("Stretch", "3", "acme") != nullptr);
   {
@@ -287,6 +316,8 @@ void test_parser(KeepingLogger& logger, char const* library) {
     config->addOptimizationProfile(profile_for(*builder));
     Plan const plan(builder->buildSerializedNetwork(*network, *config));
     EXPECT(plan != nullptr);
+    config->setPluginsToSerialize(&library, 1);
+    with_library.reset(builder->buildSerializedNetwork(*network, *config));
     std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
     std::unique_ptr<ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
     EXPECT(engine != nullptr);
@@ -295,6 +326,8 @@ void test_parser(KeepingLogger& logger, char const* library) {
   getPluginRegistry()->deregisterLibrary(handle);
   EXPECT(getPluginRegistry()->getPluginCreator("Stretch", "3", "acme") == nullptr);
   EXPECT(getPluginRegistry()->loadLibrary("no such library.so") == nullptr);
+  logger.errors.clear();
+  test_library_in_plan(logger, *with_library);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // dump, opt, build, inspect: looking at each stage of the pipeline.
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "ir/text.h"
 #include "passes/passes.h"
@@ -15,9 +17,16 @@ struct DumpOptions {
   std::string path;
 };
 
+/// Entries as text; of what is none, how long it is.
+std::map<std::string, std::string> readable(std::map<std::string, std::string> info) {
+  for (auto& [key, value] : info)
+    if (value.find('\0') != std::string::npos) value = std::to_string(value.size()) + " bytes";
+  return info;
+}
+
 nlohmann::json describe(const runtime::Engine& engine) {
   const plan::Plan& plan = engine.plan();
-  nlohmann::json out{{"device", plan.device}, {"info", plan.info}};
+  nlohmann::json out{{"device", plan.device}, {"info", readable(plan.info)}};
   for (const auto& io : engine.io())
     out[io.is_input ? "inputs" : "outputs"].push_back(
         {{"name", io.name}, {"type", ir::name(io.dtype)}, {"dims", io.dims}});

@@ -151,6 +151,7 @@ std::unique_ptr<IHostMemory> build(const Options& o, Log& log) {
   log.info("Finished parsing network model. Parse time: " + seconds(since(begin)));
   configure(o, *config);
   set_layer_types(o, *network);
+  set_io_formats(o, *network);
   const IOptimizationProfile& profile = add_profile(o, *builder, *network, *config, log);
   const auto calibrator = make_calibrator(o, *network, profile, log);
   config->setInt8Calibrator(calibrator.get());

@@ -185,7 +185,7 @@ class Stream {
       void* memory = nullptr;
       std::unique_ptr<Allocator> allocator;
       if (known) {
-        b.host.resize(bytes_of(b.type, b.dims));
+        b.host.resize(bytes_in_memory(b));
         if (b.is_input) fill_input(b, log, first);
         memory = device_.allocate(b.host.size());
         if (b.is_input) device_.to_device(memory, b.host.data(), b.host.size(), stream_);
@@ -201,6 +201,14 @@ class Stream {
       allocators_.push_back(std::move(allocator));
       bindings_.push_back(std::move(b));
     }
+  }
+  /// Channels in groups are filled up.
+  size_t bytes_in_memory(const Binding& b) const {
+    trtexec::Dims dims = b.dims;
+    const int32_t axis = engine_.getTensorVectorizedDim(b.name.c_str());
+    const int64_t group = engine_.getTensorComponentsPerElement(b.name.c_str());
+    if (axis >= 0 && group > 0) dims.at(size_t(axis)) = (dims.at(size_t(axis)) + group - 1) / group * group;
+    return bytes_of(b.type, dims);
   }
   void fill_input(Binding& b, Log& log, bool first) {
     const auto it = options_.load_inputs.find(b.name);
@@ -227,7 +235,7 @@ class Stream {
       const void* from = memory_[i];
       if (allocators_[i]) {
         b.dims = allocators_[i]->dims();
-        b.host.resize(bytes_of(b.type, b.dims));
+        b.host.resize(bytes_in_memory(b));
         from = allocators_[i]->memory();
       }
       if (!b.host.empty()) device_.to_host(b.host.data(), from, b.host.size(), stream_);

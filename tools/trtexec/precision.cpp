@@ -16,15 +16,21 @@ namespace {
 
 using namespace nvinfer1;
 
+/// What a word of a list means; the error names those that mean something.
+template <class T>
+T known(const std::map<std::string, T>& words, const std::string& name, const char* what) {
+  const auto it = words.find(name);
+  if (it != words.end()) return it->second;
+  std::string list;
+  for (const auto& [word, meaning] : words) list += (list.empty() ? "" : ", ") + word;
+  throw std::runtime_error(std::string("there is no ") + what + " '" + name + "', accepted are " + list);
+}
+
 DataType type_of(const std::string& name) {
   static const std::map<std::string, DataType> types = {
       {"fp32", DataType::kFLOAT},  {"fp16", DataType::kHALF}, {"bf16", DataType::kBF16}, {"int32", DataType::kINT32},
       {"int64", DataType::kINT64}, {"int8", DataType::kINT8}, {"bool", DataType::kBOOL}, {"uint8", DataType::kUINT8}};
-  const auto it = types.find(name);
-  if (it != types.end()) return it->second;
-  std::string known;
-  for (const auto& [other, type] : types) known += (known.empty() ? "" : ", ") + other;
-  throw std::runtime_error("there is no type '" + name + "', accepted are " + known);
+  return known(types, name, "type");
 }
 
 /// "layer:type+type,layer:type" as types by layer.
@@ -54,6 +60,41 @@ void apply(const std::string& text, INetworkDefinition& network, Give give) {
       give(layer, rest.mapped());
   }
   if (!wanted.empty()) throw std::runtime_error("the network has no layer '" + wanted.begin()->first + "'");
+}
+
+TensorFormat format_of(const std::string& name) {
+  static const std::map<std::string, TensorFormat> formats = {
+      {"chw", TensorFormat::kLINEAR},       {"chw2", TensorFormat::kCHW2},
+      {"chw4", TensorFormat::kCHW4},        {"chw16", TensorFormat::kCHW16},
+      {"chw32", TensorFormat::kCHW32},      {"hwc", TensorFormat::kHWC},
+      {"hwc8", TensorFormat::kHWC8},        {"hwc16", TensorFormat::kHWC16},
+      {"dhwc", TensorFormat::kDHWC},        {"dhwc8", TensorFormat::kDHWC8},
+      {"cdhw32", TensorFormat::kCDHW32},    {"dla_linear", TensorFormat::kDLA_LINEAR},
+      {"dla_hwc4", TensorFormat::kDLA_HWC4}};
+  return known(formats, name, "format");
+}
+
+/// A tensor's type and formats by "type:format+format".
+void set_io_format(ITensor& tensor, const std::string& entry) {
+  const size_t colon = entry.find(':');
+  if (colon == std::string::npos) throw std::runtime_error("'" + entry + "' is not of the form type:format");
+  TensorFormats allowed = 0;
+  std::istringstream formats(entry.substr(colon + 1));
+  for (std::string format; std::getline(formats, format, '+');) allowed |= 1U << uint32_t(format_of(format));
+  tensor.setType(type_of(entry.substr(0, colon)));
+  tensor.setAllowedFormats(allowed);
+}
+
+template <class Get>
+void apply_formats(const std::string& text, const char* option, int32_t count, Get get) {
+  if (text.empty()) return;
+  std::vector<std::string> entries;
+  std::istringstream list(text);
+  for (std::string entry; std::getline(list, entry, ',');) entries.push_back(entry);
+  if (entries.size() != 1 && entries.size() != size_t(count))
+    throw std::runtime_error(std::string(option) + " has " + std::to_string(entries.size()) + " entries, the network " +
+                             std::to_string(count) + " such tensors; accepted is one for each, or one for all");
+  for (int32_t i = 0; i < count; ++i) set_io_format(*get(i), entries[entries.size() == 1 ? 0 : size_t(i)]);
 }
 
 class CachedCalibration final : public IInt8EntropyCalibrator2 {
@@ -127,6 +168,13 @@ void set_layer_types(const Options& o, INetworkDefinition& network) {
     for (int32_t i = 0; i < layer.getNbOutputs(); ++i)
       layer.setOutputType(i, types[std::min(size_t(i), types.size() - 1)]);
   });
+}
+
+void set_io_formats(const Options& o, INetworkDefinition& network) {
+  apply_formats(o.input_formats, "--inputIOFormats", network.getNbInputs(),
+                [&](int32_t i) { return network.getInput(i); });
+  apply_formats(o.output_formats, "--outputIOFormats", network.getNbOutputs(),
+                [&](int32_t i) { return network.getOutput(i); });
 }
 
 std::unique_ptr<IInt8Calibrator> make_calibrator(const Options& o, const INetworkDefinition& network,

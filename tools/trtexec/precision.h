@@ -1,4 +1,5 @@
-// What --layerPrecisions, --layerOutputTypes and --calib say to a network and its configuration.
+// What --layerPrecisions, --layerOutputTypes, --inputIOFormats, --outputIOFormats and --calib say to a network and its
+// configuration.
 #pragma once
 #include <NvInfer.h>
 
@@ -12,6 +13,11 @@ namespace trtexec {
 /// Gives layers the types of --layerPrecisions and --layerOutputTypes; "*" stands for layers that are not named. Throws
 /// std::runtime_error for an unknown type and for a name that no layer has.
 void set_layer_types(const Options& options, nvinfer1::INetworkDefinition& network);
+
+/// Gives inputs and outputs the types and formats of --inputIOFormats and --outputIOFormats: one "type:format+format"
+/// each, in the network's order, or one for all. Throws std::runtime_error for words that mean nothing and for too many
+/// or too few of them.
+void set_io_formats(const Options& options, nvinfer1::INetworkDefinition& network);
 
 /// A calibrator that reads the cache of --calib and has no data of its own. Without that option, but with --int8 on a
 /// network that has neither quantize layers nor dynamic ranges, one that gives random inputs, which the log says; else

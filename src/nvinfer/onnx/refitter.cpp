@@ -1,5 +1,6 @@
 // nvonnxparser::IParserRefitter: a model's weights for an engine that was built of one like it.
 #include "nvinfer/onnx/parser.h"
+#include "nvinfer/refit.h"
 
 #if NV_TENSORRT_MAJOR >= 10
 #include <algorithm>
@@ -14,7 +15,8 @@ using Code = nvonnxparser::ErrorCode;
 
 class ParserRefitter final : public nvonnxparser::IParserRefitter {
  public:
-  ParserRefitter(IRefitter& refitter, ILogger* logger) : refitter_(refitter), reports_(logger) {}
+  ParserRefitter(Refitter& refitter, ILogger* logger)
+      : refitter_(refitter, "the parser refitter's refitter"), reports_(logger) {}
 
   bool refitFromBytes(const void* model, size_t size, const char* path) override {
     return attempt([&] { return take(onnx_model(model, size, path)); });
@@ -69,12 +71,14 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
 
   /// Imports the model aside: constants then have the names that they had when the engine's network was parsed.
   bool take(const onnx::Model& model) {
+    refitter_.get();
     ir::Graph aside;
     const std::vector<importer::ImportError> found = importer::import_onnx_into(model, aside);
     for (const importer::ImportError& error : found) keep(error, Code::kREFIT_FAILED);
     if (!found.empty()) return false;
-    std::vector<const char*> names(static_cast<size_t>(refitter_.getAllWeights(0, nullptr)));
-    refitter_.getAllWeights(static_cast<int32_t>(names.size()), names.data());
+    IRefitter& refitter = refitter_.get();
+    std::vector<const char*> names(static_cast<size_t>(refitter.getAllWeights(0, nullptr)));
+    refitter.getAllWeights(static_cast<int32_t>(names.size()), names.data());
     size_t given = 0;
     for (const char* name : names) {
       const ir::Tensor* constant = aside.constant(aside.find(name));
@@ -82,7 +86,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
       ir::Tensor& kept = weights_[name];
       kept = ir::Tensor(constant->dtype(), constant->dims());
       std::copy(constant->data().begin(), constant->data().end(), kept.mutable_data());
-      require(refitter_.setNamedWeights(name, to_api(kept)), ErrorCode::kInvalidModel, "weights '", name,
+      require(refitter.setNamedWeights(name, to_api(kept)), ErrorCode::kInvalidModel, "weights '", name,
               "' of the model do not fit the engine's");
       ++given;
     }
@@ -90,7 +94,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
     return true;
   }
 
-  IRefitter& refitter_;
+  Ref<Refitter> refitter_;
   Reports reports_;
   std::deque<ParserError> errors_;
   std::map<std::string, ir::Tensor> weights_;  ///< the refitter reads them later
@@ -107,7 +111,8 @@ extern "C" TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void* refitter,
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createParserRefitter", [&]() -> void* {
     auto* known = need(static_cast<nvinfer1::IRefitter*>(refitter), "refitter");
-    return static_cast<nvonnxparser::IParserRefitter*>(new ParserRefitter(*known, need(user, "logger")));
+    return static_cast<nvonnxparser::IParserRefitter*>(
+        new ParserRefitter(static_cast<Refitter&>(*known), need(user, "logger")));
   });
 }
 #endif

@@ -1,4 +1,4 @@
-#include "nvinfer/plugin_format.h"
+#include "nvinfer/tensor_format.h"
 
 #include <cstring>
 
@@ -13,18 +13,14 @@ namespace {
 struct Known {
   TensorFormat format;
   Packing packing;
+  const char* name;
 };
 // By number: level 7 has its own names for some.
-constexpr Known kKnown[] = {{TensorFormat(3), {2, 4, false}},    // kCHW4
-                            {TensorFormat(5), {2, 32, false}},   // kCHW32
-                            {TensorFormat(8), {2, 1, true}},     // kHWC
-                            {TensorFormat(2), {2, 8, true}},     // kHWC8
-                            {TensorFormat(1), {2, 2, false}},    // kCHW2
-                            {TensorFormat(4), {2, 16, false}},   // kCHW16
-                            {TensorFormat(11), {2, 16, true}},   // kHWC16
-                            {TensorFormat(12), {3, 1, true}},    // kDHWC
-                            {TensorFormat(6), {3, 8, true}},     // kDHWC8
-                            {TensorFormat(7), {3, 32, false}}};  // kCDHW32
+constexpr Known kKnown[] = {{TensorFormat(3), {2, 4, false}, "kCHW4"},   {TensorFormat(5), {2, 32, false}, "kCHW32"},
+                            {TensorFormat(8), {2, 1, true}, "kHWC"},     {TensorFormat(2), {2, 8, true}, "kHWC8"},
+                            {TensorFormat(1), {2, 2, false}, "kCHW2"},   {TensorFormat(4), {2, 16, false}, "kCHW16"},
+                            {TensorFormat(11), {2, 16, true}, "kHWC16"}, {TensorFormat(12), {3, 1, true}, "kDHWC"},
+                            {TensorFormat(6), {3, 8, true}, "kDHWC8"},   {TensorFormat(7), {3, 32, false}, "kCDHW32"}};
 
 ops::CustomPacking view_of(const Packing& p, const ir::Dims& dims) {
   require(dims.size() > p.spatial, ErrorCode::kShapeMismatch, "dims ", dims, " have no channels before ", p.spatial,
@@ -54,7 +50,7 @@ void for_each_element(const ops::CustomPacking& v, const Move& move) {
 
 }  // namespace
 
-std::span<const TensorFormat> plugin_formats() {
+std::span<const TensorFormat> device_formats() {
   static const std::vector<TensorFormat> formats = [] {
     std::vector<TensorFormat> all{TensorFormat::kLINEAR};
     for (const Known& known : kKnown) all.push_back(known.format);
@@ -67,7 +63,22 @@ std::optional<Packing> packing_of(TensorFormat format) {
   if (format == TensorFormat::kLINEAR) return std::nullopt;
   for (const Known& known : kKnown)
     if (known.format == format) return known.packing;
-  fail(ErrorCode::kUnsupported, "tensor format ", static_cast<int>(format), " is not for this device");
+  fail(ErrorCode::kUnsupported, "tensor format ", format_name(format), " is not for this device");
+}
+
+std::string format_name(TensorFormat format) {
+  for (const Known& known : kKnown)
+    if (known.format == format) return known.name;
+  switch (static_cast<int>(format)) {
+    case 0:
+      return "kLINEAR";
+    case 9:
+      return "kDLA_LINEAR";
+    case 10:
+      return "kDLA_HWC4";
+    default:
+      return cat("format ", static_cast<int>(format));
+  }
 }
 
 bool fits(TensorFormat format, size_t rank, ir::DType type) {

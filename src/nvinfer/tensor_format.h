@@ -1,6 +1,8 @@
-// Formats other than row-major that plugins ask for: [outer…, C, spatial…] with its channels last or in groups.
+// Formats of memory other than row-major, for plugins and for network inputs and outputs: [outer…, C, spatial…] with
+// its channels last or in groups.
 #pragma once
 #include <optional>
+#include <string>
 
 #include "nvinfer/convert.h"
 #include "ops/custom/custom.h"
@@ -13,10 +15,12 @@ struct Packing {
   bool channels_last = false;  ///< else groups of `vector` channels follow each other
 };
 
-/// The formats that plugins are offered, row-major first.
-std::span<const nvinfer1::TensorFormat> plugin_formats();
+/// The formats that tensors can have here, row-major first.
+std::span<const nvinfer1::TensorFormat> device_formats();
 /// nullopt for kLINEAR. Throws kUnsupported for formats of a DLA.
 std::optional<Packing> packing_of(nvinfer1::TensorFormat format);
+/// The enumerator's name from level 8 on.
+std::string format_name(nvinfer1::TensorFormat format);
 /// Whether a tensor of this rank and type can have the format.
 bool fits(nvinfer1::TensorFormat format, size_t rank, ir::DType type);
 /// Where the elements of a tensor in the format lie; nullopt for kLINEAR.
