@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "builder/precision.h"
 #include "builder/progress.h"
+#include "builder/streams.h"
 #include "runtime/concretize.h"
 
 namespace tenon::builder {
@@ -73,6 +74,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     select.workspace_limit = options.workspace_limit;
     select.filter = options.filter;
     plan.choices.push_back(select_kernels(concrete, prepare, pool, select, &out.nodes.emplace_back()));
+    choose_streams(plan, int(plan.choices.size()) - 1, concrete, backend, pool, options, out);
   }
   out.seconds = now() - begin;
   out.select_seconds = out.seconds - out.pass_seconds;

@@ -42,6 +42,7 @@ struct BuildOptions {
   int max_candidates = 0;               ///< most kernels timed a node; 0: by level
   int timing_runs = 0;                  ///< least number of runs a kernel is timed over; 0: by level
   int64_t workspace_limit = INT64_MAX;  ///< most bytes of workspace a kernel may need
+  int max_auxiliary_streams = -1;       ///< most streams for branches on a GPU beside the run's own; -1: up to three
   select::Filter filter;                ///< chooses among kernels before they are timed
   bool output_unfused = false;          ///< what is left of the network's values after the passes becomes outputs too
   bool error_on_timing_cache_miss = false;
@@ -55,7 +56,15 @@ struct BuildOptions {
   std::map<std::string, std::string> info;  ///< kept in the plan
 };
 
+/// How many auxiliary streams a profile's runs use, and the microseconds of runs by number of streams.
+struct StreamsReport {
+  int profile = 0, streams = 0;
+  std::vector<std::pair<int, float>> times;
+  bool from_cache = false;
+};
+
 struct BuildReport {
+  std::vector<StreamsReport> streams;  ///< of profiles whose networks have branches worth timing
   std::vector<passes::PassReport> passes;
   std::vector<std::vector<select::NodeReport>> nodes;  ///< [profile]
   std::vector<WideLayer> wide;                         ///< layers whose range f16 does not hold

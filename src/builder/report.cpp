@@ -39,6 +39,12 @@ std::string print(const BuildReport& report, bool candidates) {
         for (const auto& c : node.candidates) out += line(c);
     }
   }
+  for (const StreamsReport& s : report.streams) {
+    out += cat("profile ", s.profile, ": ", s.streams, " auxiliary streams; a run takes ");
+    for (size_t i = 0; i < s.times.size(); ++i)
+      out += cat(i ? ", " : "", fixed(double(s.times[i].second), 1), " us with ", s.times[i].first);
+    out += s.from_cache ? " (cached)\n" : "\n";
+  }
   out += cat("built in ", fixed(report.seconds, 2), " s (passes ", fixed(report.pass_seconds, 2), ", selection ",
              fixed(report.select_seconds, 2), ")\n");
   return out;

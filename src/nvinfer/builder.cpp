@@ -296,6 +296,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
 #endif
   options.info[kHardware] = cat(static_cast<int>(config.getHardwareCompatibilityLevel()));
   options.threads = max_threads_;
+  options.max_auxiliary_streams = config.getMaxAuxStreams();
   std::unique_ptr<Progress> progress;
   if (IProgressMonitor* user = config.getProgressMonitor()) progress = std::make_unique<Progress>(*user);
   options.progress = progress.get();

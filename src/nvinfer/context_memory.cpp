@@ -65,9 +65,12 @@ void ExecutionContext::setAuxStreams(cudaStream_t* streams, int32_t count) noexc
   guard(reports_, "IExecutionContext::setAuxStreams", [&] {
     require(count >= 0 && (count == 0 || streams), ErrorCode::kInvalidArgument, "there are ", count, " streams at ",
             streams ? "an address" : "null");
-    if (count > 0)
-      reports_.log(ILogger::Severity::kWARNING,
-                   "IExecutionContext::setAuxStreams has no effect: the engine uses no auxiliary streams");
+    const InUse claim(in_use_);
+    const int used = keep_->backend().device() ? keep_->auxiliary_streams(core_->profile()) : 0;
+    if (count > used)
+      reports_.log(ILogger::Severity::kWARNING, cat("IExecutionContext::setAuxStreams: the engine uses ", used,
+                                                    " auxiliary streams, ", count - used, " of those given are idle"));
+    core_->set_auxiliary_streams({streams, streams + count});
   });
 }
 

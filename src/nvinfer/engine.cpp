@@ -93,6 +93,13 @@ const char* CudaEngine::keep(std::string text) const {
 
 int32_t CudaEngine::getNbLayers() const noexcept { return static_cast<int32_t>(core_->plan().graph.node_count()); }
 
+int32_t CudaEngine::getNbAuxStreams() const noexcept {
+  int most = 0;
+  for (int32_t p = 0; core_->backend().device() && p < getNbOptimizationProfiles(); ++p)
+    most = std::max(most, core_->auxiliary_streams(p));
+  return most;
+}
+
 int32_t CudaEngine::getNbOptimizationProfiles() const noexcept {
   return static_cast<int32_t>(core_->plan().profiles.size());
 }

@@ -127,7 +127,7 @@ class CudaEngine final : public CudaEngineState {
   IHostMemory* serializeWithConfig(ISerializationConfig& config) const noexcept;
   HardwareCompatibilityLevel getHardwareCompatibilityLevel() const noexcept;
 #endif
-  int32_t getNbAuxStreams() const noexcept { return 0; }
+  int32_t getNbAuxStreams() const noexcept;
   IRefitter* createRefitter(ILogger& logger) noexcept;
 #if NV_TENSORRT_MAJOR >= 11
   int64_t getEngineStat(EngineStat stat) const noexcept;

@@ -80,10 +80,21 @@ void Context::launch_all(const Program& p, void* stream, bool profile) {
   launch_steps(p, {0, p.steps.size()}, stream, profile);
 }
 
+/// The stream of lane `lane` in a run on `stream`.
+void* Context::lane_stream(int lane, void* stream) {
+  if (lane == 0) return stream;
+  const auto i = size_t(lane) - 1;
+  if (i < given_lanes_.size()) return given_lanes_[i];
+  while (own_lanes_.size() <= i) own_lanes_.push_back(device_->new_stream());
+  return own_lanes_[i].get();
+}
+
 void Context::launch_steps(const Program& p, const Stretch& steps, void* stream, bool profile) {
   WeightFeed feed(p, steps, *device_, stream);
   for (size_t s = steps.begin; s < steps.end; ++s) {
     const Step& step = p.steps[s];
+    if (!profile)
+      for (int lane = 1; lane < step.forks; ++lane) device_->follow(lane_stream(lane, stream), stream);
     const void** in = pointers_.data() + first_pointer_[s];
     void* const* out = const_cast<void* const*>(in + step.inputs.size());
     RunArgs args{in, out, static_cast<std::byte*>(arena_.get()) + step.workspace_offset, engine_->pool(), nullptr};
@@ -101,10 +112,12 @@ void Context::launch_steps(const Program& p, const Stretch& steps, void* stream,
       if (profile)
         profiler_(step.name, step.kernel_name, device_->milliseconds(stream, work));
       else
-        feed.before(s), work(stream);
+        feed.before(s), work(lane_stream(step.lane, stream));
     } catch (const Error& e) {
       throw e.at(cat("layer '", step.name, "' (", step.kernel_name, ")"));
     }
+    if (!profile)
+      for (int lane = 1; lane < step.joins; ++lane) device_->follow(stream, lane_stream(lane, stream));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "backends/device_weights.h"
 #include "base/thread_pool.h"
 #include "runtime/expand.h"
+#include "runtime/lanes.h"
 #include "runtime/split.h"
 #include "runtime/weight_streaming.h"
 
@@ -88,6 +89,7 @@ Engine::Engine(plan::Plan plan, const EngineOptions& options)
 
 Engine::~Engine() = default;
 int Engine::threads() const { return pool_->size(); }
+int Engine::auxiliary_streams(int profile) const { return runtime::auxiliary_streams(plan_, profile); }
 
 // An integer input is a shape input if some dimension stays symbolic when every input's dims are known.
 void Engine::find_shape_inputs() {
@@ -199,6 +201,7 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   options.weights = weights_.get();
   options.streamed = streamed_.get();
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
+  options.auxiliary_streams = backend_->device() ? auxiliary_streams(profile) : 0;
   auto made = prepare(plan_.graph, dims, options, values);
   if (streamed_ && !owner) return made;
   if (cache_.size() >= kCachedPrograms)

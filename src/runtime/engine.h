@@ -59,6 +59,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   size_t output_count() const { return plan_.graph.outputs.size(); }
   std::optional<size_t> find_io(std::string_view name) const;
   int threads() const;
+  /// The most streams that a profile's runs use on a device beside the one they are put on.
+  int auxiliary_streams(int profile) const;
   ThreadPool& pool() const { return *pool_; }
 
   std::unique_ptr<Context> create_context(int profile = 0);
@@ -148,6 +150,8 @@ class Context {
   void set_address(size_t io, void* address);
   void* address(size_t io) const { return addresses_.at(io); }
   void set_output_allocator(size_t output, OutputAllocator allocator) { allocators_.at(output) = std::move(allocator); }
+  /// Streams to use as auxiliary ones from the next run on; further ones are the context's own.
+  void set_auxiliary_streams(std::vector<void*> streams) { given_lanes_ = std::move(streams); }
   void set_profiler(LayerProfiler profiler) { profiler_ = std::move(profiler); }
   /// Runs, on a device by `stream` or, where that is null, by its own, and returns when the outputs are written. Throws
   /// kInvalidArgument naming an input or output without memory.
@@ -185,6 +189,7 @@ class Context {
   void launch_steps(const Program& program, const Stretch& steps, void* stream, bool profile);
   void launch_all(const Program& program, void* stream, bool profile);
   void launch(const Program& program, void* stream);
+  void* lane_stream(int lane, void* stream);
   std::vector<ir::Tensor> run_through_device(const Program& program, const std::vector<ir::Tensor>& inputs);
   ir::Tensor read(size_t io, const ir::Dims& dims) const;
   void write(void* to, const ir::Tensor& tensor) const;
@@ -217,6 +222,8 @@ class Context {
     uint64_t used = 0;
   };
   std::vector<Recorded> recorded_;
+  std::vector<void*> given_lanes_;
+  std::vector<std::shared_ptr<void>> own_lanes_;
   uint64_t clock_ = 0;
   struct Checked {
     std::shared_ptr<const Program> program;

@@ -2,72 +2,19 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <deque>
 #include <future>
 
 #include "backends/device.h"
 #include "builder/builder.h"
 #include "ops/parse.h"
 #include "runtime/engine.h"
+#include "runtime/later_device.h"
 
 using namespace tenon;
 
 namespace {
 
-/// A device in the host's memory with one stream, whose work is done when somebody waits for it.
-class LaterDevice final : public Device {
- public:
-  bool present() const override { return true; }
-  void* allocate(size_t bytes) const override { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
-  void release(void* memory) const noexcept override { std::free(memory); }
-  void* allocate_host(size_t bytes) const override { return allocate(bytes); }
-  void release_host(void* memory) const noexcept override { std::free(memory); }
-  void copy(void* to, const void* from, size_t bytes, void*) const override {
-    later([=] { std::memcpy(to, from, bytes); });
-  }
-  void fill(void* to, int byte, size_t bytes, void*) const override {
-    later([=] { std::memset(to, byte, bytes); });
-  }
-  void synchronize(void*) const override {
-    std::deque<std::function<void()>> work;
-    work.swap(work_);
-    for (const auto& w : work) w();
-  }
-  void finish() const noexcept override { synchronize(nullptr); }
-  void call_host(void*, void (*function)(void*), void* data) const override {
-    later([=] { function(data); });
-  }
-  void follow(void*, void*) const override {}
-  void* own_stream() const override { return nullptr; }
-  std::shared_ptr<void> new_stream() const override { return nullptr; }
-  bool recording(void*) const override { return false; }
-  std::unique_ptr<Recording> record(const Work& work) const override {
-    struct Again final : Recording {
-      Work work;
-      void replay(void* stream) const override { work(stream); }
-    };
-    auto again = std::make_unique<Again>();
-    again->work = work;
-    return again;
-  }
-  float milliseconds(void* stream, const Work& work) const override { return work(stream), 1; }
-  float time_us(const Work&, double, double) const override { return 1; }
-  bool reaches(const void*) const override { return true; }
-  bool host_reaches(const void*) const override { return true; }
-  void activate() const override {}
-
-  void later(std::function<void()> work) const { work_.push_back(std::move(work)); }
-
- private:
-  mutable std::deque<std::function<void()>> work_;
-};
-
-const LaterDevice& later_device() {
-  static const LaterDevice device;
-  return device;
-}
+using runtime::testing::later_device;
 
 /// A square that works on the host and refuses numbers below 0.
 class HostSquare final : public Kernel {
@@ -78,7 +25,7 @@ class HostSquare final : public Kernel {
     const auto* x = static_cast<const float*>(args.inputs[0]);
     auto* y = static_cast<float*>(args.outputs[0]);
     auto* failed = static_cast<int64_t*>(args.host_workspace);
-    later_device().later([=, count = count_] {
+    later_device().later(args.stream, [=, count = count_] {
       *failed = 0;
       for (int64_t i = 0; i < count; ++i) y[i] = x[i] * x[i], *failed |= x[i] < 0;
     });

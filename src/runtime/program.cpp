@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "ops/op.h"
 #include "runtime/alias.h"
+#include "runtime/lanes.h"
 #include "runtime/weight_streaming.h"
 
 namespace tenon::runtime {
@@ -33,7 +34,7 @@ class Placer {
         offset_(g_.value_count(), 0),
         alignment_(alignment) {}
 
-  void run() {
+  void run(int auxiliary_streams) {
     for (ir::ValueId v = 0; v < g_.value_count(); ++v) {
       const Alias& a = aliases_.values[v];
       root_[v] = a.owner;
@@ -41,6 +42,7 @@ class Placer {
     }
     find_roots();
     claim_outputs();
+    spread(auxiliary_streams);
     lay_out();
   }
   Place of(ir::ValueId v) const {
@@ -81,18 +83,49 @@ class Placer {
         place = {Place::Kind::kOutput, 0, uint32_t(i), nullptr};
     }
   }
+  /// Gives steps their lanes.
+  void spread(int auxiliary_streams) {
+    std::vector<StepUse> uses;
+    for (const Step& step : p_.steps) {
+      StepUse use{{}, {}, step.us, g_.node(step.node).op == "Custom"};
+      for (ir::ValueId v : g_.node(step.node).inputs)
+        if (v != ir::kNone) use.reads.push_back(root_[v]);
+      for (ir::ValueId v : g_.node(step.node).outputs)
+        if (v != ir::kNone) use.writes.push_back(root_[v]);
+      uses.push_back(std::move(use));
+    }
+    lanes_ = plan_lanes(uses, auxiliary_streams + 1);
+    for (size_t s = 0; s < p_.steps.size(); ++s) p_.steps[s].lane = lanes_.lane[s];
+    for (const LanePlan::Section& section : lanes_.sections) {
+      const auto begin = p_.steps.begin() + int64_t(section.begin), end = p_.steps.begin() + int64_t(section.end);
+      const auto runs = [](const Step& s) { return s.kernel != nullptr; };
+      const auto first = std::find_if(begin, end, runs);
+      if (first == end) continue;
+      first->forks = section.lanes;
+      std::find_if(std::make_reverse_iterator(end), std::make_reverse_iterator(begin), runs)->joins = section.lanes;
+      p_.lanes = std::max(p_.lanes, section.lanes);
+    }
+  }
+  /// The steps during which what step `s` touches must stay: on an auxiliary stream, those of its section.
+  std::pair<int, int> stay_of(int s) const {
+    if (lanes_.lane[size_t(s)] == 0) return {s, s};
+    const LanePlan::Section& section = *lanes_.section_of(size_t(s));
+    return {int(section.begin), int(section.end) - 1};
+  }
   void lay_out() {
     std::vector<int> first(g_.value_count(), -1), last(g_.value_count(), -1);
     int step = 0;
     for (ir::NodeId n : p_.concrete.order) {
       const ir::Node& node = g_.node(n);
       if (is_view(node) || aliases_.resolved_node[n]) continue;
+      const auto [from, to] = stay_of(step);
       for (ir::ValueId v : node.inputs)
-        if (v != ir::kNone) last[root_[v]] = step;
+        if (v != ir::kNone) last[root_[v]] = std::max(last[root_[v]], to);
       for (ir::ValueId v : node.outputs) {
         if (v == ir::kNone) continue;
-        if (first[root_[v]] < 0) first[root_[v]] = step;
-        last[root_[v]] = step;
+        int& f = first[root_[v]];
+        f = f < 0 ? from : std::min(f, from);
+        last[root_[v]] = std::max(last[root_[v]], to);
       }
       ++step;
     }
@@ -105,8 +138,10 @@ class Placer {
       }
     const size_t tensors = lifetimes.size();
     step = 0;
-    for (const Step& s : p_.steps)
-      lifetimes.push_back({s.kernel ? s.kernel->workspace_bytes() : 0, step, step}), ++step;
+    for (const Step& s : p_.steps) {
+      const auto [from, to] = stay_of(step++);
+      lifetimes.push_back({s.kernel ? s.kernel->workspace_bytes() : 0, from, to});
+    }
     p_.memory = plan::plan_memory(lifetimes, alignment_);
     for (size_t i = 0; i < tensors; ++i) place_[owners[i]] = {Place::Kind::kArena, p_.memory.offsets[i], 0, nullptr};
     for (size_t i = 0; i < p_.steps.size(); ++i) p_.steps[i].workspace_offset = p_.memory.offsets[tensors + i];
@@ -119,6 +154,7 @@ class Placer {
   std::vector<Place> place_;
   std::vector<ir::ValueId> root_;
   std::vector<int64_t> offset_;  // bytes from the root's start
+  LanePlan lanes_;
   int64_t alignment_;
 };
 
@@ -165,6 +201,10 @@ void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& option
     step.kernel = std::move(kernel);
     step.kernel_name = def->name;
     if (streamed) step.loads = streamed->loads();
+    if (options.auxiliary_streams > 0) {
+      const float known = def->name == wanted ? (*options.choices)[step.node].time_us : 0;
+      step.us = known > 0 ? double(known) : def->supports(problem).cost_us;
+    }
   } catch (const Error& e) {
     throw e.at(cat("node '", node.name, "' (", node.op, ")"));
   } catch (const std::bad_alloc& e) {
@@ -371,7 +411,7 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
   const Aliases aliases = find_aliases(program->concrete, options);
   add_steps(*program, options, aliases);
   Placer placer(*program, aliases, buffer_alignment(options.backend->device()));
-  placer.run();
+  placer.run(options.streamed ? 0 : options.auxiliary_streams);  // streamed weights keep to one order
   for (Step& step : program->steps) {
     const ir::Node& node = g.node(step.node);
     for (ir::ValueId v : node.inputs) step.inputs.push_back(placer.operand(v));

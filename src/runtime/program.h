@@ -35,6 +35,10 @@ struct Step {
   int64_t workspace_offset = 0;
   int64_t host_workspace_offset = 0;
   int64_t copy_bytes = 0;
+  double us = 0;  ///< as measured or estimated; known where auxiliary streams are wanted
+  int lane = 0;   ///< see LanePlan
+  int forks = 0;  ///< lanes 1 to forks - 1 wait for lane 0 before this step
+  int joins = 0;  ///< lane 0 waits for lanes 1 to joins - 1 behind this step
   ir::NodeId node = ir::kNone;
   std::string name, kernel_name;
 };
@@ -56,6 +60,7 @@ struct Program {
   std::vector<std::shared_ptr<const void>> device_constants;  ///< the same in the memory of a device
   int64_t host_workspace_bytes = 0;                           ///< of all steps together
   std::shared_ptr<void> copy_stream;                          ///< streamed weights travel on it; null: there are none
+  int lanes = 1;                                              ///< streams that steps run on
   bool stepwise = false;  ///< shapes depend on data: run by Stepwise, `steps` is empty
 };
 
@@ -67,6 +72,7 @@ struct PrepareOptions {
   ThreadPool* pool = nullptr;  ///< prepares kernels side by side; null: one after the other
   WeightCache* weights = nullptr;
   StreamedWeights* streamed = nullptr;  ///< what of them does not stay on the device; null: nothing
+  int auxiliary_streams = 0;            ///< most that steps may run on beside the run's own
 };
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,

@@ -1,6 +1,7 @@
 # The CUDA backend, a library of its own that the core loads when there is a driver. Without nvcc it is left out.
 option(TENON_CUDA "the CUDA backend, where nvcc is found" ON)
-set(TENON_CUDA_ARCHITECTURES "90" CACHE STRING "compute capabilities that generic kernels are compiled for")
+set(TENON_CUDA_ARCHITECTURES "90" CACHE STRING
+    "compute capabilities that generic kernels are compiled for; release: all that CUDA 13 knows, and PTX for later ones")
 if(NOT TENON_CUDA OR CMAKE_CROSSCOMPILING OR TENON_SANITIZE)
   return()
 endif()
@@ -11,6 +12,9 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 set(CMAKE_CUDA_ARCHITECTURES ${TENON_CUDA_ARCHITECTURES})
+if(TENON_CUDA_ARCHITECTURES STREQUAL release)
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
+endif()
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 if(CCACHE)
