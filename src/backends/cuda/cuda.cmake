@@ -26,6 +26,10 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know 
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
 endif()
+# Seven architectures fit into the size of one.
+if(TENON_CUDA_ARCHITECTURES STREQUAL release AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+  set(cuda_compression $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
+endif()
 find_package(CUDAToolkit REQUIRED)
 message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: generic kernels for ${TENON_CUDA_ARCHITECTURES}")
 
@@ -40,7 +44,7 @@ if(hopper_sources)
   add_library(tenon_cuda_sm90a OBJECT ${hopper_sources})
   set_target_properties(tenon_cuda_sm90a PROPERTIES CUDA_ARCHITECTURES 90a)
   target_include_directories(tenon_cuda_sm90a PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_compile_options(tenon_cuda_sm90a PRIVATE -O3 --expt-relaxed-constexpr)
+  target_compile_options(tenon_cuda_sm90a PRIVATE -O3 --expt-relaxed-constexpr ${cuda_compression})
   target_sources(tenon_cuda PRIVATE $<TARGET_OBJECTS:tenon_cuda_sm90a>)
 endif()
 # The functions of pointwise programs, as text for kernels that are compiled at run time.
@@ -55,5 +59,6 @@ set_target_properties(tenon_cuda PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION
 target_include_directories(tenon_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(tenon_cuda SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_compile_options(tenon_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:-O3 --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra -Werror=all-warnings>)
+  $<$<COMPILE_LANGUAGE:CUDA>:-O3 --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra -Werror=all-warnings>
+  ${cuda_compression})
 target_link_libraries(tenon_cuda PRIVATE tenon tenon_flags CUDA::cudart_static)
