@@ -93,6 +93,24 @@ TEST_CASE("conv: epilogues") {
   }
 }
 
+TEST_CASE("conv: whole tiles of channels in f32") {
+  for (const Shape& s : {Shape{2, 9, 32, 64, 3, 1, 1}, Shape{3, 7, 64, 96, 1}, Shape{1, 15, 96, 32, 3, 2, 1},
+                         Shape{2, 6, 32, 32, 5, 1, 2}, Shape{1, 5, 128, 64, 3, 1, 2, 2}})
+    for (const char* program : {"", "silu(i0)", "t0 = add(i0, i1); relu(t0)", "t0 = relu(i0); mul(t0, i1)"}) {
+      KernelCase c = conv_case(s, program);
+      if (std::string_view(program).find("i1") == std::string_view::npos) {
+        check_kernel(c);
+        continue;
+      }
+      c.inputs.push_back(f32(y_dims(s)));
+      check_kernel(c);
+      c.inputs.back() = f32({s.n});
+      check_kernel(c);
+      c.inputs.back() = f32({s.batch, 1, 1, s.n});
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
   for (const Shape& s : {Shape{2, 6, 8, 12, 3, 1, 1, 1, 2}, Shape{2, 6, 8, 8, 3, 1, 1, 1, 8},
                          Shape{2, 6, 8, 12, 3, 1, 1}, Shape{2, 6, 8, 12, 1}}) {
