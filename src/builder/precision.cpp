@@ -15,6 +15,8 @@ namespace {
 
 /// Convolutions of more channels run faster in libraries, after a product of its own.
 constexpr int64_t kScaledChannels = 256;
+/// Smaller values stay in a processor's second-level cache between two kernels.
+constexpr int64_t kExpandedBytes = 512 * 1024;
 
 // Name of a node that may take either type → time in microseconds, its casts included.
 using Times = std::map<std::string, float>;
@@ -75,8 +77,18 @@ std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const 
     }
   const std::vector<bool> is_narrow = cut.solve();
   std::set<std::string> names;
-  for (const auto& [name, v] : timed)
-    if (!is_narrow[size_t(v)]) names.insert(name);
+  for (ir::NodeId n : concrete.order) {
+    const ir::Node& node = g.node(n);
+    if (!timed.count(node.name) || is_narrow[size_t(timed[node.name])]) continue;
+    names.insert(node.name);
+    // Nodes that become one after their types are decided need the same.
+    if (node.op != "ExpandDepthwise") continue;
+    for (std::string_view rest = node.origin; !rest.empty();) {
+      const size_t end = std::min(rest.size(), rest.find(" + "));
+      names.emplace(rest.substr(0, end));
+      rest.remove_prefix(std::min(rest.size(), end + 3));
+    }
+  }
   return names;
 }
 
@@ -222,7 +234,10 @@ void optimize(ir::Graph& graph, const BuildOptions& options, const std::vector<i
   pass_options.images_in_place = backend.device() != nullptr;
   pass_options.sums_in_place = backend.device() != nullptr;
   pass_options.scaled_channels = backend.device() ? kScaledChannels : INT64_MAX;
-  if (!backend.device()) pass_options.scaled_types = {ir::DType::kF32, ir::DType::kBF16};
+  if (!backend.device()) {
+    pass_options.scaled_types = {ir::DType::kF32, ir::DType::kBF16};
+    pass_options.expanded_bytes = kExpandedBytes;
+  }
   const bool narrow = options.allow_bf16 || options.allow_fp16;
   const bool by_time = options.level > 0 && !backend.device();  // on a device every kernel is faster in a narrow type
   std::optional<Narrowed> by_range;

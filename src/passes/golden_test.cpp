@@ -78,6 +78,8 @@ passes::PassOptions options_of(const Case& c) {
       options.squeeze_excite = true;
     else if (o.rfind("scaled_channels ", 0) == 0)
       options.scaled_channels = std::stoll(o.substr(16));
+    else if (o.rfind("expanded_bytes ", 0) == 0)
+      options.expanded_bytes = std::stoll(o.substr(15));
     else if (o == "sums_in_place")
       options.sums_in_place = true;
     else if (o.rfind("scaled_type ", 0) == 0)

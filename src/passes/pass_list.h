@@ -23,6 +23,7 @@ int scale_convolutions(ir::Graph& graph, PassContext& context);
 int patch_convolutions(ir::Graph& graph, PassContext& context);
 int simplify_chains(ir::Graph& graph, PassContext& context);
 int merge_siblings(ir::Graph& graph, PassContext& context);
+int fuse_expansions(ir::Graph& graph, PassContext& context);
 int merge_sums(ir::Graph& graph, PassContext& context);
 int move_transposes(ir::Graph& graph, PassContext& context);
 int layout(ir::Graph& graph, PassContext& context);

@@ -36,6 +36,7 @@ std::span<const Pass> pipeline() {
       {"recognize_squeeze_excite", recognize_squeeze_excite},
       {"excite_convolutions", excite_convolutions},
       {"scale_convolutions", scale_convolutions},
+      {"fuse_expansions", fuse_expansions},
       {"read_images", read_images},
       {"fuse_pointwise", fuse_pointwise},
       {"dead_code", dead_code},

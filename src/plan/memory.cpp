@@ -8,6 +8,8 @@
 namespace tenon::plan {
 namespace {
 
+constexpr int kRounds = 32;
+
 struct Placed {
   int64_t offset, end;
   size_t id;
@@ -57,16 +59,19 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& items, int64_t alignment) {
   int64_t live = 0, peak = 0;
   for (int64_t c : change) peak = std::max(peak, live = live + c);
 
-  std::vector<size_t> by_size(items.size()), by_start(items.size());
-  std::iota(by_size.begin(), by_size.end(), size_t(0));
-  by_start = by_size;
-  std::stable_sort(by_size.begin(), by_size.end(), [&](size_t a, size_t b) { return sizes[a] > sizes[b]; });
-  MemoryPlan best = place(items, sizes, by_size);
-  if (best.arena_bytes > peak) {
-    std::stable_sort(by_start.begin(), by_start.end(),
-                     [&](size_t a, size_t b) { return items[a].first < items[b].first; });
-    MemoryPlan other = place(items, sizes, by_start);
-    if (other.arena_bytes < best.arena_bytes) best = std::move(other);
+  std::vector<size_t> order(items.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return items[a].first < items[b].first; });
+  MemoryPlan best = place(items, sizes, order);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return sizes[a] > sizes[b]; });
+  // The buffer that reaches highest found its place last, or its neighbours stand badly: it goes first next time.
+  for (int round = 0; round < kRounds && best.arena_bytes > peak; ++round) {
+    MemoryPlan next = place(items, sizes, order);
+    const auto highest = std::max_element(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return next.offsets[a] + sizes[a] < next.offsets[b] + sizes[b];
+    });
+    std::rotate(order.begin(), highest, highest + 1);
+    if (next.arena_bytes < best.arena_bytes) best = std::move(next);
   }
   best.peak_live_bytes = peak;
   return best;

@@ -17,8 +17,8 @@ struct MemoryPlan {
   int64_t peak_live_bytes = 0;  ///< the most that is alive at once: no placement needs less
 };
 
-/// Buffers whose lifetimes overlap get disjoint places. Sizes are rounded up to `alignment` bytes. Greedy by size, best
-/// fit.
+/// Buffers whose lifetimes overlap get disjoint places. Sizes are rounded up to `alignment` bytes. Best fit,
+/// greedy by size, and again in orders that put first what reached highest, until nothing is lost.
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes, int64_t alignment);
 
 }  // namespace tenon::plan

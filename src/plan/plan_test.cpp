@@ -145,6 +145,15 @@ TEST_CASE("a full disk leaves the old plan") {
   unlink(path.c_str());
 }
 
+TEST_CASE("memory: a chain of buffers takes no more than the two largest neighbours") {
+  // An image, two large values, then smaller ones with workspaces beside them.
+  const std::vector<plan::Lifetime> items{{4590, 0, 1}, {12250, 1, 2}, {12250, 2, 3}, {6125, 3, 4}, {9190, 4, 5},
+                                          {2300, 5, 7}, {650, 4, 4},   {13780, 6, 7}, {2300, 7, 8}, {3450, 8, 9}};
+  const auto m = plan::plan_memory(items, 1);
+  CHECK(m.peak_live_bytes == 24500);
+  CHECK(m.arena_bytes == 24500);
+}
+
 TEST_CASE("memory: places of overlapping lifetimes are disjoint, the arena is close to the peak") {
   std::mt19937 random(3);
   for (int round = 0; round < 50; ++round) {
@@ -157,7 +166,7 @@ TEST_CASE("memory: places of overlapping lifetimes are disjoint, the arena is cl
     const int64_t alignment = round % 2 ? 64 : 256;
     const auto m = plan::plan_memory(items, alignment);
     CHECK(m.arena_bytes >= m.peak_live_bytes);
-    CHECK(double(m.arena_bytes) <= 1.35 * double(m.peak_live_bytes) + double(alignment));
+    CHECK(double(m.arena_bytes) <= 1.10 * double(m.peak_live_bytes) + double(alignment));
     for (size_t i = 0; i < items.size(); ++i)
       for (size_t j = 0; j < i; ++j) {
         if (items[i].last < items[j].first || items[j].last < items[i].first || !items[i].bytes || !items[j].bytes)

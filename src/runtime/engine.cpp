@@ -61,9 +61,10 @@ IoInfo describe(const ir::Graph& g, ir::ValueId v, bool is_input) {
   return info;
 }
 
-/// A plan for a GPU may hold operators that a processor has no kernels for, and chose none for those in their place.
+/// A plan for another kind of device may hold operators that this one has no kernels for, and chose none for those in
+/// their place.
 plan::Plan fit(plan::Plan plan, const Backend& backend) {
-  if (backend.device() || expand_for_host(plan.graph) == 0) return plan;
+  if ((backend.device() ? expand_for_device(plan.graph) : expand_for_host(plan.graph)) == 0) return plan;
   plan.graph.compact();
   for (auto& choices : plan.choices) choices.assign(plan.graph.node_count(), {});
   return plan;

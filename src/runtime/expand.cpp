@@ -5,6 +5,7 @@
 
 #include "ir/patch.h"
 #include "ops/fused/conv_excite.h"
+#include "ops/fused/expand_depthwise.h"
 #include "ops/fused/pointwise.h"
 #include "ops/fused/scaled_conv.h"
 #include "ops/fused/squeeze_excite.h"
@@ -88,7 +89,23 @@ ir::Patch image_conv(const ir::Graph& g, const ir::Node& node) {
   return p;
 }
 
-std::optional<ir::Patch> parts_of(const ir::Graph& g, const ir::Node& node) {
+ir::Patch expand_depthwise(const ir::Graph& g, const ir::Node& node) {
+  const auto& a = node.attrs.as<ops::ExpandDepthwiseAttrs>();
+  const auto& in = node.inputs;
+  const int64_t channels = g.value(node.outputs[0]).shape.back().constant();
+  ir::Patch p(g, "");
+  const ir::ValueId inner = p.node("Conv", {in[0], in[1], in[2]}, ops::expansion_of(a));
+  p.replace(node.outputs[0],
+            p.node("Conv", {inner, in[3], in.size() > 4 ? in[4] : ir::kNone}, ops::depthwise_of(a, channels)));
+  return p;
+}
+
+std::optional<ir::Patch> parts_for_device(const ir::Graph& g, const ir::Node& node) {
+  if (node.op == "ExpandDepthwise") return expand_depthwise(g, node);
+  return std::nullopt;
+}
+
+std::optional<ir::Patch> parts_for_host(const ir::Graph& g, const ir::Node& node) {
   if (node.op == "SqueezeExcite") return squeeze_excite(g, node);
   if (node.op == "ConvExcite") return conv_excite(g, node);
   if (node.op == "ScaledConv" && g.value(node.inputs[0]).dtype == ir::DType::kF16) return scaled_conv(g, node);
@@ -96,9 +113,7 @@ std::optional<ir::Patch> parts_of(const ir::Graph& g, const ir::Node& node) {
   return std::nullopt;
 }
 
-}  // namespace
-
-int expand_for_host(ir::Graph& graph) {
+int expand(ir::Graph& graph, std::optional<ir::Patch> (*parts_of)(const ir::Graph&, const ir::Node&)) {
   int count = 0;
   for (ir::NodeId n : graph.topological_order()) {
     const ir::Node node = graph.node(n);
@@ -109,5 +124,10 @@ int expand_for_host(ir::Graph& graph) {
   }
   return count;
 }
+
+}  // namespace
+
+int expand_for_host(ir::Graph& graph) { return expand(graph, parts_for_host); }
+int expand_for_device(ir::Graph& graph) { return expand(graph, parts_for_device); }
 
 }  // namespace tenon::runtime

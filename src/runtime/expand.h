@@ -1,4 +1,4 @@
-// Fused operators that processors have no kernels for, taken apart again.
+// Fused operators that one kind of device has no kernels for, taken apart again.
 #pragma once
 #include "ir/graph.h"
 
@@ -8,5 +8,7 @@ namespace tenon::runtime {
 /// which the passes make for GPUs, by the operators that they stand for. Types and shapes are inferred again. Returns
 /// the number of nodes replaced.
 int expand_for_host(ir::Graph& graph);
+/// The same for ExpandDepthwise, which the passes make for processors.
+int expand_for_device(ir::Graph& graph);
 
 }  // namespace tenon::runtime

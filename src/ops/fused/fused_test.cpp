@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/fused/conv_excite.h"
+#include "ops/fused/expand_depthwise.h"
 #include "ops/fused/fused_attention.h"
 #include "ops/fused/pointwise.h"
 #include "ops/fused/scaled_conv.h"
@@ -86,4 +87,17 @@ TEST_CASE("ConvExcite: a convolution of each channel and the factors of its resu
   CHECK(y[1].to_doubles() == std::vector<double>{-12, 4.5});  // means 4 and 2, hidden -(4 + 2 - 2)
   CHECK_THROWS_AS(run_op("ConvExcite", attrs, {x, w, b, w2, b1, w2, b2}, 2), Error);
   CHECK_THROWS_AS(run_op("ConvExcite", attrs, {x, f32({2, 2, 1, 1}, {1, 1, 1, 1}), b, w1, b1, w2, b2}, 2), Error);
+}
+
+TEST_CASE("ExpandDepthwise: borders are zeros of the expanded value") {
+  const Tensor x = f32({1, 2, 2, 1}, {1, 2, 3, 4}), w1 = f32({2, 1, 1, 1}, {1, -1}), b1 = f32({2}, {1, 3}),
+               w2 = f32({2, 1, 1, 3}, {1, 2, 4, 1, 1, 1}), b2 = f32({2}, {0, 10});
+  const ExpandDepthwiseAttrs a{{1, 1}, {0, 1, 0, 1}, "relu(i0)", ""};
+  // Channels x + 1 and relu(3 - x), rows of two pixels with a zero on either side.
+  CHECK(run_op("ExpandDepthwise", a, {x, w1, b1, w2, b2})[0].to_doubles() ==
+        std::vector<double>{2 * 2 + 4 * 3, 13, 2 + 2 * 3, 13, 2 * 4 + 4 * 5, 10, 4 + 2 * 5, 10});
+  const ExpandDepthwiseAttrs doubled{{1, 1}, {0, 1, 0, 1}, "add(i0, i1)", ""};
+  CHECK_THROWS_AS(run_op("ExpandDepthwise", doubled, {x, w1, b1, w2, b2}), Error);
+  CHECK_THROWS_AS(run_op("ExpandDepthwise", a, {x, w1, b1, f32({1, 1, 1, 1}, {1}), b2}), Error);
+  CHECK_THROWS_AS(run_op("ExpandDepthwise", a, {x, w1, f32({1}, {1}), w2, b2}), Error);
 }

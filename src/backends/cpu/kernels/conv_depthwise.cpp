@@ -14,15 +14,14 @@ class ConvDepthwise final : public Kernel {
     args_.c = s.c;
     args_.type = isa_type(p.inputs[0].dtype);
     args_.y_type = isa_type(p.outputs[0].dtype);
-    const int64_t taps = s.taps(), c = s.c, run = 2 * isa_.lanes;
+    const int64_t taps = s.taps(), c = s.c;
     args_.paired = epilogue_.alone() && isa_.depthwise_pairs(args_);
     const ir::Tensor& source = *p.constants[1];
-    const std::string format = args_.paired ? cat("depthwise/pairs ", run) : std::string("depthwise");
+    const std::string format = args_.paired ? cat("depthwise/pairs ", 2 * isa_.lanes) : std::string("depthwise");
     weights_ = packed(p, source, format, taps * c * 4, [&](void* to) {
       const ir::Tensor values = as_f32(source);
       for (int64_t i = 0; i < c; ++i) {
-        const int64_t first = i / run * run, in_run = i - first;
-        const int64_t place = args_.paired && first + run <= c ? first + in_run / 2 + (in_run % 2) * isa_.lanes : i;
+        const int64_t place = depthwise_place(i, c, isa_.lanes, args_.paired);
         for (int64_t k = 0; k < taps; ++k) static_cast<float*>(to)[k * c + place] = values.as<float>()[i * taps + k];
       }
     });

@@ -41,6 +41,11 @@ struct ConvShape {
 std::string read_conv(const Problem& p, ConvShape& s);
 /// The same for a transposed convolution.
 std::string read_conv_transpose(const Problem& p, ConvShape& s);
+/// Where the weights of channel `i` of `c` lie in each tap of a depthwise convolution, as isa::Depthwise::paired says.
+inline int64_t depthwise_place(int64_t i, int64_t c, int64_t lanes, bool paired) {
+  const int64_t run = 2 * lanes, first = i / run * run, in_run = i - first;
+  return paired && first + run <= c ? first + in_run / 2 + (in_run % 2) * lanes : i;
+}
 inline constexpr size_t kConvBias = 2, kConvExtras = 3;
 /// Operands that may have a pitch: x, the epilogue's operands, y.
 inline constexpr uint32_t kConvPitched = 0x1fff9;
