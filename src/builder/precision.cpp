@@ -39,6 +39,25 @@ Times measure(const runtime::ConcreteGraph& concrete, const BuildOptions& option
   return times;
 }
 
+/// The node's name, and those of the nodes that it is in narrow types, where two do not become one.
+std::set<std::string> names_of(const ir::Node& node) {
+  std::set<std::string> names{node.name};
+  if (node.op != "ExpandDepthwise") return names;
+  for (std::string_view rest = node.origin; !rest.empty();) {
+    const size_t end = std::min(rest.size(), rest.find(" + "));
+    names.emplace(rest.substr(0, end));
+    rest.remove_prefix(std::min(rest.size(), end + 3));
+  }
+  return names;
+}
+
+double time_of(const Times& times, const std::set<std::string>& names) {
+  double sum = 0;
+  for (const std::string& name : names)
+    if (const auto known = times.find(name); known != times.end()) sum += known->second;
+  return sum;
+}
+
 /// Nodes that had better keep f32: a minimum cut, in which a node costs its time in the type it gets and a value that
 /// nodes of both types share costs a conversion. Nodes without a time take the type of their neighbours.
 std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const Times& wide, const Times& narrow,
@@ -53,16 +72,16 @@ std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const 
   std::map<std::string, int> timed;
   for (ir::NodeId n : concrete.order) {
     const std::string& name = g.node(n).name;
-    const auto in_wide = wide.find(name), in_narrow = narrow.find(name);
+    const double in_wide = time_of(wide, {name}), in_narrow = time_of(narrow, names_of(g.node(n)));
     if (const auto known = timed.find(name); known != timed.end()) {
       vertex[n] = known->second;
       continue;
     }
     vertex[n] = cut.add_vertex();
-    if (in_wide == wide.end() || in_narrow == narrow.end() || in_wide->second <= 0 || in_narrow->second <= 0) continue;
+    if (in_wide <= 0 || in_narrow <= 0) continue;
     timed[name] = vertex[n];
-    cut.add_edge(MinCut::kSource, vertex[n], nanoseconds(in_wide->second));
-    cut.add_edge(vertex[n], MinCut::kSink, nanoseconds(in_narrow->second * kNarrowGain));
+    cut.add_edge(MinCut::kSource, vertex[n], nanoseconds(in_wide));
+    cut.add_edge(vertex[n], MinCut::kSink, nanoseconds(in_narrow * kNarrowGain));
   }
   for (ir::NodeId n : concrete.order)
     for (ir::ValueId v : g.node(n).inputs) {
@@ -80,14 +99,7 @@ std::set<std::string> better_wide(const runtime::ConcreteGraph& concrete, const 
   for (ir::NodeId n : concrete.order) {
     const ir::Node& node = g.node(n);
     if (!timed.count(node.name) || is_narrow[size_t(timed[node.name])]) continue;
-    names.insert(node.name);
-    // Nodes that become one after their types are decided need the same.
-    if (node.op != "ExpandDepthwise") continue;
-    for (std::string_view rest = node.origin; !rest.empty();) {
-      const size_t end = std::min(rest.size(), rest.find(" + "));
-      names.emplace(rest.substr(0, end));
-      rest.remove_prefix(std::min(rest.size(), end + 3));
-    }
+    names.merge(names_of(node));
   }
   return names;
 }

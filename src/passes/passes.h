@@ -27,7 +27,7 @@ struct PassOptions {
   bool sums_in_place = false;    ///< kernels read operands that stand beside each other as one of more channels
   int64_t scaled_channels = 0;   ///< most channels that convolutions without a window multiply by factors; 0 for none
   std::vector<ir::DType> scaled_types = {ir::DType::kF16, ir::DType::kBF16};  ///< and the types in which they do
-  /// Bytes of an image from which the result of a convolution before a depthwise one need not be kept.
+  /// Bytes of an image from which the f32 result of a convolution before a depthwise one need not be kept.
   int64_t expanded_bytes = INT64_MAX;
   /// The type that a node computes in, by its name: f32, bf16, f16 or, with scales, i8. Narrow ones must be allowed.
   std::map<std::string, ir::DType> types;
