@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/fused/fused_attention.h"
 
@@ -28,7 +30,7 @@ KernelCase attention_case(const Sizes& s, FusedAttentionAttrs a, DType t = DType
               operand(t, a.k, s.batch, s.kv_heads, s.keys, s.size),
               operand(t, a.v, s.batch, s.kv_heads, s.keys, s.value_size)};
   c.batched = a.q == a.k && a.k == a.v && a.v == a.y;
-  c.norm = t == DType::kF32 ? 1e-6 : t == DType::kBF16 ? 8e-3 : 1e-3;
+  c.norm = t == DType::kF32 ? 2e-6 : t == DType::kBF16 ? 8e-3 : 1e-3;
   return c;
 }
 
@@ -72,7 +74,7 @@ TEST_CASE("attention: masks and pitches") {
 TEST_CASE("attention: tiles of tensor cores and their edges") {
   const Sizes sizes[] = {{1, 2, 1, 16, 64, 64, 64},    {2, 1, 1, 17, 65, 64, 64}, {1, 1, 1, 65, 127, 80, 96},
                          {1, 1, 1, 33, 129, 128, 128}, {1, 2, 2, 129, 1, 32, 32}, {1, 1, 1, 1, 200, 40, 8}};
-  for (DType t : {DType::kF16, DType::kBF16})
+  for (DType t : {DType::kF16, DType::kBF16, DType::kF32})
     for (const Sizes& s : sizes) {
       CAPTURE(cat(t, " queries ", s.queries, " keys ", s.keys, " sizes ", s.size, " ", s.value_size));
       FusedAttentionAttrs a{.scale = 0.2f};
@@ -97,7 +99,7 @@ TEST_CASE("attention: tiles of tensor cores and their edges") {
 TEST_CASE("attention: heads of 64 over few keys") {
   const Sizes sizes[] = {{1, 1, 1, 1, 1, 64, 64},    {2, 4, 2, 65, 129, 64, 64}, {1, 3, 1, 130, 208, 64, 64},
                          {1, 2, 1, 64, 257, 64, 64}, {1, 1, 1, 63, 385, 64, 64}, {3, 5, 5, 63, 17, 64, 64}};
-  for (DType t : {DType::kF16, DType::kBF16})
+  for (DType t : {DType::kF16, DType::kBF16, DType::kF32})
     for (const Sizes& s : sizes) {
       CAPTURE(cat(t, " batch ", s.batch, " heads ", s.heads, " queries ", s.queries, " keys ", s.keys));
       FusedAttentionAttrs a{.scale = 0.2f};
@@ -108,6 +110,23 @@ TEST_CASE("attention: heads of 64 over few keys") {
       a.q = a.k = a.v = a.y = HeadLayout::kHeads;
       check_kernel(attention_case(s, a, t));
     }
+}
+
+TEST_CASE("attention: infinite f32 operands") {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const Sizes s{1, 1, 1, 40, 70, 32, 32};
+  for (int which = 0; which < 3; ++which) {
+    KernelCase c = attention_case(s, {.scale = 0.3f});
+    for (size_t i = 0; i < 3; ++i) {
+      ir::Tensor t(DType::kF32, c.inputs[i].dims);
+      for (int64_t n = 0; n < t.count(); ++n) t.mutable_as<float>()[n] = float(n * (29 + int64_t(i)) % 97 + 1) / 60;
+      if (which == 0 && i == 1) t.mutable_as<float>()[5 * 32] = -kInf;  // key 5 weighs nothing
+      if (which == 1 && i == 2) t.mutable_as<float>()[7 * 32 + 2] = kInf;
+      if (which == 2 && i == 0) t.mutable_as<float>()[9 * 32] = std::numeric_limits<float>::quiet_NaN();
+      c.inputs[i].value = t;
+    }
+    check_kernel(c);
+  }
 }
 
 TEST_CASE("attention: measurements" * doctest::skip()) {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/nn/conv.h"
@@ -125,12 +126,12 @@ TEST_CASE("conv: grouped with a general epilogue, and rows with a pitch") {
 
 TEST_CASE("conv: shares of k and ragged tiles") {
   for (const Shape& s : {Shape{1, 6, 64, 72, 3, 1, 1}, Shape{1, 5, 264, 33, 1}, Shape{1, 9, 32, 130, 3, 2, 1},
-                         Shape{1, 7, 136, 136, 3, 1, 1}})
-    for (DType type : {DType::kF16, DType::kBF16}) {
+                         Shape{1, 7, 136, 136, 3, 1, 1}, Shape{1, 5, 512, 40, 3, 1, 1}})
+    for (DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
       KernelCase c = conv_case(s, "t0 = add(i0, i1); relu(t0)", type);
       c.inputs.push_back(of_type(type, y_dims(s)));
       c.must_accept = false;
-      c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+      c.norm = type == DType::kF16 ? 1e-3 : type == DType::kBF16 ? 6e-3 : 2e-6;
       check_kernel(c);
     }
 }
@@ -143,7 +144,7 @@ TEST_CASE("conv: windows at the edges of tiles and images") {
                           {1, 58, 16, 64, 3, 1, 1},          {1, 18, 8, 72, 3, 1, 1, 1, 1, 3},
                           {2, 16, 72, 64, 3, 1, 4, 4},       {1, 13, 72, 264, 1}};
   for (const Shape& s : shapes)
-    for (DType type : {DType::kF16, DType::kBF16})
+    for (DType type : {DType::kF16, DType::kBF16, DType::kF32})
       for (const char* program : {"relu(i0)", "t0 = add(i0, i1); relu(t0)"}) {
         KernelCase c = conv_case(s, program, type);
         if (std::string_view(program).find("i1") != std::string_view::npos)
@@ -151,9 +152,40 @@ TEST_CASE("conv: windows at the edges of tiles and images") {
         c.inputs[0] = pitched(c.inputs[0], s.c + 16);
         c.output_pitch = {s.n + 24};
         c.must_accept = false;
-        c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
+        c.norm = type == DType::kF16 ? 1e-3 : type == DType::kBF16 ? 6e-3 : 2e-6;
         check_kernel(c);
       }
+}
+
+TEST_CASE("conv: pieces of f32 channels") {
+  const Shape shapes[] = {
+      {2, 9, 4, 12, 3, 1, 1},          {1, 11, 12, 36, 3, 2, 1, 1, 3},   {1, 9, 36, 20, 3, 1, 1},
+      {1, 12, 20, 130, 5, 2, 2},       {1, 8, 32, 64, 3, 1, 2, 2, 4},    {1, 8, 24, 24, 3, 1, 1, 1, 12},
+      {2, 5, 4, 33, 3, 1, 1, 1, 1, 3}, {1, 6, 64, 20, 3, 2, 1, 1, 2, 3}, {1, 16, 3, 24, 4, 4}};
+  for (const Shape& s : shapes)
+    for (const char* program : {"relu(i0)", "t0 = silu(i0); add(i1, t0)"}) {
+      KernelCase c = conv_case(s, program);
+      if (std::string_view(program).find("i1") != std::string_view::npos)
+        c.inputs.push_back(pitched(f32(y_dims(s)), s.n + 4));
+      if (s.c % 4 == 0) c.inputs[0] = pitched(c.inputs[0], s.c + 4);
+      check_kernel(c);
+    }
+}
+
+TEST_CASE("conv: infinite operands and none on tensor cores") {
+  for (const char* kernel :
+       {"conv_implicit_gemm_64x64_1", "conv_implicit_gemm_64x64_2", "conv_implicit_gemm_128x128_1"})
+    for (const Shape& s : {Shape{2, 9, 8, 40, 3, 1, 1}, Shape{1, 7, 64, 72, 3, 2, 1}, Shape{1, 12, 40, 33, 1}}) {
+      KernelCase c = conv_case(s);
+      ir::Tensor x(DType::kF32, c.inputs[0].dims);
+      for (int64_t i = 0; i < x.count(); ++i) x.mutable_as<float>()[i] = float(i * 37 % 101 - 50) / 25;
+      x.mutable_as<float>()[x.count() / 2] = std::numeric_limits<float>::infinity();
+      x.mutable_as<float>()[1] = std::numeric_limits<float>::quiet_NaN();
+      c.inputs[0].value = x;
+      c.kernel = kernel;
+      c.must_accept = false;
+      check_kernel(c);
+    }
 }
 
 TEST_CASE("conv: channels first") {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <iterator>
+#include <limits>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/nn/matmul.h"
@@ -110,7 +111,7 @@ TEST_CASE("matmul: tiles, ragged and many") {
                                   "add(i0, i1)",
                                   "t0 = add(i0, i1); relu(t0)"};
   size_t next = 0;  // two programs a shape, in turn
-  for (DType type : {DType::kF16, DType::kBF16})
+  for (DType type : {DType::kF16, DType::kBF16, DType::kF32})
     for (const auto& s : shapes)
       for (size_t turn = 0; turn < 2; ++turn) {
         const char* const program = programs[(next++ * 3 + (type == DType::kF16)) % std::size(programs)];
@@ -130,14 +131,14 @@ TEST_CASE("matmul: tiles, ragged and many") {
           c.inputs.push_back(pitched(of_type(type, y), y.back() + 8));
         c.output_pitch = {y.back() + 16};
         c.must_accept = false;
-        c.norm = type == DType::kBF16 ? 6e-3 : 1e-3;
+        c.norm = type == DType::kBF16 ? 6e-3 : type == DType::kF16 ? 1e-3 : 2e-6;
         check_kernel(c);
       }
 }
 
 TEST_CASE("matmul: few tiles and long rows") {
-  for (DType type : {DType::kF16, DType::kBF16})
-    for (int64_t depth : {328, 1000})
+  for (DType type : {DType::kF16, DType::kBF16, DType::kF32})
+    for (int64_t depth : {328, 1000, 4612})
       for (const char* program : {"", "gelu_erf(i0)", "add(i0, i1)", "t0 = add(i0, i1); relu(t0)"}) {
         ops::MatMulAttrs t;
         t.epilogue = program;
@@ -150,9 +151,74 @@ TEST_CASE("matmul: few tiles and long rows") {
           c.inputs.push_back(pitched(of_type(type, {65, 104}), 112));
         c.output_pitch = {120};
         c.must_accept = false;
-        c.norm = type == DType::kBF16 ? 6e-3 : 1e-3;
+        c.norm = type == DType::kBF16 ? 6e-3 : type == DType::kF16 ? 1e-3 : 2e-6;
         check_kernel(c);
       }
+}
+
+TEST_CASE("matmul: pieces of f32 at the edges of tiles") {
+  struct {
+    ir::Dims a, b;
+  } const shapes[] = {{{127, 36}, {36, 132}}, {{129, 4}, {4, 60}},         {{17, 100}, {100, 33}},
+                      {{65, 68}, {68, 127}},  {{3, 33, 28}, {3, 28, 100}}, {{2, 2, 15, 32}, {2, 2, 32, 68}}};
+  for (const auto& s : shapes)
+    for (bool transposed : {false, true})
+      for (bool constant_b : {false, true}) {
+        ops::MatMulAttrs t{.transpose_b = transposed};
+        t.epilogue = "silu(i0)";
+        ir::Dims b = s.b;
+        if (transposed) std::swap(b[b.size() - 1], b[b.size() - 2]);
+        KernelCase c = product(s.a, b, t);
+        c.inputs[0] = pitched(c.inputs[0], s.a.back() + 4);
+        c.inputs[1].constant = constant_b;
+        c.batched = c.batched && !constant_b;
+        check_kernel(c);
+      }
+}
+
+/// a with rows that hold an infinity, its opposite, no number, both infinities, numbers below the normal ones, all.
+ir::Tensor special_rows(int64_t rows, int64_t depth) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  ir::Tensor a(DType::kF32, {rows, depth});
+  float* const to = a.mutable_as<float>();
+  for (int64_t i = 0; i < rows * depth; ++i) to[i] = float((i * 37 + i / depth) % 101 - 50) / 25;
+  const auto at = [&](int64_t row, int64_t k) -> float& { return to[row * depth + k]; };
+  at(3, depth - 1) = kInf;
+  at(5, 0) = -kInf;
+  at(7, depth / 2) = std::numeric_limits<float>::quiet_NaN();
+  at(9, 1) = kInf;
+  at(9, 2) = -kInf;
+  for (int64_t k = 0; k < depth; ++k) at(11, k) = 1e-41f * float(k);
+  return a;
+}
+
+TEST_CASE("matmul: infinite operands, none and the smallest") {
+  for (int64_t depth : {100, 2048}) {
+    ir::Tensor b(DType::kF32, {depth, 72});
+    for (int64_t i = 0; i < depth * 72; ++i)
+      b.mutable_as<float>()[i] = float(i % 7 - 3) / 2;  // exact, zeros among them
+    for (bool constant_b : {false, true}) {
+      KernelCase c = product({70, depth}, {depth, 72});
+      c.inputs[0].value = special_rows(70, depth);
+      c.inputs[1].value = b;
+      c.inputs[1].constant = constant_b;
+      c.norm = 3e-6;
+      check_kernel(c);
+    }
+  }
+}
+
+TEST_CASE("matmul: the largest numbers") {
+  for (int64_t depth : {64, 1000}) {
+    KernelCase c = product({33, depth}, {depth, 40});
+    ir::Tensor a(DType::kF32, {33, depth});
+    for (int64_t i = 0; i < 33 * depth; ++i)
+      a.mutable_as<float>()[i] = i % depth == i / depth ? std::numeric_limits<float>::max() : 1e30f * float(i % 11 - 5);
+    c.inputs[0].value = a;
+    c.inputs[1].constant = true;
+    c.norm = 3e-6;
+    check_kernel(c);
+  }
 }
 
 TEST_CASE("matmul: f32 results of narrow operands") {

@@ -31,7 +31,7 @@ struct AttentionParams {
 inline constexpr int kMaxSimtSize = 512;
 cudaError_t attention_simt(Elem type, const AttentionParams& p, cudaStream_t stream);
 
-/// How a block of four warps shares queries and keys.
+/// How a block of four warps, in f32 at times eight, shares queries and keys.
 enum class AttentionTile : int { kRows16, kRows32, kRows64, kRows128 };
 struct AttentionTileShape {
   int warps_m, warps_k;  ///< warps beside each other along queries and keys
@@ -41,26 +41,29 @@ struct AttentionTileShape {
 };
 /// Sizes of heads that are compiled; others are padded to the next one.
 constexpr int padded_head_size(int size) { return (size + 31) / 32 * 32; }
-constexpr AttentionTileShape shape_of(AttentionTile t, int padded) {
+constexpr AttentionTileShape shape_of(AttentionTile t, int padded, bool f32 = false) {
   constexpr AttentionTileShape kShapes[] = {{1, 4, 1, 32}, {2, 2, 1, 64}, {4, 1, 1, 64}, {4, 1, 2, 64}};
+  constexpr AttentionTileShape kShapesF32[] = {{1, 4, 1, 32}, {2, 2, 1, 32}, {4, 1, 1, 32}, {8, 1, 1, 32}};
+  if (f32) return kShapesF32[int(t)];
   AttentionTileShape shape = kShapes[int(t)];
   if (t == AttentionTile::kRows128 && padded > 64) shape.keys = 32;  // as many as registers hold
   return shape;
 }
 /// Where the sums of a block lie in shared memory, behind staged keys and values or partial results.
-constexpr int attention_sums_at(AttentionTileShape t, int padded) {
-  const int staged = 4 * t.step() * (padded + 8) * 2, results = t.warps_k * t.rows() * (padded + 8) * 4;
+constexpr int attention_sums_at(AttentionTileShape t, int padded, bool f32 = false) {
+  const int staged = 4 * t.step() * (padded * (f32 ? 2 : 1) + 8) * 2, results = t.warps_k * t.rows() * (padded + 8) * 4;
   return staged > results ? staged : results;
 }
 /// Bytes of shared memory of a block.
-constexpr int attention_shared_bytes(AttentionTileShape t, int padded) {
-  return attention_sums_at(t, padded) + 2 * t.warps_k * t.rows() * 4;
+constexpr int attention_shared_bytes(AttentionTileShape t, int padded, bool f32 = false) {
+  return attention_sums_at(t, padded, f32) + 2 * t.warps_k * t.rows() * 4;
 }
-/// On tensor cores, f16 or bf16: sizes up to kMaxMmaSize, they and all strides multiples of 8, addresses of 16 bytes; a
-/// mask is f32, bool or of the operands' type.
+/// On tensor cores: sizes up to kMaxMmaSize, they and all strides multiples of 8, addresses of 16 bytes; a mask is f32,
+/// bool or of the operands' type. f32 operands are multiplied as pairs of TF32 numbers.
 inline constexpr int kMaxMmaSize = 128;
 cudaError_t attention_mma(Elem type, AttentionTile tile, const AttentionParams& p, cudaStream_t stream);
 cudaError_t attention_mma_f16(AttentionTile tile, const AttentionParams& p, cudaStream_t stream);
 cudaError_t attention_mma_bf16(AttentionTile tile, const AttentionParams& p, cudaStream_t stream);
+cudaError_t attention_mma_f32(AttentionTile tile, const AttentionParams& p, cudaStream_t stream);
 
 }  // namespace tenon::cuda

@@ -16,31 +16,33 @@ namespace tenon::cuda {
 
 inline constexpr float kLog2e = 1.4426950408889634f;
 
-template <int kSize_, AttentionTile kTile>
+template <class T, int kSize_, AttentionTile kTile>
 struct AttentionShape {
-  static constexpr AttentionTileShape kShape = shape_of(kTile, kSize_);
+  static constexpr bool kF32 = sizeof(T) == 4;
+  static constexpr AttentionTileShape kShape = shape_of(kTile, kSize_, kF32);
   static constexpr int kSize = kSize_, kWarpsM = kShape.warps_m, kWarpsK = kShape.warps_k, kTiles = kShape.tiles;
   static constexpr int kKeys = kShape.keys, kRows = kShape.rows(), kStep = kShape.step();
   static constexpr int kThreads = kWarpsM * kWarpsK * 32;
-  static constexpr int kPitch = kSize + 8;        // elements between staged rows: no bank conflicts in ldmatrix
+  static constexpr int kEach = 16 / int(sizeof(T));
+  static constexpr int kPitch = kSize + kEach;    // elements between staged rows: no bank conflicts in ldmatrix
   static constexpr int kResultPitch = kSize + 8;  // floats between rows of partial results
   static constexpr int kStageElements = kStep * kPitch;
-  static constexpr int kSumsAt = attention_sums_at(kShape, kSize);
-  static constexpr int kSharedBytes = attention_shared_bytes(kShape, kSize);
+  static constexpr int kSumsAt = attention_sums_at(kShape, kSize, kF32);
+  static constexpr int kSharedBytes = attention_shared_bytes(kShape, kSize, kF32);
 };
 
 /// A warp's queries: fragments of q, scores of one step, sums of the values so far.
 template <class S>
 struct AttentionState {
-  uint32_t q[S::kTiles][S::kSize / 16][4];
+  uint32_t q[S::kTiles][S::kSize / (2 * S::kEach)][4];
   float scores[S::kTiles][S::kKeys / 8][4];
   float result[S::kTiles][S::kSize / 8][4];
   float top[S::kTiles][2], sum[S::kTiles][2];  ///< maximum of the row, this lane's part of its sum
 };
 
 template <class T, class S>
-__device__ __forceinline__ void load_queries(AttentionState<S>& st, const T* q, int64_t stride, int first, int queries,
-                                             int size) {
+requires(!S::kF32) __device__ __forceinline__
+    void load_queries(AttentionState<S>& st, const T* q, int64_t stride, int first, int queries, int size) {
   const int g = threadIdx.x % 32 / 4, i = threadIdx.x % 4 * 2;
   const auto pair = [&](int row, int column) -> uint32_t {
     if (row >= queries || column >= size) return 0;
@@ -61,10 +63,10 @@ __device__ __forceinline__ void load_queries(AttentionState<S>& st, const T* q, 
 /// Starts copying keys [first, first + kStep) of `size` elements; what lies outside becomes zero.
 template <class T, class S>
 __device__ __forceinline__ void stage_rows(T* to, const T* from, int64_t stride, int size, int first, int keys) {
-  constexpr int kChunks = S::kSize / 8;
+  constexpr int kChunks = S::kSize / S::kEach;
 #pragma unroll
   for (int n = threadIdx.x; n < S::kStep * kChunks; n += S::kThreads) {
-    const int row = n / kChunks, column = n % kChunks * 8;
+    const int row = n / kChunks, column = n % kChunks * S::kEach;
     const bool valid = first + row < keys && column < size;
     copy_async(to + row * S::kPitch + column, valid ? from + (first + row) * stride + column : from, valid);
   }
@@ -72,7 +74,7 @@ __device__ __forceinline__ void stage_rows(T* to, const T* from, int64_t stride,
 
 /// scores = q k' of this warp's keys, staged at `k`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k) {
+requires(!S::kF32) __device__ __forceinline__ void multiply_keys(AttentionState<S>& st, const T* k) {
   const int lane = threadIdx.x % 32;
   const T* row = k + (lane % 8 + lane / 16 * 8) * S::kPitch + lane / 8 % 2 * 8;
 #pragma unroll
@@ -197,7 +199,7 @@ __device__ __forceinline__ void update_softmax(AttentionState<S>& st) {
 
 /// result += exponentials v of this warp's keys, staged at `v`.
 template <class T, class S>
-__device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v) {
+requires(!S::kF32) __device__ __forceinline__ void multiply_values(AttentionState<S>& st, const T* v) {
   const int lane = threadIdx.x % 32;
   const T* row = v + lane % 16 * S::kPitch + lane / 16 * 8;
 #pragma unroll
@@ -251,14 +253,16 @@ __device__ __forceinline__ void leave_result(const AttentionState<S>& st, unsign
     }
 }
 
-/// Joins the parts of the keys and writes rows [first, first + kRows) of y.
+/// Joins the parts of the keys and writes rows [first, first + kRows) of y. Returns whether a thread wrote an infinite
+/// number or none.
 template <class T, class S>
-__device__ __forceinline__ void write_rows(const unsigned char* shared, T* y, int64_t stride, int first, int queries,
+__device__ __forceinline__ bool write_rows(const unsigned char* shared, T* y, int64_t stride, int first, int queries,
                                            int size) {
   const float* result = reinterpret_cast<const float*>(shared);
   const float* tops = reinterpret_cast<const float*>(shared + S::kSumsAt);
   const float* sums = tops + S::kWarpsK * S::kRows;
   constexpr int kChunks = S::kSize / 8;
+  bool special = false;
   for (int n = threadIdx.x; n < S::kRows * kChunks; n += S::kThreads) {
     const int row = n / kChunks, column = n % kChunks * 8;
     if (first + row >= queries || column >= size) continue;
@@ -277,9 +281,13 @@ __device__ __forceinline__ void write_rows(const unsigned char* shared, T* y, in
     }
     const float scale = 1.f / total;  // infinite where a row sees no key, which makes its result NaN
 #pragma unroll
-    for (int e = 0; e < 8; ++e) out[e] *= scale;
+    for (int e = 0; e < 8; ++e) {
+      out[e] *= scale;
+      special |= !(fabsf(out[e]) < INFINITY);
+    }
     store_floats<T, 8>(y + (first + row) * stride + column, out);
   }
+  return special;
 }
 
 template <class T, class S>
@@ -342,7 +350,10 @@ __global__ void __launch_bounds__(S::kThreads) attention_kernel(const __grid_con
   __syncthreads();
   leave_result<S>(st, shared, warp_m, warp_k);
   __syncthreads();
-  write_rows<T, S>(shared, y, p.y_at.row, first, p.queries, p.value_size);
+  const bool special = write_rows<T, S>(shared, y, p.y_at.row, first, p.queries, p.value_size);
+  if constexpr (S::kF32) {
+    if (__syncthreads_or(special)) repeat_special<S>(p, unit, first, reinterpret_cast<float*>(shared));
+  }
 }
 
 template <class T, class S>
@@ -357,13 +368,13 @@ cudaError_t launch_attention_tile(AttentionTile tile, const AttentionParams& p, 
   using Tile = AttentionTile;
   switch (tile) {
     case Tile::kRows16:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows16>>(p, stream);
+      return launch_attention<T, AttentionShape<T, kSize, Tile::kRows16>>(p, stream);
     case Tile::kRows32:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows32>>(p, stream);
+      return launch_attention<T, AttentionShape<T, kSize, Tile::kRows32>>(p, stream);
     case Tile::kRows64:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows64>>(p, stream);
+      return launch_attention<T, AttentionShape<T, kSize, Tile::kRows64>>(p, stream);
     default:
-      return launch_attention<T, AttentionShape<kSize, Tile::kRows128>>(p, stream);
+      return launch_attention<T, AttentionShape<T, kSize, Tile::kRows128>>(p, stream);
   }
 }
 

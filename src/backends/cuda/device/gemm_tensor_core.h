@@ -1,5 +1,5 @@
-// Matrix products and convolutions on tensor cores, for f16 and bf16: sums in f32, K split over the blocks of a
-// cluster.
+// Matrix products and convolutions on tensor cores: sums in f32, K split over the blocks of a cluster. f32 operands are
+// multiplied as pairs of TF32 numbers, to an f32 product's accuracy.
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -14,14 +14,14 @@ inline constexpr int kGemmDepth = 64;
 /// y[row, column] = epilogue(sum over k of a[row, k] b[k, column]), for every matrix of a batch and group.
 ///
 /// Row r of a is a pixel of the result of a convolution: k runs through the taps of its window and, in each, through
-/// `chunks` times 8 channels. A plain matrix is an image of one pixel a row and a window of one tap, where `depth` need
-/// not be a multiple of 8. Addresses and pitches of a and b are multiples of 16 bytes.
+/// `chunks` pieces of 16 bytes of channels. A plain matrix is an image of one pixel a row and a window of one tap,
+/// where `depth` need not fill the last piece. Addresses and pitches of a and b are multiples of 16 bytes.
 struct GemmArgs {
   const void* a = nullptr;
   int64_t a_pitch = 0;  ///< elements between pixels
   int depth = 0;        ///< k, without rounding, where there is one tap
-  int chunks = 0;       ///< eights of channels a tap
-  /// k runs through 64 channels, then through the taps, then on to the next 64: neighbouring taps share most of their
+  int chunks = 0;       ///< 16-byte pieces of channels a tap
+  /// k runs through 8 chunks, then through the taps, then on to the next 8: neighbouring taps share most of their
   /// pixels, which the first-level cache then still has. Needs eights of chunks.
   bool taps_inside = false;
   int in[3] = {1, 1, 1}, kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
@@ -37,7 +37,7 @@ struct GemmArgs {
   int64_t sums_pitch = 0;
   int rows = 0, columns = 0;  ///< of one matrix, of one group
 
-  int groups = 1;  ///< columns g * columns … belong to channels g * chunks * 8 …
+  int groups = 1;  ///< columns g * columns … belong to the chunks g * chunks … of a pixel
   int batch = 1;   ///< matrices; those of y follow each other in its rows
   Divisor batch_inner[2];
   int64_t a_step[3] = {0, 0, 0}, b_step[3] = {0, 0, 0};  ///< elements, of the batch's three axes, the last fastest

@@ -1,30 +1,71 @@
-// The kernel of gemm_tensor_core.h: tiles of a and b pass through a ring of stages in shared memory, rows of 64
-// elements whose eight 16-byte chunks are exchanged by the row's number, so that matrix loads meet no bank twice.
+// The kernel of gemm_tensor_core.h: tiles of a and b pass through a ring of stages in shared memory, rows of 128 bytes
+// whose eight 16-byte chunks are exchanged by the row's number, so that matrix loads meet no bank twice.
+//
+// f32 operands are sums of two TF32 numbers, the larger of which is the operand rounded: a b is al bh + ah bl + ah bh,
+// and what is left out is below 2^-22 of it. Tensor cores cut off their sums, so these go to f32 registers every
+// kSplitRun products. Where a sum is not finite, vector units repeat it: an infinite operand's parts are no numbers.
 #pragma once
 #include "backends/cuda/device/cluster.h"
-#include "backends/cuda/device/gemm_tensor_core.h"
+#include "backends/cuda/device/gemm_tensor_core_f32.h"
 #include "backends/cuda/device/mma.h"
+#include "backends/cuda/device/mma_tf32.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr int kDepth = kGemmDepth, kChunks = kDepth / 8;
+constexpr int kChunks = 8;    // of a row of a stage
+constexpr int kSplitRun = 2;  // eights of k whose split products tensor cores add up
 
 enum class GemmForm { kConv, kRows, kColumns };
 
+/// Elements of a chunk.
+template <class T>
+constexpr int kEach = 16 / int(sizeof(T));
+
 /// Offset in elements of chunk `chunk` of a row of kRowChunks chunks.
-template <int kRowChunks>
+template <class T, int kRowChunks>
 __device__ __forceinline__ int swizzled(int row, int chunk) {
-  if constexpr (kRowChunks >= 8) return (row * kRowChunks + (chunk ^ (row & 7))) * 8;
-  return (row * kRowChunks + (chunk ^ ((row >> 1) & 3))) * 8;
+  if constexpr (kRowChunks >= 8) return (row * kRowChunks + (chunk ^ (row & 7))) * kEach<T>;
+  return (row * kRowChunks + (chunk ^ ((row >> 1) & 3))) * kEach<T>;
+}
+
+/// Apart from the kernels: functions without approximations are long.
+template <int N>
+__device__ __noinline__ void activate_exactly(const Epilogue& e, float (&v)[N]) {
+  activate<false>(e, v);
+}
+
+/// apply_epilogue() of f32.
+template <int N>
+__device__ __forceinline__ void apply_exactly(const Epilogue& e, float (&v)[N], const Words<float, N>& extra) {
+  const bool first = e.join == Join::kAddFirst;
+#pragma unroll
+  for (int i = 0; i < N; ++i) v[i] = first ? v[i] + extra.at(i) : v[i];
+  if (e.act == Act::kRelu) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) v[i] = PointwiseFunctions<false>::f_relu(v[i]);
+  } else if (e.act != Act::kNone) {
+    float w[N];  // whose address is known elsewhere, so that v stays in registers
+#pragma unroll
+    for (int i = 0; i < N; ++i) w[i] = v[i];
+    activate_exactly(e, w);
+#pragma unroll
+    for (int i = 0; i < N; ++i) v[i] = w[i];
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    if (e.join == Join::kAdd) v[i] += extra.at(i);
+    if (e.join == Join::kMul) v[i] *= extra.at(i);
+  }
 }
 
 template <class T, int BM, int BN, int WM, int WN, int kStages, GemmForm kForm>
 struct GemmTiled {
   static constexpr int kWarpsM = BM / WM, kWarpsN = BN / WN, kThreads = kWarpsM * kWarpsN * 32;
   static constexpr int kRowStep = kThreads / kChunks, kRowsA = BM / kRowStep;
-  static constexpr int kChunksB = kForm == GemmForm::kColumns ? BN / 8 : kChunks;  ///< of a row of b's tile
+  static constexpr int kDepth = kChunks * kEach<T>;                                       ///< of k, a stage
+  static constexpr int kChunksB = kForm == GemmForm::kColumns ? BN / kEach<T> : kChunks;  ///< of a row of b's tile
   static constexpr int kRowStepB = kThreads / kChunksB;
   static constexpr int kRowsB = (kForm == GemmForm::kColumns ? kDepth : BN) / kRowStepB;
   static constexpr int kTileRows = BM, kTileColumns = BN, kRing = kStages;
@@ -62,7 +103,7 @@ struct GemmTiled {
       a_matrix = outer * g.a_step[0] + middle * g.a_step[1] + inner * g.a_step[2];
       b_matrix = outer * g.b_step[0] + middle * g.b_step[1] + inner * g.b_step[2];
     }
-    a = static_cast<const T*>(g.a) + a_matrix + int64_t(group) * g.chunks * 8;
+    a = static_cast<const T*>(g.a) + a_matrix + int64_t(group) * g.chunks * kEach<T>;
     b = static_cast<const T*>(g.b) + b_matrix;
     if (kForm != GemmForm::kColumns) b += int64_t(group) * g.columns * g.b_pitch;
     const int chunk = first * kChunks + thread % kChunks;
@@ -77,7 +118,7 @@ struct GemmTiled {
         const int block = first / taps();
         b_tap = tap = first - block * taps();
         a_chunk = block * kChunks + thread % kChunks;
-        b_k = (tap * g.chunks + block * kChunks) * 8;
+        b_k = (tap * g.chunks + block * kChunks) * kEach<T>;
       }
       kw = tap % g.kernel[2];
       tap /= g.kernel[2];
@@ -120,14 +161,15 @@ struct GemmTiled {
     if constexpr (kForm == GemmForm::kConv) {
       const bool exists = kd < g.kernel[0];
       const int dd = kd * g.dilation[0], dh = kh * g.dilation[1], dw = kw * g.dilation[2];
-      const int step = ((dd * g.in[1] + dh) * g.in[2] + dw) * int(g.a_pitch) + a_chunk * 8;
+      const int step = ((dd * g.in[1] + dh) * g.in[2] + dw) * int(g.a_pitch) + a_chunk * kEach<T>;
 #pragma unroll
       for (int i = 0; i < kRowsA; ++i) {
         const int d = a_d[i] + dd, h = a_h[i] + dh, w = a_w[i] + dw;
         const bool inside = exists && unsigned(d) < unsigned(g.in[0]) && unsigned(h) < unsigned(g.in[1]) &&
                             unsigned(w) < unsigned(g.in[2]);
         const T* from = a + (inside ? a_at[i] + step : 0);
-        copy_part_async_cached(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? 16 : 0);
+        copy_part_async_cached(to + swizzled<T, kChunks>(thread / kChunks + i * kRowStep, chunk), from,
+                               inside ? 16 : 0);
       }
       if (g.taps_inside) {
         if (next_tap()) a_chunk += kChunks;
@@ -136,15 +178,22 @@ struct GemmTiled {
           if (next_tap()) kd = g.kernel[0];
       }
     } else {
-      const int bytes = min(16, max(0, (g.depth - a_chunk * 8) * int(sizeof(T))));
+      const int bytes = min(16, max(0, (g.depth - a_chunk * kEach<T>)*int(sizeof(T))));
 #pragma unroll
       for (int i = 0; i < kRowsA; ++i) {
         const bool inside = a_at[i] >= 0 && bytes > 0;
-        const T* from = a + (inside ? int64_t(a_at[i]) * g.a_pitch + a_chunk * 8 : 0);
-        copy_part_async(to + swizzled<kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? bytes : 0);
+        const T* from = a + (inside ? int64_t(a_at[i]) * g.a_pitch + a_chunk * kEach<T> : 0);
+        copy_part_async(to + swizzled<T, kChunks>(thread / kChunks + i * kRowStep, chunk), from, inside ? bytes : 0);
       }
       a_chunk += kChunks;
     }
+  }
+
+  /// Offset of a chunk of b's tile. Columns of f32 are read one by one, four neighbouring rows together.
+  static __device__ __forceinline__ int place_b(int row, int chunk) {
+    if constexpr (kForm == GemmForm::kColumns && sizeof(T) == 4)
+      return (row * kChunksB + (chunk ^ ((row & 3) * 2))) * kEach<T>;
+    return swizzled<T, kChunksB>(row, chunk);
   }
 
   __device__ __forceinline__ void load_b(int stage) {
@@ -156,28 +205,38 @@ struct GemmTiled {
       const T* from = b;
       int bytes;
       if constexpr (kForm == GemmForm::kColumns) {
-        const int k = b_k + row, column = column0 + chunk * 8;
+        const int k = b_k + row, column = column0 + chunk * kEach<T>;
         bytes = k < g.depth ? min(16, max(0, (g.columns - column) * int(sizeof(T)))) : 0;
         if (bytes > 0) from += int64_t(k) * g.b_pitch + column;
       } else {
-        const int k = b_k + chunk * 8, column = column0 + row;
+        const int k = b_k + chunk * kEach<T>, column = column0 + row;
         const int left = kForm == GemmForm::kConv || g.b_constant ? 16 : (g.depth - k) * int(sizeof(T));
         bytes = column < g.columns ? min(16, max(0, left)) : 0;
         if (bytes > 0) from += int64_t(column) * g.b_pitch + k;
       }
-      copy_part_async(to + swizzled<kChunksB>(row, chunk), from, bytes);
+      copy_part_async(to + place_b(row, chunk), from, bytes);
     }
     b_k += kDepth;
     if (kForm == GemmForm::kConv && g.taps_inside) {
-      b_k += g.chunks * 8 - kDepth;
+      b_k += g.chunks * kEach<T> - kDepth;
       if (++b_tap == taps()) {
-        b_k += kDepth - taps() * g.chunks * 8;
+        b_k += kDepth - taps() * g.chunks * kEach<T>;
         b_tap = 0;
       }
     }
   }
 
   __device__ __forceinline__ void multiply(int stage, float (&sums)[kM][kN][4]) const {
+    if constexpr (sizeof(T) == 4) {
+#pragma unroll
+      for (int k = 0; k < kDepth / 8; k += kSplitRun) multiply_split(stage, k, sums);
+    } else {
+      multiply_narrow(stage, sums);
+    }
+  }
+
+  /// The products of 16-bit operands.
+  __device__ __forceinline__ void multiply_narrow(int stage, float (&sums)[kM][kN][4]) const {
     const T* const tile_a = shared + stage * kStage;
     const T* const tile_b = tile_a + BM * kDepth;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -187,19 +246,63 @@ struct GemmTiled {
       uint32_t fa[kM][4], fb[kN / 2][4];
 #pragma unroll
       for (int m = 0; m < kM; ++m)
-        load_matrices(fa[m], tile_a + swizzled<kChunks>(m0 + m * 16 + lane % 16, k * 2 + lane / 16));
+        load_matrices(fa[m], tile_a + swizzled<T, kChunks>(m0 + m * 16 + lane % 16, k * 2 + lane / 16));
 #pragma unroll
       for (int n = 0; n < kN / 2; ++n) {
         if constexpr (kForm == GemmForm::kColumns)
-          load_matrices_transposed(fb[n], tile_b + swizzled<kChunksB>(k * 16 + lane % 16, n0 / 8 + n * 2 + lane / 16));
+          load_matrices_transposed(fb[n], tile_b + place_b(k * 16 + lane % 16, n0 / 8 + n * 2 + lane / 16));
         else
           load_matrices(fb[n],
-                        tile_b + swizzled<kChunks>(n0 + n * 16 + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
+                        tile_b + swizzled<T, kChunks>(n0 + n * 16 + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
       }
 #pragma unroll
       for (int m = 0; m < kM; ++m)
 #pragma unroll
         for (int n = 0; n < kN; ++n) mma_16x8x16<T>(sums[m][n], fa[m], fb[n / 2][n % 2 * 2], fb[n / 2][n % 2 * 2 + 1]);
+    }
+  }
+
+  template <class Fn>
+  static __device__ __forceinline__ void for_each_sum(const Fn& fn) {
+#pragma unroll
+    for (int m = 0; m < kM; ++m)
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) fn(m, n, e);
+  }
+
+  /// Infinite or no number.
+  static __device__ __forceinline__ bool is_special(float v) { return !(fabsf(v) < INFINITY); }
+  static __device__ __forceinline__ bool any_special(const float (&sums)[kM][kN][4]) {
+    bool any = false;
+    for_each_sum([&](int m, int n, int e) { any |= is_special(sums[m][n][e]); });
+    return any;
+  }
+
+  /// The products of the first stage on vector units.
+  __device__ __forceinline__ void multiply_plain(float (&sums)[kM][kN][4]) const {
+    const T* const tile_b = shared + BM * kDepth;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int row = warp % kWarpsM * WM + lane / 4, column = warp / kWarpsM * WN + lane % 4 * 2;
+#pragma unroll 1
+    for (int k = 0; k < kDepth; ++k) {
+      float a[kM][2], b[kN][2];
+#pragma unroll
+      for (int m = 0; m < kM; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          a[m][half] = shared[swizzled<T, kChunks>(row + m * 16 + half * 8, k / kEach<T>) + k % kEach<T>];
+#pragma unroll
+      for (int n = 0; n < kN; ++n)
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const int at = column + n * 8 + e;
+          const bool across = kForm == GemmForm::kColumns;
+          b[n][e] =
+              tile_b[across ? place_b(k, at / kEach<T>) + at % kEach<T> : place_b(at, k / kEach<T>) + k % kEach<T>];
+        }
+      for_each_sum([&](int m, int n, int e) { sums[m][n][e] = fmaf(a[m][e / 2], b[n][e % 2], sums[m][n][e]); });
     }
   }
 
@@ -223,7 +326,8 @@ struct GemmTiled {
   __device__ __forceinline__ void finish(int splits, int rank) const {
     constexpr int kTogether = 4;  // eights of columns whose other operand is under way at a time
     const int rows = BM / splits, first = rank * rows, count = rows * (BN / 8);
-    const bool aligned = g.y_pitch % 8 == 0 && reinterpret_cast<uintptr_t>(g.y) % 16 == 0 && g.columns % 8 == 0;
+    const bool aligned =
+        g.y_pitch % 8 == 0 && reinterpret_cast<uintptr_t>(g.y) % (8 * sizeof(T)) == 0 && g.columns % 8 == 0;
     for (int base = threadIdx.x; base < count; base += kTogether * kThreads) {
       Words<T, 8> extra[kTogether];
 #pragma unroll
@@ -243,6 +347,49 @@ struct GemmTiled {
   }
 
  private:
+  /// Elements (k, column) and (k + 4, column) of b for 16 columns, as two fragments of mma_16x8x8.
+  __device__ __forceinline__ void load_columns(uint32_t (&r)[4], const T* tile, int k, int column) const {
+    const int lane = threadIdx.x % 32;
+    if constexpr (kForm == GemmForm::kColumns) {
+      const uint32_t* const from = reinterpret_cast<const uint32_t*>(tile);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int at = column + i / 2 * 8 + lane / 4;
+        r[i] = from[place_b(k * 8 + i % 2 * 4 + lane % 4, at / 4) + at % 4];
+      }
+    } else {
+      load_matrices(r, tile + place_b(column + lane % 8 + lane / 16 * 8, k * 2 + lane / 8 % 2));
+    }
+  }
+
+  /// Adds the products of kSplitRun eights of k, from the k-th on, of f32 operands.
+  __device__ __forceinline__ void multiply_split(int stage, int first, float (&sums)[kM][kN][4]) const {
+    const T* const tile_a = shared + stage * kStage;
+    const T* const tile_b = tile_a + BM * kDepth;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int m0 = warp % kWarpsM * WM, n0 = warp / kWarpsM * WN;
+    float part[kN][kM][4];
+#pragma unroll
+    for (int k = first; k < first + kSplitRun; ++k) {
+      Tf32Pair<4> a[kM];
+#pragma unroll
+      for (int m = 0; m < kM; ++m) {
+        uint32_t raw[4];
+        load_matrices(raw, tile_a + swizzled<T, kChunks>(m0 + m * 16 + lane % 16, k * 2 + lane / 16));
+        a[m].split(raw);
+      }
+#pragma unroll
+      for (int n = 0; n < kN; n += 2) {
+        uint32_t raw[4];
+        load_columns(raw, tile_b, k, n0 + n * 8);
+        Tf32Pair<4> b;
+        b.split(raw);
+        multiply_pairs<kM>(part[n], part[n + 1], a, b, k == first);
+      }
+    }
+    for_each_sum([&](int m, int n, int e) { sums[m][n][e] += part[n][m][e]; });
+  }
+
   /// Eight columns of a row of the tile, of which `valid` exist.
   struct Piece {
     const float* from;
@@ -280,7 +427,10 @@ struct GemmTiled {
         if (i < p.valid) g.sums[p.y_row * g.sums_pitch + p.y_column + i] = v[i];
       return;
     }
-    apply_epilogue(g.epilogue, v, extra);
+    if constexpr (sizeof(T) == 4)
+      apply_exactly(g.epilogue, v, extra);
+    else
+      apply_epilogue(g.epilogue, v, extra);
     T* const to = static_cast<T*>(g.y) + p.y_row * g.y_pitch + p.y_column;
     if (vector) {
       store_floats(to, v);
@@ -291,6 +441,43 @@ struct GemmTiled {
       if (i < p.valid) to[i] = from_float<T>(v[i]);
   }
 };
+
+/// A block's place in the result.
+struct GemmPlace {
+  int row0, column0, group, z;
+};
+
+/// The sums of steps [first, first + count) by vector units. All threads call it; copies are through.
+template <class Tiled, class T>
+__device__ __noinline__ void multiply_plainly(const GemmArgs& g, const GemmPlace& at, int first, int count,
+                                              float (&sums)[Tiled::kM][Tiled::kN][4]) {
+  Tiled t(g, dynamic_shared<T>());
+  t.row0 = at.row0, t.column0 = at.column0, t.group = at.group, t.z = at.z;
+  t.place(first);
+  float plain[Tiled::kM][Tiled::kN][4] = {};
+  for (int i = 0; i < count; ++i) {
+    t.load_b(0);
+    t.load_a(0);
+    commit_copies();
+    wait_copies<0>();
+    __syncthreads();
+    t.multiply_plain(plain);
+    __syncthreads();
+  }
+  Tiled::for_each_sum([&](int m, int n, int e) { sums[m][n][e] = plain[m][n][e]; });
+}
+
+/// Repeats sums of f32 operands that are infinite or no numbers. All threads call it; copies are through.
+template <class Tiled>
+__device__ __forceinline__ void repeat_special(const Tiled& t, int first, int count,
+                                               float (&sums)[Tiled::kM][Tiled::kN][4]) {
+  if (!__syncthreads_or(Tiled::any_special(sums))) return;
+  float plain[Tiled::kM][Tiled::kN][4];
+  multiply_plainly<Tiled, float>(t.g, {t.row0, t.column0, t.group, t.z}, first, count, plain);
+  Tiled::for_each_sum([&](int m, int n, int e) {
+    if (Tiled::is_special(sums[m][n][e])) sums[m][n][e] = plain[m][n][e];
+  });
+}
 
 template <class Tiled, class T>
 __global__ void __launch_bounds__(Tiled::kThreads) gemm(const __grid_constant__ GemmArgs g, int steps, int splits) {
@@ -334,7 +521,10 @@ __global__ void __launch_bounds__(Tiled::kThreads) gemm(const __grid_constant__ 
     t.multiply(i % kStages, sums);
   }
   wait_copies<0>();
-  __syncthreads();
+  if constexpr (sizeof(T) == 4)
+    repeat_special(t, first, count, sums);
+  else
+    __syncthreads();
   t.keep(sums);
   if (splits == 1) {
     __syncthreads();
@@ -350,8 +540,8 @@ template <class T, GemmForm kForm, int BM, int BN, int WM, int WN, int kStages>
 cudaError_t launch_gemm(const GemmArgs& g, int splits, cudaStream_t stream) {
   using Tiled = GemmTiled<T, BM, BN, WM, WN, kStages, kForm>;
   const int taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
-  const int depth = kForm == GemmForm::kConv ? taps * g.chunks * 8 : g.depth;
-  const int steps = (depth + kDepth - 1) / kDepth;
+  const int depth = kForm == GemmForm::kConv ? taps * g.chunks * kEach<T> : g.depth;
+  const int steps = (depth + Tiled::kDepth - 1) / Tiled::kDepth;
   const dim3 grid((g.columns + BN - 1) / BN, (g.rows + BM - 1) / BM, unsigned(g.batch * g.groups * splits));
   return launch_cluster(gemm<Tiled, T>, unsigned(splits), grid, dim3(Tiled::kThreads), Tiled::kShared, stream, g, steps,
                         splits);

@@ -47,11 +47,11 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
     pin(sums[0]);
     publish_to_products();
     __syncthreads();
-    const T* const a = t.shared + i % kStages * Tiled::kStage + group_row * kDepth;
-    const T* const b = t.shared + i % kStages * Tiled::kStage + Tiled::kTileRows * kDepth;
+    const T* const a = t.shared + i % kStages * Tiled::kStage + group_row * Tiled::kDepth;
+    const T* const b = t.shared + i % kStages * Tiled::kStage + Tiled::kTileRows * Tiled::kDepth;
     fence_products();
 #pragma unroll
-    for (int k = 0; k < kDepth / 16; ++k)
+    for (int k = 0; k < Tiled::kDepth / 16; ++k)
       multiply_rows<T>(sums[0], describe_rows(a + k * 16), describe_rows(b + k * 16));
     commit_products();
     const int ahead = i + kStages - 1;
@@ -81,7 +81,7 @@ cudaError_t launch_wgmma(const GemmArgs& g, int splits, cudaStream_t stream) {
   using Tiled = GemmTiled<T, BM, BN, 16, BN, kStages, kForm>;
   const int taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
   const int depth = kForm == GemmForm::kConv ? taps * g.chunks * 8 : g.depth;
-  const int steps = (depth + kDepth - 1) / kDepth;
+  const int steps = (depth + Tiled::kDepth - 1) / Tiled::kDepth;
   const dim3 grid((g.columns + BN - 1) / BN, (g.rows + BM - 1) / BM, unsigned(g.batch * g.groups * splits));
   return launch_cluster(gemm_wgmma<Tiled, T, kBlocks>, unsigned(splits), grid, dim3(Tiled::kThreads),
                         Tiled::kShared + 1024, stream, g, steps, splits);

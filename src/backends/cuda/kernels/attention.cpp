@@ -79,20 +79,20 @@ template <AttentionTile kTile>
 Support supports_mma(const Problem& p) {
   if (std::string reason = check_attention(p); !reason.empty()) return Support::no(reason);
   const DType type = p.inputs[0].dtype;
-  if (type == DType::kF32) return Support::no("operands are f32, tensor cores take f16 and bf16");
+  const bool f32 = type == DType::kF32;
   constexpr int kAmpere = 80;
   if (info_of(p).sm < kAmpere) return Support::no("compute capability ", info_of(p).sm, ", needed is ", kAmpere);
   const AttentionParams a = attention_params(p);
   if (!(a.scale > 0)) return Support::no("the scale ", a.scale, " is not positive");
-  const MaskType own = type == DType::kF16 ? MaskType::kF16 : MaskType::kBF16;
+  const MaskType own = f32 ? MaskType::kF32 : type == DType::kF16 ? MaskType::kF16 : MaskType::kBF16;
   for (MaskType other : {MaskType::kF16, MaskType::kBF16})
     if (a.mask_type == other && other != own)
       return Support::no("the mask is ", p.inputs[kAttentionMask].dtype, ", the operands are ", type);
   const int size = std::max(a.size, a.value_size);
   if (size > kMaxMmaSize) return Support::no("heads of ", size, " elements, accepted are up to ", kMaxMmaSize);
   if (std::string reason = check_16_byte_rows(a); !reason.empty()) return Support::no(reason);
-  const AttentionTileShape tile = shape_of(kTile, padded_head_size(size));
-  const int shared = attention_shared_bytes(tile, padded_head_size(size));
+  const AttentionTileShape tile = shape_of(kTile, padded_head_size(size), f32);
+  const int shared = attention_shared_bytes(tile, padded_head_size(size), f32);
   if (shared > info_of(p).shared_bytes)
     return Support::no("a block needs ", shared, " bytes of shared memory, there are ", info_of(p).shared_bytes);
   // Blocks that fit run at once; each takes its steps one after the other.
@@ -102,7 +102,7 @@ Support supports_mma(const Problem& p) {
   const double blocks = double(a.batch) * a.heads * ((a.queries + tile.rows() - 1) / tile.rows());
   const double waves = std::max(1.0, blocks / (kBlocksAMultiprocessor[n] * info_of(p).multiprocessors));
   const double steps = std::max(1.0, double(a.keys) / tile.step());
-  return Support::yes(estimate_us(p, 0, 1) + waves * steps * kStepUs[n]);
+  return Support::yes(estimate_us(p, 0, 1) + waves * steps * kStepUs[n] * (f32 ? 3 : 1));
 }
 
 template <int kTile>

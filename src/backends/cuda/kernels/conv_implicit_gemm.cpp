@@ -1,5 +1,5 @@
 // Convolutions as matrix products whose left operand is gathered while it is loaded: on tensor cores for channels-last
-// 16-bit operands with eights of channels, on the vector units for everything else.
+// operands whose channels come in 16-byte pieces, on the vector units for everything else.
 #include <algorithm>
 
 #include "backends/cuda/kernels/conv_gemm.h"
@@ -29,12 +29,16 @@ std::shared_ptr<const void> conv_weights(const Problem& p, const Plan& plan) {
                      });
 }
 
-/// Neighbouring groups are joined until each has eights of channels and enough columns for a tile. Where windows stand
-/// side by side, as patches do, their columns are more channels of wider pixels.
-Plan plan_of(ConvShape s) {
+/// Channels in 16 bytes.
+int64_t piece_of(const Problem& p) { return p.inputs[0].dtype == ir::DType::kF32 ? 4 : 8; }
+
+/// Neighbouring groups are joined until each has whole pieces of channels and enough columns for a tile. Where windows
+/// stand side by side, as patches do, their columns are more channels of wider pixels.
+Plan plan_of(const Problem& p, ConvShape s) {
   Plan plan{s};
+  const int64_t piece = piece_of(p);
   const int64_t channels = s.c / s.group, columns = s.n / s.group;
-  if (s.group == 1 && s.channels_last && channels % 8 != 0 && s.kernel[2] > 1 && s.stride[2] == s.kernel[2] &&
+  if (s.group == 1 && s.channels_last && channels % piece != 0 && s.kernel[2] > 1 && s.stride[2] == s.kernel[2] &&
       s.dilation[2] == 1 && s.pad[2] == 0 && s.in[2] == s.out[2] * s.kernel[2] && s.x_pitch == s.c) {
     plan.across = s.kernel[2];
     s.c = s.x_pitch = s.c * s.kernel[2];
@@ -43,18 +47,19 @@ Plan plan_of(ConvShape s) {
     plan.shape = s;
     return plan;
   }
-  while (s.group % (2 * plan.joint) == 0 && (channels * plan.joint % 8 != 0 || columns * plan.joint < 32))
+  while (s.group % (2 * plan.joint) == 0 && (channels * plan.joint % piece != 0 || columns * plan.joint < 32))
     plan.joint *= 2;
-  if (channels * plan.joint % 8 != 0) plan.joint = 1;
+  if (channels * plan.joint % piece != 0) plan.joint = 1;
   plan.shape.group /= plan.joint;
   return plan;
 }
 
 /// Whether k runs through the taps before it goes on to the next channels.
-bool taps_inside(const ConvShape& s) { return s.taps() > 1 && s.c / s.group % kGemmDepth == 0; }
+bool taps_inside(const ConvShape& s, int64_t piece) { return s.taps() > 1 && s.c / s.group % (8 * piece) == 0; }
 
-GemmWork work_of(const ConvShape& s) {
-  return {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group, false, taps_inside(s) ? 0.3 : 1};
+GemmWork work_of(const ConvShape& s, int64_t piece) {
+  const double a_traffic = taps_inside(s, piece) ? 0.3 : 1;
+  return {s.rows(), s.n / s.group, s.c / s.group * s.taps(), s.group, false, a_traffic, piece == 4};
 }
 
 /// Whether the window is one element at every pixel: a plain matrix.
@@ -65,13 +70,13 @@ bool is_plain(const ConvShape& s) {
 }
 
 /// All but addresses.
-GemmArgs gemm_args(const ConvShape& s) {
+GemmArgs gemm_args(const ConvShape& s, int64_t piece) {
   const int64_t depth = s.c / s.group * s.taps();
   GemmArgs g;
   g.a_pitch = s.x_pitch;
   g.depth = int(depth);
-  g.chunks = int(s.c / s.group / 8);
-  g.taps_inside = taps_inside(s);
+  g.chunks = int(s.c / s.group / piece);
+  g.taps_inside = taps_inside(s, piece);
   for (int i = 0; i < 3; ++i) {
     g.in[i] = int(s.in[i]);
     g.kernel[i] = int(s.kernel[i]);
@@ -95,7 +100,7 @@ class ConvTensorCore final : public ConvGemm {
   ConvTensorCore(const Problem& p, const Plan& plan, GemmVariant variant)
       : ConvGemm(p, plan.shape, p.attrs<ops::ConvAttrs>().epilogue, conv_weights(p, plan)),
         variant_(variant),
-        args_(gemm_args(plan.shape)),
+        args_(gemm_args(plan.shape, piece_of(p))),
         plain_(is_plain(plan.shape)),
         device_(info_of(p)) {
     args_.b = weights_.get();
@@ -153,33 +158,35 @@ KernelDef tensor_core_variant() {
           [](const Problem& p) {
             ConvShape s;
             std::string reason = read(p, s);
-            if (reason.empty()) s = plan_of(s).shape;
-            if (reason.empty() && p.inputs[0].dtype == ir::DType::kF32) reason = "f32, accepted are f16 and bf16";
-            if (reason.empty() && (!s.channels_last || s.c / s.group % 8 != 0 || s.x_pitch % 8 != 0))
+            const int64_t piece = piece_of(p);
+            if (reason.empty()) s = plan_of(p, s).shape;
+            if (reason.empty() && (!s.channels_last || s.c / s.group % piece != 0 || s.x_pitch % piece != 0))
               reason =
                   cat(s.c / s.group, " channels a group, pitch ", s.x_pitch, s.channels_last ? "" : ", channels first",
-                      ", accepted are eights of channels that come last");
+                      ", accepted are multiples of ", piece, " channels that come last");
             constexpr GemmKind kind = gemm_variant(kNumber).kind;
+            if (reason.empty() && !takes(kind, piece == 4))
+              reason = piece == 4 ? "f32, accepted are f16 and bf16" : "accepted is f32";
             if (reason.empty() && kind == GemmKind::kSmall && !is_plain(s))
               reason = "the window is larger than one element, strided or padded";
-            if (reason.empty() && kind != GemmKind::kMma && kind != GemmKind::kWgmma) {
+            if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall || kind == GemmKind::kSplit)) {
               ProductEpilogue epilogue;
               reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
               const bool conv = !is_plain(s);
               if (reason.empty())
-                reason = kind == GemmKind::kTma     ? refuse_tma(gemm_args(s), conv, epilogue)
-                         : kind == GemmKind::kSmall ? refuse_small(gemm_args(s), epilogue)
-                                                    : refuse_split(gemm_args(s), conv, false, epilogue);
+                reason = kind == GemmKind::kTma     ? refuse_tma(gemm_args(s, piece), conv, epilogue)
+                         : kind == GemmKind::kSmall ? refuse_small(gemm_args(s, piece), epilogue)
+                                                    : refuse_split(gemm_args(s, piece), conv, false, epilogue);
             }
             double cost = 0;
-            if (reason.empty()) reason = rank_variant(p, work_of(s), kNumber, cost);
+            if (reason.empty()) reason = rank_variant(p, work_of(s, piece), kNumber, cost);
             return reason.empty() ? Support::yes(cost) : Support::no(reason);
           },
           [](const Problem& p) -> std::unique_ptr<Kernel> {
             ConvShape s;
             const std::string reason = read(p, s);
             require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<ConvTensorCore>(p, plan_of(s), gemm_variant(kNumber));
+            return std::make_unique<ConvTensorCore>(p, plan_of(p, s), gemm_variant(kNumber));
           },
           kConvPitched};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/cuda/device/gemm_tensor_core_f32.h"
 #include "backends/cuda/kernels/variants.h"
 
 namespace tenon::cuda {
@@ -11,7 +12,11 @@ constexpr double kRankCost = 0.03, kSmallRankCost = 0.06, kSplitRankCost = 0.02;
 constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;                        // of the nominal rate
 constexpr int64_t kSmallRounds = 2, kSplitRounds = 3;  // blocks a multiprocessor: more tiles are not few
 
+constexpr double kF32Products = 6;  // of 16-bit operands in the time of one of f32
+
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// Steps of 128 bytes.
+int64_t steps_of(const GemmWork& w) { return divided(w.depth, w.f32 ? kGemmDepth / 2 : kGemmDepth); }
 
 /// Expected microseconds with the copy engine: blocks go from tile to tile, limited by the multiply-adds or by what
 /// they copy; between two tiles they finish one, unless groups of warps take turns.
@@ -65,13 +70,14 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
   if (v.kind == GemmKind::kSplit) return expected_split_us(d, w, v);
   const GemmTile t = v.tile();
   const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
-  const int64_t steps = divided(w.depth, kGemmDepth), share = divided(steps, v.cluster);
+  const int64_t share = divided(steps_of(w), v.cluster);
   const int64_t blocks = divided(tiles * v.cluster, d.multiprocessors);
-  const bool wgmma = v.kind == GemmKind::kWgmma;
-  const int64_t large = wgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
+  const bool wgmma = v.kind == GemmKind::kWgmma || v.kind == GemmKind::kWgmmaF32;
+  const int64_t large = v.kind == GemmKind::kWgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
   const int64_t resident = area >= large ? 1 : area >= large / 4 ? 2 : 3;
   const int64_t together = std::min(blocks, resident), rounds = divided(blocks, resident);
-  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * (wgmma ? 0.8 : 0.55);
+  const double part = w.f32 ? (wgmma ? 0.5 : 0.33) / (kF32Products / 2) : wgmma ? 0.8 : 0.55;
+  const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * part;
   const double bytes_a_us = 45e3;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
                                (double(t.rows) * w.a_traffic + t.columns) * kGemmDepth * 2 / bytes_a_us);
@@ -81,6 +87,7 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
 
 bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
+  if (!takes(v.kind, w.f32)) return false;
   if (v.kind == GemmKind::kTma) return d.sm == 90 && !w.by_columns;
   if (v.kind == GemmKind::kSmall) {
     const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
@@ -94,8 +101,8 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
            blocks <= kSplitRounds * d.multiprocessors &&
            gemm_split_memory(v.number, v.cluster, steps, d.shared_bytes).stages > 0;
   }
-  if (v.cluster > 1 && (d.sm < 90 || divided(w.depth, kGemmDepth) < 2 * v.cluster)) return false;
-  if (v.kind == GemmKind::kWgmma && (d.sm != 90 || w.by_columns)) return false;
+  if (v.cluster > 1 && (d.sm < 90 || steps_of(w) < 2 * v.cluster)) return false;
+  if (v.kind != GemmKind::kMma && (d.sm != 90 || w.by_columns)) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
 }
 
@@ -109,7 +116,9 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     return cat(work.rows, "x", work.columns, "x", work.depth, " is not for this tile in clusters of ", v.cluster);
   const double mine = expected_us(d, work, v);
   // Kinds are ranked apart, so that some of each are timed.
-  const auto class_of = [](GemmKind k) { return k == GemmKind::kWgmma ? GemmKind::kMma : k; };
+  const auto class_of = [](GemmKind k) {
+    return k == GemmKind::kWgmma || k == GemmKind::kWgmmaF32 ? GemmKind::kMma : k;
+  };
   const bool tma = class_of(v.kind) != GemmKind::kMma;
   const double step = v.kind == GemmKind::kSmall   ? kSmallRankCost
                       : v.kind == GemmKind::kSplit ? kSplitRankCost
@@ -122,7 +131,10 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     rank += us < mine || (us == mine && i < number);
   }
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
-  cost_us = estimate_us(p, flops, tma ? kTmaEfficiency : kEfficiency) * (1 + step * rank);
+  const double efficiency = work.f32 ? kEfficiency * d.tflops_f16 / d.tflops_f32 / kF32Products
+                            : tma    ? kTmaEfficiency
+                                     : kEfficiency;
+  cost_us = estimate_us(p, flops, efficiency) * (1 + step * rank);
   return {};
 }
 
@@ -130,6 +142,7 @@ GemmTile GemmVariant::tile() const {
   if (kind == GemmKind::kSplit) return kSplitTiles[number];
   if (kind == GemmKind::kSmall) return {kSmallRows, kSmallTiles[number].columns};
   if (kind == GemmKind::kTma) return {kTmaTiles[number].rows, kTmaTiles[number].columns};
+  if (kind == GemmKind::kWgmmaF32) return kWgmmaF32Tiles[number];
   return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
 }
 
@@ -167,10 +180,19 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
   if (v.kind == GemmKind::kSplit && gemm_tma_takes(g, conv))
     return gemm_split(g, type, conv, v.number, v.cluster, d.shared_bytes, stream);
   if (v.kind == GemmKind::kMma) {
-    const auto run = conv                              ? gemm_tensor_core_conv
-                     : operands == GemmOperands::kRows ? gemm_tensor_core_by_rows
-                                                       : gemm_tensor_core_by_columns;
+    const bool by_rows = operands == GemmOperands::kRows;
+    if (type == Elem::kF32) {
+      const auto run = conv      ? gemm_tensor_core_conv_f32
+                       : by_rows ? gemm_tensor_core_by_rows_f32
+                                 : gemm_tensor_core_by_columns_f32;
+      return run(g, v.number, v.cluster, stream);
+    }
+    const auto run = conv ? gemm_tensor_core_conv : by_rows ? gemm_tensor_core_by_rows : gemm_tensor_core_by_columns;
     return run(g, type, v.number, v.cluster, stream);
+  }
+  if (v.kind == GemmKind::kWgmmaF32) {
+    const auto run = conv ? gemm_wgmma_f32_conv : gemm_wgmma_f32_by_rows;
+    return run(g, v.number, v.cluster, stream);
   }
   // Operands at addresses that the copy engine does not take go another way.
   const bool other = v.kind != GemmKind::kWgmma;
@@ -180,7 +202,8 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
 
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  constexpr const char* kKinds[] = {"_", "_wgmma_", "_tma", "_small_", "_split_"};  // in the order of GemmKind
+  constexpr const char* kKinds[] = {"_",       "_wgmma_",     "_tma",
+                                    "_small_", "_wgmma_f32_", "_split_"};  // in the order of GemmKind
   const char* const kind = kKinds[int(v.kind)];
   const std::string tile = v.kind == GemmKind::kTma ? cat(v.number, "_") : std::string();
   return variant_name(cat(stem, kind, tile, t.rows, "x", t.columns, "_"), size_t(v.cluster));

@@ -10,16 +10,17 @@
 #include "backends/cuda/device/gemm_tensor_core.h"
 #include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/gemm_wgmma.h"
+#include "backends/cuda/device/gemm_wgmma_f32.h"
 #include "backends/cuda/kernels/product_epilogue.h"
 
 namespace tenon::cuda {
 
 /// Which instructions multiply: those of every GPU since compute capability 8.0, or Hopper's, without and with its copy
-/// engine, and the latter for few tiles; kSplit is for convolutions alone.
-enum class GemmKind : uint8_t { kMma, kWgmma, kTma, kSmall, kSplit };
+/// engine, and the latter for few tiles; kSplit is for convolutions alone. kMma takes f32 too, kWgmmaF32 nothing else.
+enum class GemmKind : uint8_t { kMma, kWgmma, kTma, kSmall, kWgmmaF32, kSplit };
 struct GemmVariant {
   GemmKind kind;
-  int number;   ///< of kGemmTiles, kWgmmaTiles, kTmaTiles, kSmallTiles or kSplitTiles
+  int number;   ///< of kGemmTiles, kWgmmaTiles, kTmaTiles, kSmallTiles, kWgmmaF32Tiles or kSplitTiles
   int cluster;  ///< blocks that share k; of kTma, that share what they read
   GemmTile tile() const;
 };
@@ -27,14 +28,17 @@ struct GemmVariant {
 /// tiles.
 inline constexpr int kSplitVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
 inline constexpr int kTmaVariantCount = kTmaTileCount * 2, kSmallVariantCount = kSmallTileCount * 3;
-inline constexpr int kGemmVariantCount = kSplitVariantCount + kTmaVariantCount + kSmallVariantCount;
+inline constexpr int kWgmmaF32VariantCount = kWgmmaF32TileCount * 4;
+inline constexpr int kGemmVariantCount =
+    kSplitVariantCount + kTmaVariantCount + kSmallVariantCount + kWgmmaF32VariantCount;
 /// And, for convolutions, those of kSplit with 1 to kMostSplits blocks.
 inline constexpr int kConvVariantCount = kGemmVariantCount + kSplitTileCount * kMostSplits;
 constexpr GemmVariant gemm_variant(int number) {
   const int tma = number - kSplitVariantCount, tile = number / 4, cluster = 1 << number % 4;
-  const int small = tma - kTmaVariantCount;
+  const int small = tma - kTmaVariantCount, f32 = small - kSmallVariantCount;
   const int split = number - kGemmVariantCount;
   if (split >= 0) return {GemmKind::kSplit, split / kMostSplits, split % kMostSplits + 1};
+  if (f32 >= 0) return {GemmKind::kWgmmaF32, f32 / 4, 1 << f32 % 4};
   if (small >= 0) return {GemmKind::kSmall, small / 3, 1 << small % 3};
   if (tma >= 0) return {GemmKind::kTma, tma / 2, 1 << tma % 2};
   if (tile >= kGemmTileCount) return {GemmKind::kWgmma, tile - kGemmTileCount, cluster};
@@ -47,7 +51,11 @@ struct GemmWork {
   int64_t matrices = 1;          ///< batch times groups
   bool by_columns = false;       ///< b is stored with its columns fastest
   double a_traffic = 1;          ///< part of a's tiles that comes from beyond the first-level cache
+  bool f32 = false;              ///< operands of four bytes
 };
+
+/// Whether a kind takes f32 operands, or those of 16 bits.
+constexpr bool takes(GemmKind k, bool f32) { return k == GemmKind::kMma || (k == GemmKind::kWgmmaF32) == f32; }
 
 /// Whether variant `number` is possible: the reason why not, or an empty string and its estimated time. The estimate is
 /// that of a good kernel for the first of the variants, and a little more for each that is expected to be slower.
@@ -67,8 +75,8 @@ enum class GemmOperands : uint8_t { kConv, kRows, kColumns };
 cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, GemmOperands operands, const DeviceInfo& d,
                         cudaStream_t stream);
 
-/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma", "_tma", "_small" or "_split" after the stem for those, and the
-/// number of the tile with the copy engine; lives as long as the process.
+/// "<stem>_<rows>x<columns>_<cluster>", with "_wgmma", "_tma", "_small", "_wgmma_f32" or "_split" after the stem for
+/// those, and the number of the tile with the copy engine; lives as long as the process.
 std::string_view variant_name(std::string_view stem, const GemmVariant& v);
 
 /// Constant operand `input` with rows of k, each k rounded up to kGemmDepth, k fastest: element (column, k) is number

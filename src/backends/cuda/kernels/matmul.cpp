@@ -1,4 +1,4 @@
-// Matrix products: on tensor cores for 16-bit operands with aligned rows, on the vector units for everything else.
+// Matrix products: on tensor cores for operands with aligned rows, on the vector units for everything else.
 #include <algorithm>
 
 #include "backends/cuda/device/gemm_simt.h"
@@ -195,12 +195,15 @@ class MatMulSimt final : public MatMulBase {
   int tile_;
 };
 
-std::string refuse_tensor_core(const Problem& p, const Shape& s) {
-  if (p.inputs[0].dtype == ir::DType::kF32) return "f32, accepted are f16 and bf16";
+bool is_f32(const Problem& p) { return p.inputs[0].dtype == ir::DType::kF32; }
+
+std::string refuse_tensor_core(const Problem& p, const Shape& s, GemmKind kind) {
+  if (!takes(kind, is_f32(p))) return is_f32(p) ? "f32, accepted are f16 and bf16" : "accepted is f32";
   if (s.transpose_a) return "a is transposed";
-  bool aligned = s.lda % 8 == 0 && (packs(p, s) || s.ldb % 8 == 0);
-  for (int i = 0; i < 3; ++i) aligned &= s.a_step[i] % 8 == 0 && s.b_step[i] % 8 == 0;
-  if (!aligned) return cat("rows of ", s.lda, " and ", s.ldb, " elements, accepted are eights");
+  const int64_t each = is_f32(p) ? 4 : 8;
+  bool aligned = s.lda % each == 0 && (packs(p, s) || s.ldb % each == 0);
+  for (int i = 0; i < 3; ++i) aligned &= s.a_step[i] % each == 0 && s.b_step[i] % each == 0;
+  if (!aligned) return cat("rows of ", s.lda, " and ", s.ldb, " elements, accepted are multiples of ", each);
   return {};
 }
 
@@ -219,13 +222,14 @@ KernelDef tensor_core_variant() {
           [](const Problem& p) {
             Shape s;
             std::string reason = read(p, s);
-            if (reason.empty()) reason = refuse_tensor_core(p, s);
             constexpr GemmKind kind = gemm_variant(kNumber).kind;
+            if (reason.empty()) reason = refuse_tensor_core(p, s, kind);
             if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall))
               reason = refuse_copy_engine(p, s, kind);
             double cost = 0;
             if (reason.empty())
-              reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b}, kNumber, cost);
+              reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b, 1, is_f32(p)}, kNumber,
+                                    cost);
             return reason.empty() ? Support::yes(cost) : Support::no(reason);
           },
           [](const Problem& p) -> std::unique_ptr<Kernel> {
