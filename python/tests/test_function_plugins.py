@@ -259,3 +259,23 @@ def test_wrong_definitions_say_what_is_accepted(logger):
         trtp.op.tests.absent
     with pytest.raises(ValueError, match="FP128"):
         trtp.AutoTuneCombination("FP128, FP32")
+
+
+def test_tensors_of_a_gpu_are_not_numpys(monkeypatch):
+    """What can be said of them without one: addresses of a GPU are only passed on."""
+    from tensorrt.plugin import _tensors
+
+    memory = np.arange(6, dtype=np.float16).reshape(2, 3)
+    desc = trt.PluginTensorDesc()
+    desc.dims, desc.type, desc.format = (2, 3), trt.float16, trt.TensorFormat.LINEAR
+    here = _tensors.Tensor(memory.ctypes.data, desc, 7)
+    assert not hasattr(here, "__cuda_array_interface__") and here.__dlpack_device__() == (1, 0)
+    np.testing.assert_array_equal(np.asarray(here), memory)
+    monkeypatch.setattr(_tensors, "_gpu_of", lambda address: 2)
+    there = _tensors.Tensor(memory.ctypes.data, desc, 7)
+    assert there.__cuda_array_interface__ == {"shape": (2, 3), "typestr": "<f2", "data": (memory.ctypes.data, False),
+                                              "strides": None, "stream": 7, "version": 3}
+    assert _tensors.Tensor(1, desc).__cuda_array_interface__["stream"] == 1 and there.__dlpack_device__() == (2, 2)
+    for read in (there.numpy, lambda: np.asarray(there)):
+        with pytest.raises(TypeError, match="memory of a GPU"):
+            read()

@@ -191,8 +191,8 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
             [a.to_field(self.values[name]) for name, a in self.definition.attributes.items()])
 
     def enqueue(self, input_desc, output_desc, inputs, outputs, workspace, stream):
-        given = [Tensor(address, desc) for address, desc in zip(inputs, input_desc)]
-        made = tuple(Tensor(address, desc) for address, desc in zip(outputs, output_desc))
+        given = [Tensor(address, desc, stream) for address, desc in zip(inputs, input_desc)]
+        made = tuple(Tensor(address, desc, stream) for address, desc in zip(outputs, output_desc))
         for tensor in made:
             tensor._aliased = next((g for g in given if g.data_ptr == tensor.data_ptr), None)
         self.definition.call(self.definition.impl, given, self.values, outputs=made, stream=stream, tactic=self.tactic)

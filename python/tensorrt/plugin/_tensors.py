@@ -1,6 +1,7 @@
 """What functions of plugins receive: descriptions of tensors, and tensors."""
 
 import ctypes
+import os
 
 import ml_dtypes
 import numpy as np
@@ -11,6 +12,25 @@ from ._shapes import Shape, ShapeExpr, ShapeExprs
 _NUMPY = {DataType.FLOAT: np.float32, DataType.HALF: np.float16, DataType.BF16: ml_dtypes.bfloat16,
           DataType.INT8: np.int8, DataType.UINT8: np.uint8, DataType.INT32: np.int32, DataType.INT64: np.int64,
           DataType.BOOL: np.bool_, DataType.FP8: ml_dtypes.float8_e4m3fn}
+_MEMORY_TYPE, _IS_MANAGED, _ORDINAL = 2, 8, 9  # attributes of CUpointer_attribute
+_DEVICE = 2  # of CUmemorytype
+_DLPACK_CUDA = 2
+
+
+def _gpu_of(address):
+    """The number of the GPU whose memory the host cannot read at an address; None for what it can read. A driver is
+    asked only where the process has one."""
+    try:
+        ask = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOW | os.RTLD_NOLOAD).cuPointerGetAttribute
+    except OSError:
+        return None
+
+    def attribute(which):
+        value = ctypes.c_uint(0)
+        failed = ask(ctypes.byref(value), which, ctypes.c_uint64(address))
+        return None if failed else value.value
+
+    return attribute(_ORDINAL) if attribute(_MEMORY_TYPE) == _DEVICE and not attribute(_IS_MANAGED) else None
 
 
 class TensorDesc:
@@ -145,16 +165,19 @@ def from_shape_expr(shape_expr, dtype):
 
 
 class Tensor:
-    """A tensor of one run. numpy.asarray(), numpy.from_dlpack() and torch.as_tensor() see its memory without a copy."""
+    """A tensor of one run, whose memory others see without a copy: on the processor numpy.asarray(), numpy.from_dlpack()
+    and torch.as_tensor(); on a GPU, by __cuda_array_interface__, torch.as_tensor(t, device="cuda") and cupy.asarray().
+    Work on a GPU belongs into the stream that the function was given."""
 
-    def __init__(self, address, desc):
+    def __init__(self, address, desc, stream=0):
         self._address, self._dims = int(address), tuple(int(d) for d in desc.dims)
+        self._stream, self._gpu = int(stream), _gpu_of(self._address)
         self.dtype, self.format, self.scale = desc.type, desc.format, desc.scale
         self._aliased = None
 
     @property
     def data_ptr(self):
-        """The address in host memory."""
+        """The address, in the memory of the device that the engine runs on."""
         return self._address
 
     @property
@@ -185,21 +208,41 @@ class Tensor:
         return int(np.prod(self._dims, dtype=np.int64))
 
     def numpy(self):
-        """The memory as an array."""
-        if self.dtype not in _NUMPY:
-            raise TypeError(f"numpy has no data type for {self.dtype}")
-        dtype = np.dtype(_NUMPY[self.dtype])
+        """The memory as an array. TypeError where it is a GPU's."""
+        if self._gpu is not None:
+            raise TypeError("the tensor lies in the memory of a GPU, which numpy cannot read; torch.as_tensor(t, "
+                            'device="cuda") and cupy.asarray(t) can')
+        dtype = self._numpy_type()
         if self.numel() == 0:
             return np.empty(self._dims, dtype)
         memory = (ctypes.c_char * (self.numel() * dtype.itemsize)).from_address(self._address)
         return np.frombuffer(memory, dtype).reshape(self._dims)
+
+    def _numpy_type(self):
+        if self.dtype not in _NUMPY:
+            raise TypeError(f"numpy has no data type for {self.dtype}")
+        return np.dtype(_NUMPY[self.dtype])
+
+    @property
+    def __cuda_array_interface__(self):
+        if self._gpu is None:
+            raise AttributeError("the tensor lies in host memory, where it has __array__")
+        legacy_default = 1
+        return {"shape": self._dims, "typestr": self._numpy_type().str, "data": (self._address, False),
+                "strides": None, "stream": self._stream or legacy_default, "version": 3}
 
     def __array__(self, dtype=None, copy=None):
         array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
         return array.copy() if copy else array
 
     def __dlpack__(self, **keywords):
-        return self.numpy().__dlpack__(**keywords)
+        if self._gpu is None:
+            return self.numpy().__dlpack__(**keywords)
+        try:
+            import torch
+        except ImportError:
+            raise BufferError("DLPack of a GPU's memory needs torch; cupy.asarray(t) does not") from None
+        return torch.as_tensor(self, device=f"cuda:{self._gpu}").__dlpack__(**keywords)
 
     def __dlpack_device__(self):
-        return self.numpy().__dlpack_device__()
+        return self.numpy().__dlpack_device__() if self._gpu is None else (_DLPACK_CUDA, self._gpu)
