@@ -13,8 +13,8 @@
 namespace tenon::builder {
 namespace {
 
-/// Convolutions of more channels run faster in libraries, after a product of its own.
-constexpr int64_t kScaledChannels = 256;
+/// Convolutions of more channels take so long that multiplying by factors in a kernel of its own costs little.
+constexpr int64_t kScaledChannels = 4096;
 /// Smaller values stay in a processor's second-level cache between two kernels.
 constexpr int64_t kExpandedBytes = 512 * 1024;
 

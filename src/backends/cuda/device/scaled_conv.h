@@ -20,5 +20,8 @@ struct ScaledConvArgs {
   Epilogue epilogue;
 };
 cudaError_t scaled_conv(const ScaledConvArgs& args, Elem type, cudaStream_t stream);
+/// y[row][k] = x[row][k] * scale[row / pixels][k] for `results` elements, x and y as in ScaledConvArgs, `columns`
+/// unused.
+cudaError_t scale_rows(const ScaledConvArgs& args, Elem type, cudaStream_t stream);
 
 }  // namespace tenon::cuda

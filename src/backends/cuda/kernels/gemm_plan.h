@@ -28,6 +28,7 @@ struct GemmVariant {
 /// tiles.
 inline constexpr int kSplitVariantCount = (kGemmTileCount + kWgmmaTileCount) * 4;
 inline constexpr int kTmaVariantCount = kTmaTileCount * 2, kSmallVariantCount = kSmallTileCount * 3;
+inline constexpr int kFirstSmallVariant = kSplitVariantCount + kTmaVariantCount;
 inline constexpr int kWgmmaF32VariantCount = kWgmmaF32TileCount * 4;
 inline constexpr int kGemmVariantCount =
     kSplitVariantCount + kTmaVariantCount + kSmallVariantCount + kWgmmaF32VariantCount;
