@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
@@ -246,6 +247,37 @@ TEST_CASE("conv: few channels that come first, a result whose channels come last
         c.norm = type == DType::kF16 ? 1e-3 : 6e-3;
         check_kernel(c);
       }
+}
+
+TEST_CASE("conv: pixels that are not finite reach the windows that they lie in alone") {
+  struct Case {
+    ir::Dims x, w;
+    std::vector<int64_t> strides, pads;
+  };
+  const Case cases[] = {{{2, 3, 21, 22}, {64, 3, 7, 7}, {2, 2}, {3, 3, 3, 3}},
+                        {{1, 3, 19, 24}, {32, 3, 3, 3}, {2, 2}, {1, 1, 1, 1}},
+                        {{1, 3, 35, 35}, {40, 3, 11, 11}, {4, 4}, {2, 2, 2, 2}}};
+  for (const Case& t : cases)
+    for (bool x_first : {true, false}) {
+      const ops::ConvAttrs a{.strides = t.strides,
+                             .dilations = {1, 1},
+                             .pads = t.pads,
+                             .channels_last = true,
+                             .epilogue = "",  // cuDNN takes the larger of zero and what is no number for zero
+                             .x_channels_first = x_first};
+      ir::Dims dims = t.x;
+      if (!x_first) std::rotate(dims.begin() + 1, dims.begin() + 2, dims.end());
+      ir::Tensor x(DType::kF16, dims);
+      for (int64_t i = 0; i < x.count(); ++i) x.set(i, double(i % 13 - 6) / 4);
+      x.set(x.count() / 3, NAN);
+      x.set(x.count() * 3 / 4, -INFINITY);
+      KernelCase c{.op = "Conv", .attrs = ir::Attrs(a)};
+      c.inputs = {of_type(DType::kF16, dims), constant(of_type(DType::kF16, t.w, -1, 1)), constant(f32({t.w[0]}))};
+      c.inputs[0].value = std::move(x);
+      c.must_accept = false;
+      c.norm = 1e-3;
+      check_kernel(c);
+    }
 }
 
 TEST_CASE("conv: long and narrow, without a window") {

@@ -38,6 +38,7 @@ struct StemWgmmaArgs {
   int blocks_per_sm = 1;  ///< that fit
 };
 
+inline constexpr int kStemMostStages = 4;
 constexpr int stem_column(int q) { return q / 32 * 32 + q % 8 / 2 * 8 + q / 8 % 4 * 2 + q % 2; }
 constexpr int stem_steps(const StemWgmmaArgs& a) { return a.kernel[0] * a.kernel[1] * a.row_steps; }
 /// Rows and columns of the 64 pixels that a product does.

@@ -14,7 +14,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int kConsumers = 2, kThreads = 128 * (kConsumers + 1), kMaxStages = 4, kMaxBlocks = 8, kMaxRowSteps = 4;
+constexpr int kConsumers = 2, kThreads = 128 * (kConsumers + 1), kMaxStages = kStemMostStages;
 
 struct Grid {
   StemWgmmaArgs a;
@@ -143,10 +143,65 @@ __device__ __forceinline__ void start(const StemWgmmaArgs& a, int column0, float
   }
 }
 
+/// The row of y of one of a block's 64 pixels, or -1 if there is none.
+template <int kStride>
+__device__ __forceinline__ int64_t row_of(const StemWgmmaArgs& a, const Tile& t, int block, int m, int& h, int& w) {
+  const int2 pixel = pixel_of(kStride, m);
+  h = t.row + pixel.x, w = t.column + block * stem_block_columns(kStride) + pixel.y;
+  if (h >= a.out[1] || w >= a.out[2]) return -1;
+  return ((int64_t(t.image) * a.out[0] + t.depth) * a.out[1] + h) * a.out[2] + w;
+}
+
+/// A result by itself, without the zeros that fill up windows: those times an infinity beside the window are not zero.
+template <class T, int kStride, int kN>
+__device__ __forceinline__ float sum_of(const StemWgmmaArgs& a, const Tile& t, int h, int w, int q, float sum,
+                                        const T* weights) {
+  const T* const x = static_cast<const T*>(a.x) + t.image * a.x_image;
+  const T* row = weights + q * 8;  // of the weights, for a row of the window
+  for (int kd = 0; kd < a.kernel[0]; ++kd)
+    for (int kh = 0; kh < a.kernel[1]; ++kh, row += a.row_steps * kN * 128) {
+      const int in_d = t.depth * a.stride_depth - a.pad[0] + kd, in_h = h * kStride - a.pad[1] + kh;
+      if (unsigned(in_d) >= unsigned(a.in[0]) || unsigned(in_h) >= unsigned(a.in[1])) continue;
+      for (int kw = 0; kw < a.kernel[2]; ++kw) {
+        const int in_w = w * kStride - a.pad[2] + kw, tap = kw + a.shift;
+        if (unsigned(in_w) >= unsigned(a.in[2])) continue;
+        for (int c = 0; c < a.c; ++c)
+          sum = fmaf(to_float(x[c * a.x_channel + in_d * a.x_depth + int64_t(in_h) * a.x_row + in_w * a.x_column]),
+                     to_float(row[tap / 2 * kN * 64 + tap % 2 * 4 + c]), sum);
+      }
+    }
+  return sum;
+}
+
+/// Does a warp's 16 pixels again.
+template <class T, int kStride, int kN>
+__device__ __forceinline__ void repair(const StemWgmmaArgs& a, const Tile& t, int block, int column0,
+                                       const T* weights) {
+  __syncwarp();  // after what others stored
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+  for (int p = 0; p < 16; ++p) {
+    int h, w;
+    const int64_t row = row_of<kStride>(a, t, block, warp * 16 + p, h, w);
+    if (row < 0) continue;
+    for (int q = lane; q < kN * 8; q += 32) {
+      const int column = column0 + stem_column(q);
+      if (column >= a.columns) continue;
+      const float bias = a.epilogue.bias ? a.epilogue.bias[column] : 0.f;
+      float v[1] = {sum_of<T, kStride, kN>(a, t, h, w, q, bias, weights)};
+      activate_columns(a.epilogue, v);
+      static_cast<T*>(a.y)[row * a.y_pitch + column] = from_float<T>(v[0]);
+    }
+  }
+}
+
 template <class T, int kStride, int kN>
 __device__ __forceinline__ void store(const StemWgmmaArgs& a, const Tile& t, int block, int column0,
-                                      const float (&sums)[kN][4]) {
+                                      const float (&sums)[kN][4], const T* weights) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
+  float zero = 0;  // or NaN, if one of the sums is or is an infinity
+#pragma unroll
+  for (int i = 0; i < kN * 4; ++i) zero = fmaf(sums[i / 4][i % 4], 0.f, zero);
+  const bool in_doubt = __any_sync(0xffffffff, zero != 0);
   float v[kN * 4];
 #pragma unroll
   for (int half = 0; half < 2; ++half)
@@ -155,10 +210,9 @@ __device__ __forceinline__ void store(const StemWgmmaArgs& a, const Tile& t, int
   activate_columns(a.epilogue, v);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int2 pixel = pixel_of(kStride, warp * 16 + half * 8 + lane / 4);
-    const int h = t.row + pixel.x, w = t.column + block * stem_block_columns(kStride) + pixel.y;
-    if (h >= a.out[1] || w >= a.out[2]) continue;
-    const int64_t row = ((int64_t(t.image) * a.out[0] + t.depth) * a.out[1] + h) * a.out[2] + w;
+    int h, w;
+    const int64_t row = row_of<kStride>(a, t, block, warp * 16 + half * 8 + lane / 4, h, w);
+    if (row < 0) continue;
     T* const y = static_cast<T*>(a.y) + row * a.y_pitch;
 #pragma unroll
     for (int n = 0; n < kN; n += 4) {
@@ -175,6 +229,7 @@ __device__ __forceinline__ void store(const StemWgmmaArgs& a, const Tile& t, int
       }
     }
   }
+  if (in_doubt) repair<T, kStride, kN>(a, t, block, column0, weights);
 }
 
 /// The products of a row of the window are issued together.
@@ -271,7 +326,7 @@ __global__ void __launch_bounds__(kThreads, 2) stem_wgmma(const __grid_constant_
         __syncwarp();
         if (threadIdx.x % 32 == 0) arrive_barrier(empty + stage);
       }
-      store<T, kStride, kN>(a, t, block, column0, sums);
+      store<T, kStride, kN>(a, t, block, column0, sums, reinterpret_cast<const T*>(memory));
     }
     if (turn >= valid) {
       wait_barrier(full + stage, phase);
@@ -307,54 +362,6 @@ cudaError_t launch_type(const Grid& g, dim3 grid, cudaStream_t stream) {
 constexpr int divided(int a, int b) { return (a + b - 1) / b; }
 
 }  // namespace
-
-namespace {
-
-/// Patches of `a.blocks` blocks; false if two of them do not fit.
-bool plan_patch(StemWgmmaArgs& a, int64_t shared_bytes) {
-  const int pixels = (a.blocks * stem_block_columns(a.stride) - 1) * a.stride + 4 * a.row_steps;
-  a.patch_units = a.stride == 1 ? (pixels + 1) / 2 + 1 : divided(pixels, a.stride) * (a.stride / 2);
-  a.row_bytes = a.stride == 1 ? (a.patch_units - 1) * 32 : a.patch_units * 16;
-  const int64_t patch = int64_t(a.kernel[0]) * a.patch_rows * a.row_bytes;
-  const int64_t weights = int64_t(stem_steps(a)) * a.tile_columns * 32;
-  for (a.blocks_per_sm = 2; a.blocks_per_sm > 0; --a.blocks_per_sm) {
-    const int64_t stages = (shared_bytes / a.blocks_per_sm - 2048 - weights) / patch;
-    if (stages < 2) continue;
-    a.stages = int(std::min<int64_t>(stages, kMaxStages));
-    a.shared = int(weights + a.stages * patch);
-    return true;
-  }
-  return false;
-}
-
-/// Clocks of a multiprocessor, as measured on an H200: copies run beside the rest.
-int64_t clocks(const StemWgmmaArgs& a, int multiprocessors) {
-  const int rows = a.kernel[0] * a.patch_rows, across = divided(a.out[2], stem_block_columns(a.stride));
-  const int64_t copies = divided(a.patch_units, 32) * divided(rows, 24) * 1500;
-  const int64_t products = int64_t(stem_steps(a)) * a.tile_columns / 2 * a.blocks_per_sm;
-  const int64_t tile = std::max(copies, 1300 + a.blocks * (1100 + products * 5 / 4));
-  const int64_t tiles = int64_t(a.images) * a.out[0] * divided(a.out[1], stem_block_rows(a.stride)) *
-                        divided(across, a.blocks) * divided(a.columns, a.tile_columns);
-  const int64_t rounds = (tiles - 1) / (int64_t(multiprocessors) * a.blocks_per_sm) + 1;
-  return rounds * tile + copies;
-}
-
-}  // namespace
-
-bool plan_stem(StemWgmmaArgs& a, int multiprocessors, int64_t shared_bytes, int blocks) {
-  a.shift = a.pad[2] % 2;
-  a.row_steps = divided(a.kernel[2] + a.shift, 4);
-  a.patch_rows = (stem_block_rows(a.stride) - 1) * a.stride + a.kernel[1];
-  const int most = std::min(divided(a.out[2], stem_block_columns(a.stride)), kMaxBlocks);
-  StemWgmmaArgs best;
-  if (a.row_steps > kMaxRowSteps) return false;
-  for (a.blocks = blocks > 0 ? blocks : 1; a.blocks <= (blocks > 0 ? std::min(blocks, most) : most); ++a.blocks)
-    if (plan_patch(a, shared_bytes) && (best.blocks == 0 || clocks(a, multiprocessors) < clocks(best, multiprocessors)))
-      best = a;
-  if (best.blocks == 0) return false;
-  a = best;
-  return true;
-}
 
 cudaError_t conv_stem_wgmma(const StemWgmmaArgs& a, Elem type, int multiprocessors, cudaStream_t stream) {
   const int across = divided(a.out[2], stem_block_columns(a.stride) * a.blocks);
