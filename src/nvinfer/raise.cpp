@@ -6,6 +6,7 @@
 #include "nvinfer/custom_layers.h"
 #include "nvinfer/network.h"
 #include "nvinfer/plugin_layers.h"
+#include "nvinfer/transformer_layers.h"
 #include "ops/trt/expand.h"
 
 namespace tenon::nvinfer {
@@ -63,6 +64,10 @@ constexpr Entry kTypes[] = {
 #endif
 #if NV_TENSORRT_MAJOR >= 10
     entry<CumulativeLayerFields>("trt.Cumulative", LayerType::kCUMULATIVE),
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+    entry<RotaryEmbeddingLayer>("trt.RotaryEmbedding", LayerType::kROTARY_EMBEDDING),
+    entry<KVCacheUpdateLayer>("trt.KVCacheUpdate", LayerType::kKVCACHE_UPDATE),
 #endif
 };
 

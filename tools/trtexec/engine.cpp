@@ -194,6 +194,20 @@ void write_file(const std::string& path, const void* data, size_t size) {
   }
 }
 
+/// How much of the weights may lie on the device between runs.
+void set_weight_budget(const Options& o, ICudaEngine& engine, Log& log) {
+  if (o.weight_streaming_budget == -2) return;
+  const int64_t all = engine.getStreamableWeightsSize();
+  int64_t bytes = int64_t(o.weight_streaming_budget);
+  if (o.weight_streaming_percent)
+    bytes = int64_t(double(all) * o.weight_streaming_budget / 100);
+  else if (bytes == -1)
+    bytes = engine.getWeightStreamingAutomaticBudget();
+  if (!engine.setWeightStreamingBudgetV2(bytes)) throw std::runtime_error("The weight streaming budget was refused");
+  log.info("Weight streaming: " + std::to_string(engine.getWeightStreamingBudgetV2()) + " of " + std::to_string(all) +
+           " bytes stay, scratch " + std::to_string(engine.getWeightStreamingScratchMemorySize()) + " bytes");
+}
+
 Loaded make_engine(const Options& o, Log& log) {
   Loaded loaded;
   std::vector<char> file;
@@ -210,6 +224,7 @@ Loaded make_engine(const Options& o, Log& log) {
   for (const std::string& library : o.plugins) loaded.runtime->getPluginRegistry().loadLibrary(library.c_str());
   loaded.engine.reset(loaded.runtime->deserializeCudaEngine(data, size));
   if (!loaded.engine) throw std::runtime_error("Engine deserialization failed");
+  set_weight_budget(o, *loaded.engine, log);
   if (!o.load_engine.empty()) log.info("Engine deserialized in " + seconds(since(begin)) + " sec.");
   return loaded;
 }

@@ -1,5 +1,6 @@
 #include "trtexec/options.h"
 
+#include <cctype>
 #include <charconv>
 #include <functional>
 #include <stdexcept>
@@ -184,40 +185,51 @@ std::vector<Flag> build_flags() {
 }
 
 std::vector<Flag> plan_flags() {
-  return {on<&Options::refit>("refit", "weights may be replaced"),
-          on<&Options::strip_weights>("stripWeights", "leave weights out of the plan"),
-          on<&Options::strip_weights>("stripAllWeights", "leave weights out of the plan"),
-          on<&Options::time_refit>("timeRefit", "time refitting"),
-          on<&Options::dump_refit>("dumpRefit", "list refittable weights"),
-          on<&Options::version_compatible>("versionCompatible", "every later version loads the plan (always so)"),
-          on<&Options::version_compatible>("vc", "as --versionCompatible"),
-          ignored("excludeLeanRuntime", "", "plans hold no runtime"),
-          ignored("leanDLLPath", "file", "plans need no lean runtime"),
-          ignored("useRuntime", "full|lean|dispatch", "one runtime serves all plans"),
-          set_text<&Options::hardware_compatibility>("hardwareCompatibilityLevel", "none|ampere+|sameComputeCapability",
-                                                     "plans load everywhere"),
-          ignored("runtimePlatform", "name", "plans load everywhere"),
-          on<&Options::get_plan_version_only>("getPlanVersionOnly", "print the version that made --loadEngine's plan"),
-          on<&Options::allow_weight_streaming>("allowWeightStreaming", "weights may be streamed"),
-          ignored("weightStreamingBudget", "size", "weights are mapped from the plan"),
-          on<&Options::plugin_instance_norm>("pluginInstanceNorm", "instance normalization as a plugin"),
-          on<&Options::plugin_instance_norm>("pi", "as --pluginInstanceNorm"),
-          ignored("enablePluginOverride", "", "plugins are looked up by name"),
-          ignored("uint8AsymmetricQuantizationDLA", "", "there is no DLA"),
-          ignored("reportCapabilityDLA", "", "there is no DLA"),
-          ignored("adjustForDLA", "", "there is no DLA"),
-          {"plugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-          {"staticPlugins", "library", "plugin library to load",
-           [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-          {"dynamicPlugins", "library", "plugin library to load",
-           [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
-          ignored("setPluginsToSerialize", "library", "plans hold no code"),
-          ignored("ignoreParsedPluginLibs", "", "plans hold no code"),
-          set_text<&Options::save_engine>("saveEngine", "file", "write the plan"),
-          set_text<&Options::load_engine>("loadEngine", "file", "run a plan"),
-          ignored("asyncFileReader", "", "plans are mapped"),
-          on<&Options::skip_inference>("skipInference", "stop after building"),
-          on<&Options::skip_inference>("buildOnly", "as --skipInference")};
+  return {
+      on<&Options::refit>("refit", "weights may be replaced"),
+      on<&Options::strip_weights>("stripWeights", "leave weights out of the plan"),
+      on<&Options::strip_weights>("stripAllWeights", "leave weights out of the plan"),
+      on<&Options::time_refit>("timeRefit", "time refitting"),
+      on<&Options::dump_refit>("dumpRefit", "list refittable weights"),
+      on<&Options::version_compatible>("versionCompatible", "every later version loads the plan (always so)"),
+      on<&Options::version_compatible>("vc", "as --versionCompatible"),
+      ignored("excludeLeanRuntime", "", "plans hold no runtime"),
+      ignored("leanDLLPath", "file", "plans need no lean runtime"),
+      ignored("useRuntime", "full|lean|dispatch", "one runtime serves all plans"),
+      set_text<&Options::hardware_compatibility>("hardwareCompatibilityLevel", "none|ampere+|sameComputeCapability",
+                                                 "plans load everywhere"),
+      ignored("runtimePlatform", "name", "plans load everywhere"),
+      on<&Options::get_plan_version_only>("getPlanVersionOnly", "print the version that made --loadEngine's plan"),
+      on<&Options::allow_weight_streaming>("allowWeightStreaming", "weights may be streamed"),
+      {"weightStreamingBudget", "N", "device memory for weights: bytes (B, K, M, G), N%, -1 automatic, -2 all of them",
+       [](Options& o, auto& f, auto& v) {
+         const bool percent = !v.empty() && v.back() == '%';
+         const bool suffixed = !v.empty() && !percent && std::isalpha(static_cast<unsigned char>(v.back()));
+         o.weight_streaming_percent = percent;
+         o.weight_streaming_budget = percent    ? number(f, v.substr(0, v.size() - 1))
+                                     : suffixed ? mebibytes(f, v) * (1 << 20)
+                                                : number(f, v);
+         if (o.weight_streaming_budget < (percent ? 0 : -2) || (percent && o.weight_streaming_budget > 100))
+           bad("--" + f + " takes bytes, 0% to 100%, -1 or -2, found '" + v + "'");
+       }},
+      on<&Options::plugin_instance_norm>("pluginInstanceNorm", "instance normalization as a plugin"),
+      on<&Options::plugin_instance_norm>("pi", "as --pluginInstanceNorm"),
+      ignored("enablePluginOverride", "", "plugins are looked up by name"),
+      ignored("uint8AsymmetricQuantizationDLA", "", "there is no DLA"),
+      ignored("reportCapabilityDLA", "", "there is no DLA"),
+      ignored("adjustForDLA", "", "there is no DLA"),
+      {"plugins", "library", "plugin library to load", [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+      {"staticPlugins", "library", "plugin library to load",
+       [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+      {"dynamicPlugins", "library", "plugin library to load",
+       [](Options& o, auto&, auto& v) { o.plugins.push_back(v); }},
+      ignored("setPluginsToSerialize", "library", "plans hold no code"),
+      ignored("ignoreParsedPluginLibs", "", "plans hold no code"),
+      set_text<&Options::save_engine>("saveEngine", "file", "write the plan"),
+      set_text<&Options::load_engine>("loadEngine", "file", "run a plan"),
+      ignored("asyncFileReader", "", "plans are mapped"),
+      on<&Options::skip_inference>("skipInference", "stop after building"),
+      on<&Options::skip_inference>("buildOnly", "as --skipInference")};
 }
 
 std::vector<Flag> inference_flags() {

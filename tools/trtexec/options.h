@@ -26,6 +26,8 @@ struct Options {
   std::vector<std::string> plugins;
   bool refit = false, strip_weights = false, version_compatible = false, error_on_timing_cache_miss = false;
   bool allow_weight_streaming = false, direct_io = false, plugin_instance_norm = false;
+  double weight_streaming_budget = -2;  ///< bytes, or percent of what can be streamed; -1: automatic, -2: all of it
+  bool weight_streaming_percent = false;
   std::string save_engine, load_engine, sparsity = "disable", hardware_compatibility = "none", mark_debug;
   bool skip_inference = false, get_plan_version_only = false, time_refit = false;
   // System

@@ -158,6 +158,7 @@ void expand_group_norm(ExpandContext& c) {
 }
 
 void expand_silu(ExpandContext& c) {
+  if (c.node().op == "Swish" && c.attrs<AlphaAttrs>().alpha != 1) return;
   c.output(0, c.elementwise("Mul", c.input(0), c.activation(c.input(0), kSigmoid)));
 }
 void expand_hard_swish(ExpandContext& c) {
@@ -286,6 +287,7 @@ constexpr Rule kRules[] = {{"Split", expand_split},
                            {"GroupNormalization", expand_group_norm},
                            {"BatchNormalization", expand_batch_norm},
                            {"Silu", expand_silu},
+                           {"Swish", expand_silu},
                            {"HardSwish", expand_hard_swish},
                            {"Mish", expand_mish},
                            {"Square", expand_square},
@@ -300,13 +302,19 @@ constexpr Rule kRules[] = {{"Split", expand_split},
                            {"CumSum", expand_cumulative},
                            {"Size", expand_size}};
 
+const Rule* find_rule(std::string_view op) {
+  const auto* found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& r) { return r.op == op; });
+  return found == std::end(kRules) ? nullptr : found;
+}
+
+/// A batch normalization that is a scale needs no rule.
 const Rule* rule_for(const ir::Graph& graph, const ir::Node& node) {
-  const auto* found =
-      std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& r) { return r.op == node.op; });
-  return found == std::end(kRules) || scale_of(graph, node) ? nullptr : found;
+  return scale_of(graph, node) ? nullptr : find_rule(node.op);
 }
 
 }  // namespace
+
+bool is_expanded(std::string_view op) { return find_rule(op) != nullptr; }
 
 std::vector<std::string_view> layers_of(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);

@@ -8,6 +8,9 @@
 
 namespace tenon::ops::trt {
 
+/// Whether there is a rule that makes several layers of this operator.
+bool is_expanded(std::string_view op);
+
 /// The dialect operators that a core node is together, in order; empty if it has no such rule, or if its layers would
 /// not give outputs of the same types.
 std::vector<std::string_view> layers_of(const ir::Graph& graph, ir::NodeId node);

@@ -1,6 +1,7 @@
 #include "ops/trt/raise.h"
 
 #include "ops/support.h"
+#include "ops/trt/expand.h"
 
 namespace tenon::ops::trt {
 namespace {
@@ -56,6 +57,8 @@ void RaiseContext::become(std::string_view name) {
   layer = name;
   made = ir::Attrs(find_layer(name)->attrs);
 }
+
+bool has_layers(std::string_view op) { return find_rule(op) || is_expanded(op); }
 
 bool same_type(const ir::Value& now, const ir::Value& before, bool by_data) {
   if (now.dtype != before.dtype || now.ranked != before.ranked || now.shape.size() != before.shape.size()) return false;

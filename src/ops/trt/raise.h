@@ -12,6 +12,9 @@ namespace tenon::ops::trt {
 /// nothing changed, if no layer means exactly the same.
 bool raise_node(ir::Graph& graph, ir::NodeId node);
 
+/// Whether there is a rule that makes one layer of this operator, or several (expand.h).
+bool has_layers(std::string_view op);
+
 /// True if `now` has the type of `before`; with `by_data`, dims that depend on data may have other names.
 bool same_type(const ir::Value& now, const ir::Value& before, bool by_data);
 

@@ -5,12 +5,14 @@
 #include <iterator>
 #include <utility>
 
+#include "ops/data/tensor_scatter.h"
 #include "ops/math/activation.h"
 #include "ops/math/cast.h"
 #include "ops/math/clip.h"
 #include "ops/math/ordering.h"
 #include "ops/math/predicate.h"
 #include "ops/math/reduce.h"
+#include "ops/nn/attention.h"
 #include "ops/nn/conv.h"
 #include "ops/nn/conv_transpose.h"
 #include "ops/nn/matmul.h"
@@ -117,6 +119,9 @@ void raise_alpha_beta(RaiseContext& c) {
   raise_activation(c, Type, c.attrs<AlphaBetaAttrs>().alpha, c.attrs<AlphaBetaAttrs>().beta);
 }
 void raise_softplus(RaiseContext& c) { raise_activation(c, 7, 1, 1); }
+void raise_parametric_softplus(RaiseContext& c) {
+  raise_activation(c, 7, c.attrs<AlphaBetaAttrs>().alpha, c.attrs<AlphaBetaAttrs>().beta);
+}
 void raise_clip(RaiseContext& c) { raise_activation(c, 8, c.attrs<ClipAttrs>().min, c.attrs<ClipAttrs>().max); }
 void raise_gelu(RaiseContext& c) { raise_activation(c, c.attrs<GeluAttrs>().approximate ? 13 : 12); }
 
@@ -210,6 +215,17 @@ void raise_cast(RaiseContext& c) {
   c.become("trt.Cast");
   c.set("to_type", c.attrs<CastAttrs>().to);
 }
+void raise_rotary(RaiseContext& c) {
+  const auto& a = c.attrs<RotaryEmbeddingAttrs>();
+  if (a.num_heads != 0 || c.shape(0).size() != 4) return;
+  c.become("trt.RotaryEmbedding");
+  c.set("interleaved", a.interleaved);
+  c.set("rotary_embedding_dim", a.rotary_embedding_dim);
+}
+void raise_cache_write(RaiseContext& c) {
+  const auto& a = c.attrs<TensorScatterAttrs>();
+  if (c.has(2) && !a.circular && c.axis(a.axis) + 2 == c.shape(0).size()) c.become("trt.KVCacheUpdate");
+}
 void raise_identity(RaiseContext& c) { c.become("trt.Identity"); }
 void raise_where(RaiseContext& c) { c.become("trt.Select"); }
 void raise_prelu(RaiseContext& c) { c.become("trt.ParametricReLU"); }
@@ -234,6 +250,9 @@ std::vector<RaiseRule> raise_compute_rules() {
                                {"ScaledTanh", raise_alpha_beta<10>},
                                {"ThresholdedRelu", raise_alpha<11>},
                                {"Gelu", raise_gelu},
+                               {"ParametricSoftplus", raise_parametric_softplus},
+                               {"RotaryEmbedding", raise_rotary},
+                               {"TensorScatter", raise_cache_write},
                                {"MatMul", raise_matmul},
                                {"Softmax", raise_softmax},
                                {"LayerNormalization", raise_layer_norm},
