@@ -1,5 +1,6 @@
 // A model whose weights are to take less device memory than they need: budgets, what they cost, two contexts in two
 // threads, a recorded stream, a profile. Without a GPU every budget is right and none saves anything.
+#include <algorithm>
 #include <thread>
 
 #include "common.h"
@@ -118,7 +119,7 @@ size_t free_bytes() {
 }
 
 /// Device memory that an engine and a context hold after a run, at a budget.
-int64_t held(Model& model, int64_t budget, std::vector<float>& y, int64_t& scratch) {
+int64_t held_once(Model& model, int64_t budget, std::vector<float>& y, int64_t& scratch) {
   size_t const before = free_bytes();
   Owned<ICudaEngine> engine = model.engine();
   EXPECT(engine->setWeightStreamingBudgetV2(budget));
@@ -127,6 +128,15 @@ int64_t held(Model& model, int64_t budget, std::vector<float>& y, int64_t& scrat
   y = model.run(session, 3);
   EXPECT(model.run(session, 3) == y);
   return static_cast<int64_t>(before) - static_cast<int64_t>(free_bytes());
+}
+
+/// The least of three times, for other programs use the device too.
+int64_t held(Model& model, int64_t budget, std::vector<float>& y, int64_t& scratch) {
+  int64_t least = held_once(model, budget, y, scratch);
+  for (int turn = 0; turn < 2; ++turn) {
+    least = std::min(least, held_once(model, budget, y, scratch));
+  }
+  return least;
 }
 
 /// On a GPU: what a budget saves, as the driver counts it.
