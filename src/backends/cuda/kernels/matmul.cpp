@@ -84,6 +84,20 @@ std::string read(const Problem& p, Shape& s) {
 /// Whether b is packed when the kernel is prepared: one constant matrix.
 bool packs(const Problem& p, const Shape& s) { return p.constants[1] && s.b_count == 1 && s.batch == 1; }
 
+/// What the arguments of all products name alike: GemmArgs and SimtGemmArgs.
+template <class Args>
+void set_sizes(const Shape& s, Args& g) {
+  g.rows = int(s.m);
+  g.columns = int(s.n);
+  g.depth = int(s.k);
+  g.batch = int(s.batch);
+  g.batch_inner[0] = Divisor(uint32_t(s.axes[1]));
+  g.batch_inner[1] = Divisor(uint32_t(s.axes[2]));
+  std::copy(s.a_step, s.a_step + 3, g.a_step);
+  std::copy(s.b_step, s.b_step + 3, g.b_step);
+  g.alpha = s.alpha;
+}
+
 class MatMulBase : public Kernel {
  public:
   MatMulBase(const Problem& p, const Shape& s) : shape_(s), type_(elem_of(p.inputs[0].dtype)) {
@@ -110,15 +124,7 @@ class MatMulBase : public Kernel {
     g.y_is_sums = !epilogue_.in_kernel();
     g.y = g.y_is_sums ? args.workspace : args.outputs[0];
     g.y_image = g.y_is_sums ? s.n : s.ldy;
-    g.rows = int(s.m);
-    g.columns = int(s.n);
-    g.depth = int(s.k);
-    g.batch = int(s.batch);
-    g.batch_inner[0] = Divisor(uint32_t(s.axes[1]));
-    g.batch_inner[1] = Divisor(uint32_t(s.axes[2]));
-    std::copy(s.a_step, s.a_step + 3, g.a_step);
-    std::copy(s.b_step, s.b_step + 3, g.b_step);
-    g.alpha = s.alpha;
+    set_sizes(s, g);
     g.epilogue = epilogue_.bind(args);
     return g;
   }
@@ -133,19 +139,11 @@ class MatMulBase : public Kernel {
 GemmArgs gemm_args(const Shape& s, bool packed) {
   GemmArgs g;
   g.a_pitch = s.lda;
-  g.depth = int(s.k);
   g.b_pitch = packed ? packed_pitch(s.k) : s.ldb;
   g.b_constant = packed;
   g.y_pitch = s.ldy;
   g.sums_pitch = s.n;
-  g.rows = int(s.m);
-  g.columns = int(s.n);
-  g.batch = int(s.batch);
-  g.batch_inner[0] = Divisor(uint32_t(s.axes[1]));
-  g.batch_inner[1] = Divisor(uint32_t(s.axes[2]));
-  std::copy(s.a_step, s.a_step + 3, g.a_step);
-  std::copy(s.b_step, s.b_step + 3, g.b_step);
-  g.alpha = s.alpha;
+  set_sizes(s, g);
   return g;
 }
 
