@@ -11,35 +11,17 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr size_t kEngines = 12, kTf32Engines = 6;
+constexpr size_t kEngines = 12;
 constexpr int64_t kMaxWorkspace = 256 << 20;
 constexpr double kEfficiency = 0.55, kDepthwiseEfficiency = 0.02;  // of the nominal rate
 constexpr double kRankCost = 0.03;                                 // a later engine is expected to be slower
 
-/// The same bits in every run and sums in f32: no atomics, no narrow sums, no transforms. Operands of f32 are
-/// multiplied as such, or with `tf32` by tensor cores.
-bool allowed(const cudnn::EngineChoice& c, ir::DType type, bool tf32) {
+/// The same bits in every run and full f32: no atomics, no narrow sums, no transforms, no TF32.
+bool allowed(const cudnn::EngineChoice& c, ir::DType type) {
   for (cudnn::NumericalNote n : {cudnn::kDownConvertsInputs, cudnn::kReducedPrecisionSums, cudnn::kFft,
                                  cudnn::kNondeterministic, cudnn::kWinograd})
     if (c.has(n)) return false;
-  return type != ir::DType::kF32 || c.has(cudnn::kTensorCores) == tf32;
-}
-
-/// Why TF32 engines are not for `g`, or empty. With 20 channels, which are whole vectors of 16 bytes, one of them wrote
-/// wrong sums and another a misaligned address: rows have to be whole tiles of the narrowest of them.
-std::string refuse_tf32_engines(const Problem& p, const ConvGraph& g) {
-  if (std::string reason = refuse_tf32(p); !reason.empty()) return reason;
-  if (g.group > 1) return "the convolution has groups";
-  constexpr int64_t kTile = 32;
-  for (const cudnn::TensorSpec& t : g.spec.tensors) {
-    if (t.kind != cudnn::TensorSpec::Kind::kOperand) continue;
-    for (size_t i = 0; i < t.dims.size(); ++i) {
-      const int64_t step = t.strides[i] == 1 ? t.dims[i] : t.strides[i];
-      if (t.dims[i] > 1 && step % kTile != 0)
-        return cat("rows of an operand lie ", step, " elements apart, accepted are multiples of ", kTile);
-    }
-  }
-  return {};
+  return type != ir::DType::kF32 || !c.has(cudnn::kTensorCores);
 }
 
 /// [rows, columns, window…] as [rows, window…, columns].
@@ -57,12 +39,12 @@ std::vector<std::byte> columns_last(const ir::Tensor& w) {
 
 class CudnnConv final : public Kernel {
  public:
-  CudnnConv(const Problem& p, ConvGraph g, size_t rank, bool tf32) : graph_(std::move(g)) {
+  CudnnConv(const Problem& p, ConvGraph g, size_t rank) : graph_(std::move(g)) {
     require(p.backend->device()->present(), ErrorCode::kUnsupported, "the GPU is only described");
     p.backend->device()->activate();
     const int ordinal = backend_of(p).ordinal();
     std::vector<cudnn::EngineChoice> choices = cudnn::engine_choices(graph_.spec, ordinal);
-    std::erase_if(choices, [&](const auto& c) { return !allowed(c, p.inputs[0].dtype, tf32); });
+    std::erase_if(choices, [&](const auto& c) { return !allowed(c, p.inputs[0].dtype); });
     require(rank < choices.size(), ErrorCode::kUnsupported, "cuDNN proposes ", choices.size(), " engines");
     plan_ = cudnn::build_plan(graph_.spec, choices[rank], ordinal);
     require(plan_->workspace_bytes() <= kMaxWorkspace, ErrorCode::kUnsupported, "the engine wants ",
@@ -100,40 +82,33 @@ class CudnnConv final : public Kernel {
   std::shared_ptr<const void> weights_, bias_;
 };
 
-template <size_t kRank, bool kTf32>
+template <size_t kRank>
 Support supports(const Problem& p) {
   ConvGraph g;
   if (std::string reason = read_conv_graph(p, g); !reason.empty()) return Support::no(reason);
-  if (kTf32)
-    if (std::string reason = refuse_tf32_engines(p, g); !reason.empty()) return Support::no(reason);
   if (std::string why; p.backend->device()->present() && !cudnn::api(&why)) return Support::no(why);
   const double efficiency = g.depthwise ? kDepthwiseEfficiency : kEfficiency;
-  const double flops = kTf32 ? g.flops / tf32_gain(p) : g.flops;
-  return Support::yes(estimate_us(p, flops, efficiency) * (1 + kRankCost * double(kRank)));
+  return Support::yes(estimate_us(p, g.flops, efficiency) * (1 + kRankCost * double(kRank)));
 }
-template <size_t kRank, bool kTf32>
+template <size_t kRank>
 std::unique_ptr<Kernel> prepare(const Problem& p) {
   ConvGraph g;
   const std::string reason = read_conv_graph(p, g);
   require(reason.empty(), ErrorCode::kInternal, reason);
-  return std::make_unique<CudnnConv>(p, std::move(g), kRank, kTf32);
+  return std::make_unique<CudnnConv>(p, std::move(g), kRank);
 }
 
-template <bool kTf32, size_t... kRanks>
-void add(std::vector<KernelDef>& all, const std::string& stem, std::string_view op, std::index_sequence<kRanks...>) {
-  (all.push_back({variant_name(stem, kRanks), op, supports<kRanks, kTf32>, prepare<kRanks, kTf32>, 0, kTf32}), ...);
+template <size_t... kRanks>
+std::vector<KernelDef> definitions(std::index_sequence<kRanks...>) {
+  std::vector<KernelDef> all{{variant_name("cudnn_conv_", kRanks), "Conv", supports<kRanks>, prepare<kRanks>}...};
+  const std::vector<KernelDef> transposed{
+      {variant_name("cudnn_conv_transpose_", kRanks), "ConvTranspose", supports<kRanks>, prepare<kRanks>}...};
+  all.insert(all.end(), transposed.begin(), transposed.end());
+  return all;
 }
 
 }  // namespace
 
-std::vector<KernelDef> cudnn_conv() {
-  std::vector<KernelDef> all;
-  for (const auto& [stem, op] :
-       {std::pair("cudnn_conv_", "Conv"), std::pair("cudnn_conv_transpose_", "ConvTranspose")}) {
-    add<false>(all, stem, op, std::make_index_sequence<kEngines>());
-    add<true>(all, cat(stem, "tf32_"), op, std::make_index_sequence<kTf32Engines>());
-  }
-  return all;
-}
+std::vector<KernelDef> cudnn_conv() { return definitions(std::make_index_sequence<kEngines>()); }
 
 }  // namespace tenon::cuda
