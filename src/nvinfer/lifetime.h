@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 
@@ -26,6 +27,8 @@ class Ref {
  public:
   /// `what`: the object in messages, e.g. "the refitter's engine"; a literal.
   Ref(T& object, const char* what) : object_(&object), alive_(object.lifetime().watch()), what_(what) {}
+  Ref(T& object, std::shared_ptr<const std::atomic<bool>> alive, const char* what)
+      : object_(&object), alive_(std::move(alive)), what_(what) {}
   bool alive() const { return *alive_; }
   /// Throws kInvalidArgument once the object has been deleted.
   T& get() const {

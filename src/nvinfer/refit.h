@@ -91,4 +91,9 @@ class Refitter final : public RefitterState {
   std::map<std::string, float> given_scales_;
 };
 
+/// For other libraries, which do not have the class's type information that UBSan would look at.
+[[gnu::no_sanitize("vptr")]] inline std::shared_ptr<const std::atomic<bool>> watch(IRefitter& refitter) {
+  return static_cast<Refitter&>(refitter).lifetime().watch();
+}
+
 }  // namespace tenon::nvinfer

@@ -15,8 +15,8 @@ using Code = nvonnxparser::ErrorCode;
 
 class ParserRefitter final : public nvonnxparser::IParserRefitter {
  public:
-  ParserRefitter(Refitter& refitter, ILogger* logger)
-      : refitter_(refitter, "the parser refitter's refitter"), reports_(logger) {}
+  ParserRefitter(IRefitter& refitter, ILogger* logger)
+      : refitter_(refitter, watch(refitter), "the parser refitter's refitter"), reports_(logger) {}
 
   bool refitFromBytes(const void* model, size_t size, const char* path) override {
     return attempt([&] { return take(onnx_model(model, size, path)); });
@@ -94,7 +94,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
     return true;
   }
 
-  Ref<Refitter> refitter_;
+  Ref<IRefitter> refitter_;
   Reports reports_;
   std::deque<ParserError> errors_;
   std::map<std::string, ir::Tensor> weights_;  ///< the refitter reads them later
@@ -111,8 +111,7 @@ extern "C" TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void* refitter,
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createParserRefitter", [&]() -> void* {
     auto* known = need(static_cast<nvinfer1::IRefitter*>(refitter), "refitter");
-    return static_cast<nvonnxparser::IParserRefitter*>(
-        new ParserRefitter(static_cast<Refitter&>(*known), need(user, "logger")));
+    return static_cast<nvonnxparser::IParserRefitter*>(new ParserRefitter(*known, need(user, "logger")));
   });
 }
 #endif
