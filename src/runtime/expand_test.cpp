@@ -22,11 +22,11 @@ TEST_CASE("operators made for processors are taken apart for other devices") {
 }
 )tn");
   Xorshift random(1);
-const std::vector<ir::Tensor> x{ir::random_tensor(ir::DType::kF32, {2, 5, 4, 3}, random)};
-const auto want = ops::eval_graph(g, x, true);
-CHECK(runtime::expand_for_host(g) == 0);
-CHECK(runtime::expand_for_device(g) == 2);
-for (ir::NodeId n : g.topological_order()) CHECK(g.node(n).op == "Conv");
-const auto got = ops::eval_graph(g, x, true);
-for (size_t i = 0; i < 2; ++i) CHECK(ir::relative_error(got[i], want[i]) == 0);
+  const std::vector<ir::Tensor> x{ir::random_tensor(ir::DType::kF32, {2, 5, 4, 3}, random)};
+  const auto want = ops::eval_graph(g, x, true);
+  CHECK(runtime::expand_for_host(g) == 0);
+  CHECK(runtime::expand_for_device(g) == 2);
+  for (ir::NodeId n : g.topological_order()) CHECK(g.node(n).op == "Conv");
+  const auto got = ops::eval_graph(g, x, true);
+  for (size_t i = 0; i < 2; ++i) CHECK(ir::relative_error(got[i], want[i]) == 0);
 }

@@ -18,7 +18,8 @@ def main():
     if not (build / "build.ninja").exists():
         print("not a build of ninja's")
         return 77
-    told = subprocess.run(["ninja", "-C", build, "-t", "targets", "all"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["ninja", "-C", build, "-t", "targets", "all"], capture_output=True, text=True,
+                          check=True).stdout
     outputs = {line.split(":")[0] for line in told.splitlines() if ": CUSTOM_COMMAND" in line}
     written = set()
     with tempfile.TemporaryDirectory() as folder:

@@ -166,8 +166,8 @@ def from_shape_expr(shape_expr, dtype):
 
 class Tensor:
     """A tensor of one run, whose memory others see without a copy: on the processor numpy.asarray(),
-    numpy.from_dlpack() and torch.as_tensor(); on a GPU, by __cuda_array_interface__, torch.as_tensor(t, device="cuda") and cupy.asarray().
-    Work on a GPU belongs into the stream that the function was given."""
+    numpy.from_dlpack() and torch.as_tensor(); on a GPU, by __cuda_array_interface__, torch.as_tensor(t, device="cuda")
+    and cupy.asarray(). Work on a GPU belongs into the stream that the function was given."""
 
     def __init__(self, address, desc, stream=0):
         self._address, self._dims = int(address), tuple(int(d) for d in desc.dims)

@@ -1,4 +1,4 @@
-// The kernel of gemm_wgmma_f32.h: the ring of stages of gemm_tensor_core_kernel.h, multiplied by warpgroups of 64 rows.
+// The kernel of gemm_wgmma_f32.h: the ring of stages of gemm_tensor_core_tile.h, multiplied by warpgroups of 64 rows.
 //
 // Rows of a are split in registers. Of b the larger part is what tensor cores read of it as it lies in the ring; what
 // they leave out is written beside the ring, rounded, while the products of the stage before run.

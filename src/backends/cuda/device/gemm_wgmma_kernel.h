@@ -1,4 +1,4 @@
-// The kernel of gemm_wgmma.h: the ring of stages of gemm_tensor_core_kernel.h, multiplied by warpgroups of 64 rows.
+// The kernel of gemm_wgmma.h: the ring of stages of gemm_tensor_core_tile.h, multiplied by warpgroups of 64 rows.
 // While the products of a stage run, the threads start the copies of a later one.
 #pragma once
 #include "backends/cuda/device/gemm_tensor_core_kernel.h"
