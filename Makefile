@@ -37,7 +37,7 @@ test-torch: build
 	@scripts/torch.sh -m pytest -q python/tests/test_torch2trt.py python/tests/test_torch_compile.py $(ARGS)
 
 bench-torch: build
-	@scripts/torch.sh bench/torch2trt.py --append docs/benchmarks.md $(ARGS)
+	@scripts/torch.sh bench/torch_models.py --append docs/benchmarks.md $(ARGS)
 
 api-check: build
 	@ctest --test-dir build -L api -j $(JOBS) --output-on-failure
