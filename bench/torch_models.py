@@ -1,10 +1,10 @@
 """Models of PyTorch beside torch2trt and torch.compile(backend="tenon"): errors and times, with seeded weights.
 
     python bench/torch_models.py [--models resnet18,...] [--threads N] [--append docs/benchmarks.md]
-    python bench/torch_models.py --device cuda --precision fp16 [...]     on a GPU; --together: in one process; --jobs 5:
-                                                  five build side by side, each is timed alone
-    python bench/torch_models.py --rows FILE [--append FILE]             the table of rows that were printed before
-    python bench/torch_models.py --timm 100 [--append FILE]      how many of timm's architectures convert, and why not
+    python bench/torch_models.py --device cuda --precision fp16 [...]      on a GPU; --together: in one process;
+                                                   --jobs 5: five build side by side, each is timed alone
+    python bench/torch_models.py --rows FILE [--append FILE]      the table of rows that were printed before
+    python bench/torch_models.py --timm 100 [--append FILE]       how many of timm's architectures convert, and why not
 
 Needs torch, torchvision, and for some models transformers or timm. Each model runs in a process of its own, unless
 they run together.
