@@ -71,7 +71,8 @@ TEST_CASE("branches run on auxiliary streams where whole runs show that it pays"
 
   ir::Tensor x(ir::DType::kF32, {2, 8});
   for (int64_t i = 0; i < x.count(); ++i) x.set(i, double(i % 5));
-  const auto copy = plan::deserialize(nullptr, plan::serialize(b.plan));
+  const auto bytes = plan::serialize(b.plan);
+  const auto copy = plan::deserialize(nullptr, bytes);
   const auto engine = runtime::Engine::create(copy, {&later_backend(), 1});
   CHECK(engine->auxiliary_streams(0) == 1);
   CHECK(engine->program(0, {{2, 8}})->lanes == 2);

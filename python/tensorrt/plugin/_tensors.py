@@ -239,7 +239,7 @@ class Tensor:
         if self._gpu is None:
             return self.numpy().__dlpack__(**keywords)
         try:
-            import torch
+            import torch  # type: ignore[import-not-found]
         except ImportError:
             raise BufferError("DLPack of a GPU's memory needs torch; cupy.asarray(t) does not") from None
         return torch.as_tensor(self, device=f"cuda:{self._gpu}").__dlpack__(**keywords)

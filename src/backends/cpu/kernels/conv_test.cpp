@@ -263,7 +263,7 @@ TEST_CASE("conv: pixels that are not finite reach the windows that they lie in a
                              .dilations = {1, 1},
                              .pads = t.pads,
                              .channels_last = true,
-                             .epilogue = "",  // cuDNN takes the larger of zero and what is no number for zero
+                             .epilogue = "",
                              .x_channels_first = x_first};
       ir::Dims dims = t.x;
       if (!x_first) std::rotate(dims.begin() + 1, dims.begin() + 2, dims.end());
@@ -276,6 +276,7 @@ TEST_CASE("conv: pixels that are not finite reach the windows that they lie in a
       c.inputs[0].value = std::move(x);
       c.must_accept = false;
       c.norm = 1e-3;
+      c.own_only = true;  // some of cuDNN's engines give 0 for what is not finite
       check_kernel(c);
     }
 }

@@ -495,6 +495,7 @@ void check_kernel(const KernelCase& c) {
       if (!s1.ok) reasons += cat("; ", def->name, ": ", s1.reason);
       if (!s1.ok || !s2.ok) continue;
       accepted = true;
+      if (c.own_only && (of_library(def->name) || def->tf32)) continue;
       if (of_library(def->name) && !runs_library_tactic(def->name, turn)) continue;
       const std::string what = cat(c.op, " by ", def->name, " at ", level);
       std::vector<Tensor> single, twice;
