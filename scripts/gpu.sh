@@ -131,6 +131,10 @@ summary() {
   title() { sed -n "$1p" "$logs/names"; }
   while read -r code seconds number; do
     [ "$code" = 0 ] && continue
+    # What compute-sanitizer says of a case that does not use the GPU.
+    if grep -q 'before first instrumented API call' "$logs/$number" && grep -q 'Status: SUCCESS' "$logs/$number"; then
+      continue
+    fi
     bad=1
     if [ "$code" = 124 ]; then
       echo "case $number ($(title "$number")) did not end in $seconds s"
