@@ -38,18 +38,10 @@ class HostSquare final : public Kernel {
   int64_t count_;
 };
 
-class LaterBackend final : public Backend {
- public:
-  std::string_view name() const override { return "later"; }
-  std::string fingerprint() const override { return "later"; }
-  std::span<const KernelDef> kernels() const override { return kernels_; }
-  const Device* device() const override { return &later_device(); }
-
- private:
-  std::vector<KernelDef> kernels_{
-      {"host_square", "Neg", [](const Problem&) { return Support::yes(1); },
-       [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<HostSquare>(p); }}};
-};
+KernelDef host_square() {
+  return {"host_square", "Neg", [](const Problem&) { return Support::yes(1); },
+          [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<HostSquare>(p); }};
+}
 
 constexpr std::string_view kNet = R"(graph "net" {
   %x: f32[4] = input
@@ -65,7 +57,7 @@ struct Session {
   alignas(16) float y[4] = {};
 
   Session() {
-    static const LaterBackend backend;
+    static const runtime::testing::LaterBackend backend(host_square());
     plan::Plan plan;
     plan.graph = ops::parse_graph(kNet);
     plan.profiles = {builder::default_profile(plan.graph)};

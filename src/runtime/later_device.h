@@ -140,17 +140,20 @@ class LaterKernel final : public Kernel {
   std::shared_ptr<const Kernel> kernel_;
 };
 
+/// The device with kernels of its own, or else with the processor's.
 class LaterBackend final : public Backend {
  public:
+  LaterBackend()
+      : LaterBackend({"later", "*", [](const Problem&) { return Support::yes(double(LaterDevice::kWorkUs)); },
+                      [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LaterKernel>(p); }}) {}
+  explicit LaterBackend(KernelDef kernel) : kernels_{std::move(kernel)} {}
   std::string_view name() const override { return "later"; }
   std::string fingerprint() const override { return "later"; }
   std::span<const KernelDef> kernels() const override { return kernels_; }
   const Device* device() const override { return &later_device(); }
 
  private:
-  std::vector<KernelDef> kernels_{
-      {"later", "*", [](const Problem&) { return Support::yes(double(LaterDevice::kWorkUs)); },
-       [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LaterKernel>(p); }}};
+  std::vector<KernelDef> kernels_;
 };
 
 }  // namespace tenon::runtime::testing
