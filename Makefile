@@ -95,6 +95,7 @@ sanitize-gpu:
 bench-gpu:
 	@scripts/gpu.sh bench --peers eager,reduce-overhead --append docs/benchmarks.md $(GPU_ARGUMENTS)
 
-# Max-autotune takes minutes a cell: stopped and started again, this goes on with what bench/gpu_peers.json lacks.
+# Max-autotune takes minutes a cell, several compile side by side: stopped and started again, this goes on with what
+# bench/gpu_peers.json lacks.
 bench-gpu-peers:
-	@scripts/gpu.sh bench --peers eager,reduce-overhead,max-autotune --peers-json bench/gpu_peers.json $(GPU_ARGUMENTS)
+	@scripts/gpu.sh bench --peers max-autotune --jobs 4 --peers-json bench/gpu_peers.json $(GPU_ARGUMENTS)

@@ -2,10 +2,13 @@
 
     python bench/gpu/bench.py [--models a,b] [--batches 1,32] [--precision fp16] [--peers] [--append docs/benchmarks.md]
 
+    python bench/gpu/bench.py --peers max-autotune --peers-json bench/gpu_peers.json --jobs 6 [--seconds 300]
+
 Every cell: the model in one precision, Tenon's and the peers' alike (fp32 without TF32, tf32 with it), random data on
 the device, rotating inputs at batch 32, medians over graph replays. The library is `tenon_bench_engine`, built by
 `make bench-gpu`. In fp16 peers that are on record count too (models.py, bench/gpu_peers.json); in the other precisions
-the ratio needs --peers. An error above the precision's bound fails the run.
+the ratio needs --peers. An error above the precision's bound fails the run. With --jobs cells have processes of their
+own which compile side by side; on the GPU they take turns (turns.py), so that what is timed is alone there.
 """
 
 import argparse
@@ -13,7 +16,9 @@ import ctypes
 import json
 import math
 import os
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +28,8 @@ import torch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
+import record  # noqa: E402
+import turns  # noqa: E402
 
 warnings.filterwarnings("ignore")
 PRECISIONS = {"fp16": torch.half, "bf16": torch.bfloat16, "fp32": torch.float, "tf32": torch.float}
@@ -162,98 +169,73 @@ def in_fastest_layout(model, inputs, precision):
     return best[2]
 
 
-def cell(name, batch, args, folder):
+def open_engine(row, name, batch, args, folder, reference, x, want):
+    """Tenon's engine, with its error and its facts in `row`; the reference is of the precision afterwards."""
     path = os.path.join(folder, f"{name}_{batch}.onnx")
+    models.export(reference, name, batch, path, PRECISIONS[args.precision])
+    start = time.time()
+    engine = Engine(args.library, path, args.precision, args.level, args.timing_cache)
+    y = engine(x).double()
+    torch.cuda.synchronize()
+    got = y[: want.shape[0]]
+    row.update(opened=time.time() - start, **engine.facts(), error=((got - want).norm() / want.norm()).item())
+    return engine
+
+
+def peer_runs(model, inputs, args, turn):
+    """The peers that can run the model: {name: function of an input number}."""
+    runs = {}
+    if args.peers and inputs[0].is_floating_point():
+        with turn.taken():
+            inputs = in_fastest_layout(model, inputs, args.precision)
+    for peer in filter(None, args.peers.split(",")):
+        try:
+            runs[peer] = eager_graph(model, inputs) if peer == "eager" else compiled(model, inputs, peer)
+        except Exception as e:  # a peer that cannot run the model is not a peer
+            print(f"  {peer}: {str(e).splitlines()[0][:150]}", flush=True)
+    return runs
+
+
+def cell(name, batch, args, folder, turn):
     dtype = PRECISIONS[args.precision]
-    reference = models.make(name)
+    model = models.make(name)
     count = 3 if batch >= 32 else 1
     inputs = [models.make_input(name, batch, 10 + i) for i in range(count)]
     floating = inputs[0].is_floating_point()
-    with torch.no_grad():
+    with torch.no_grad(), turn.taken():
         x64 = inputs[0].to(dtype).double() if floating else inputs[0]
-        want = torch.cat([reference(x64[i : i + 1]) for i in range(min(batch, 2))])
-    models.export(reference, name, batch, path, dtype)
-    narrow = reference
+        want = torch.cat([model(x64[i : i + 1]) for i in range(min(batch, 2))])
     if floating:
         inputs = [x.to(dtype) for x in inputs]
-    start = time.time()
-    engine = Engine(args.library, path, args.precision, args.level, args.timing_cache)
-    ours = [x.contiguous() for x in inputs]
-    y = engine(ours[0]).double()
-    torch.cuda.synchronize()
-    row = {"model": name, "batch": batch, "opened": time.time() - start, **engine.facts()}
-    got = y[: want.shape[0]]
-    row["error"] = ((got - want).norm() / want.norm()).item()
-    with torch.no_grad():
-        z = narrow(inputs[0]).double()[: want.shape[0]]
+    row = {"model": name, "batch": batch}
+    runs = {}
+    if args.library:
+        ours = [x.contiguous() for x in inputs]
+        with turn.taken():
+            engine = open_engine(row, name, batch, args, folder, model, ours[0], want)
+            runs["tenon"] = lambda i: engine(ours[i])
+            for x in ours * 2:
+                engine(x)
+    model.to(dtype)
+    with torch.no_grad(), turn.taken():
+        z = model(inputs[0]).double()[: want.shape[0]]
     row["torch_error"] = ((z - want).norm() / want.norm()).item()
-    runs = {"tenon": lambda i: engine(ours[i])}
-    for x in ours * 2:
-        engine(x)
-    if args.peers:
-        peers = inputs
-        if floating:
-            peers = in_fastest_layout(narrow, inputs, args.precision)
-        for peer in args.peers.split(","):
-            try:
-                runs[peer] = eager_graph(narrow, peers) if peer == "eager" else compiled(narrow, peers, peer)
-            except Exception as e:  # a peer that cannot run the model is not a peer
-                print(f"  {peer}: {str(e).splitlines()[0][:150]}", flush=True)
-    row.update(interleave(runs, count, args.replays))
+    runs.update(peer_runs(model, inputs, args, turn))
+    with turn.taken():
+        row.update(interleave(runs, count, args.replays))
+    if not args.library:
+        return row
     if args.profile:
         os.makedirs(args.profile, exist_ok=True)
         with open(os.path.join(args.profile, f"{name}_{batch}.txt"), "w") as f:
             f.write(engine.profile() + "\n" + engine.report())
     engine.close()
-    record = on_record(name, batch) if args.precision == "fp16" else []
-    row["best"] = min([row[p] for p in runs if p != "tenon"] + record, default=math.nan)
+    known = record.times(name, batch) if args.precision == "fp16" else []
+    row["best"] = min([row[p] for p in runs if p != "tenon"] + known, default=math.nan)
     row["ratio"] = row["tenon"] / row["best"]
     narrow_floor = args.precision in ("fp16", "bf16")  # floors are known for half precision alone
     row["floors"] = row["tenon"] / models.FLOOR[name][0 if batch == 1 else 1] if narrow_floor else math.nan
     return row
-
-
-RECORD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gpu_peers.json")
-
-
-def read_record(path):
-    """Peers' times on this GPU: {"gpu": …, "cells": {"resnet50 1": {"date", "torch", "cudnn", "milliseconds"}}}."""
-    gpu = torch.cuda.get_device_name()
-    try:
-        with open(path) as f:
-            record = json.load(f)
-    except FileNotFoundError:
-        record = {}
-    return record if record.get("gpu") == gpu else {"gpu": gpu, "cells": {}}
-
-
-def on_record(name, batch):
-    """Times of peers that are on record for this GPU, slow ones among them."""
-    known = [models.KNOWN[name][0 if batch == 1 else 1]] if batch in (1, 32) else []
-    return known + list(read_record(RECORD)["cells"].get(f"{name} {batch}", {}).get("milliseconds", {}).values())
-
-
-def write_record(path, row, peers):
-    """Puts a row's peers on record, with date and versions. One that could not run has no time."""
-    record = read_record(path)
-    record["cells"][f"{row['model']} {row['batch']}"] = {
-        "date": time.strftime("%Y-%m-%d"),
-        "torch": torch.__version__,
-        "cudnn": torch.backends.cudnn.version(),
-        "asked": peers,
-        "milliseconds": {p: round(row[p], 4) for p in peers if p in row},
-    }
-    with open(path + ".new", "w") as f:
-        json.dump(record, f, indent=1)
-        f.write("\n")
-    os.replace(path + ".new", path)
-
-
-def is_recorded(path, name, batch, peers):
-    """Whether these peers have been asked with the torch and cuDNN at hand."""
-    cell = read_record(path)["cells"].get(f"{name} {batch}", {})
-    versions = torch.__version__, torch.backends.cudnn.version()
-    return (cell.get("torch"), cell.get("cudnn")) == versions and set(peers) <= set(cell.get("asked", []))
 
 
 def table(rows):
@@ -272,12 +254,90 @@ def table(rows):
     return "\n".join(lines)
 
 
+def summary(row, args, seconds):
+    """One line about a cell, and whether its error is above the bound."""
+    peers = " ".join(f"{p}={row[p]:.3f}" for p in PEERS if p in row)
+    if "tenon" not in row:
+        return f"{row['model']} b{row['batch']}: {peers}, error {row['torch_error']:.1e} ({seconds:.0f} s)", False
+    bound = BOUNDS[args.precision]
+    wrong = not row["error"] <= bound
+    above = f" ABOVE {bound:.0e}" if wrong else ""
+    return (f"{row['model']} b{row['batch']}: {row['tenon']:.3f} ms, ratio {row['ratio']:.2f}, "
+            f"error {row['error']:.1e}{above} (torch {row['torch_error']:.1e}), "
+            f"build {row['build']:.1f} s, cached {row['cached']:.2f} s {peers} ({seconds:.0f} s)"), wrong
+
+
+def in_turn(cells, args):
+    """Yields (row or None, what to say, whether it failed), cell after cell."""
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
+    turn = turns.Turns(args.turns)
+    turn.time_candidates_alone()
+    began = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, batch in cells:
+            begin = time.time()
+            if begin - began > args.seconds:
+                yield None, f"{name} b{batch}: left for the next run", False
+                continue
+            try:
+                row = cell(name, batch, args, folder, turn)
+                yield row, *summary(row, args, time.time() - begin)
+            except Exception as e:
+                yield None, f"{name} b{batch}: FAILED {str(e)[:600]}", True
+            torch._dynamo.reset()
+            torch.cuda.empty_cache()
+
+
+def side_by_side(cells, args):
+    """As in_turn, with a process for each cell, args.jobs at a time. When args.seconds have gone by, those that still
+    run are ended."""
+    end = time.time() + args.seconds
+    waiting, running = list(cells), {}
+    environment = dict(os.environ)
+    environment.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(max(2, (os.cpu_count() or 2) // args.jobs)))
+    keep = {"--precision": args.precision, "--peers": args.peers, "--library": args.library, "--level": args.level,
+            "--replays": args.replays, "--timing-cache": args.timing_cache, "--profile": args.profile}
+    command = [sys.executable, os.path.abspath(__file__)] + [str(x) for pair in keep.items() for x in pair]
+    with tempfile.TemporaryDirectory() as folder:
+        while waiting or running:
+            while waiting and len(running) < args.jobs and time.time() < end:
+                name, batch = waiting.pop(0)
+                out = os.path.join(folder, f"{name}_{batch}")
+                with open(out + ".txt", "w") as log:
+                    own = ["--cells", f"{name}:{batch}", "--turns", os.path.join(folder, "turns"), "--json", out]
+                    running[name, batch] = out, time.time(), subprocess.Popen(
+                        command + own, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+            time.sleep(0.2)
+            for (name, batch), (out, begin, process) in list(running.items()):
+                late = time.time() >= end
+                if process.poll() is None and not late:
+                    continue
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                del running[name, batch]
+                try:
+                    with open(out) as f:
+                        row = json.load(f)[0]
+                    yield row, *summary(row, args, time.time() - begin)
+                except (OSError, ValueError, IndexError):
+                    with open(out + ".txt") as f:
+                        said = " ".join(f.read().split())[-600:]
+                    yield None, f"{name} b{batch}: {'did not end' if late else 'FAILED ' + said}", not late
+            if time.time() >= end:
+                for name, batch in waiting:
+                    yield None, f"{name} b{batch}: left for the next run", False
+                waiting = []
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default=",".join(models.MODELS))
     parser.add_argument("--batches", default="1,32")
+    parser.add_argument("--cells", default="", help="model:batch,… in this order, in place of models and batches")
     parser.add_argument("--peers", default="", help="of: eager, reduce-overhead, max-autotune")
-    parser.add_argument("--library", default="build/lib/libtenon_bench_engine.so")
+    parser.add_argument("--library", default="build/lib/libtenon_bench_engine.so", help="empty: the peers alone")
     parser.add_argument("--precision", default="fp16", choices=PRECISIONS)
     parser.add_argument("--level", type=int, default=3)
     parser.add_argument("--replays", type=int, default=200)
@@ -285,49 +345,36 @@ def main():
     parser.add_argument("--profile", default="", help="folder for each cell's layer times and candidates")
     parser.add_argument("--peers-json", default="",
                         help="file that keeps the times of the peers, cell by cell; what it has is not measured again")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="no cell begins later than this")
+    parser.add_argument("--seconds", type=float, default=math.inf,
+                        help="no cell begins later than this; with --jobs those that still run then are ended")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that compile side by side")
+    parser.add_argument("--turns", default="", help="file that processes lock while they use the GPU")
     parser.add_argument("--json", default="", help="file for the rows")
     parser.add_argument("--append", default="", help="Markdown file that the table is added to")
     args = parser.parse_args()
     if args.peers_json and args.precision != "fp16":
         parser.error("the record of peers is of fp16")
     peers = [p for p in args.peers.split(",") if p]
-    began = time.time()
-    torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
+    cells = [(name, int(batch)) for name in args.models.split(",") for batch in args.batches.split(",")]
+    if args.cells:
+        cells = [(name, int(batch)) for name, batch in (c.split(":") for c in args.cells.split(","))]
+    for name, batch in list(cells):
+        if args.peers_json and record.has(args.peers_json, name, batch, peers):
+            print(f"{name} b{batch}: on record", flush=True)
+            cells.remove((name, batch))
     rows, failures = [], 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name in args.models.split(","):
-            for batch in map(int, args.batches.split(",")):
-                begin = time.time()
-                if args.peers_json and is_recorded(args.peers_json, name, batch, peers):
-                    print(f"{name} b{batch}: on record", flush=True)
-                    continue
-                if begin - began > args.seconds:
-                    print(f"{name} b{batch}: left for the next run", flush=True)
-                    continue
-                try:
-                    rows.append(cell(name, batch, args, folder))
-                    r = rows[-1]
-                    if args.peers_json:
-                        write_record(args.peers_json, r, peers)
-                    wrong = not r["error"] <= BOUNDS[args.precision]
-                    failures += wrong
-                    extra = " ".join(f"{p}={r[p]:.3f}" for p in PEERS if p in r)
-                    print(f"{name} b{batch}: {r['tenon']:.3f} ms, ratio {r['ratio']:.2f}, "
-                          f"error {r['error']:.1e}{f' ABOVE {BOUNDS[args.precision]:.0e}' if wrong else ''} "
-                          f"(torch {r['torch_error']:.1e}), "
-                          f"build {r['build']:.1f} s, cached {r['cached']:.2f} s {extra} ({time.time() - begin:.0f} s)",
-                          flush=True)
-                except Exception as e:
-                    failures += 1
-                    print(f"{name} b{batch}: FAILED {str(e)[:600]}", flush=True)
-                torch._dynamo.reset()
-                torch.cuda.empty_cache()
-    print(table(rows))
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump(rows, f, indent=1)
+    for row, said, failed in (side_by_side if args.jobs > 1 else in_turn)(cells, args):
+        print(said, flush=True)
+        failures += failed
+        if row:
+            rows.append(row)
+            if args.peers_json:
+                record.write(args.peers_json, row, peers)
+            if args.json:
+                with open(args.json, "w") as f:
+                    json.dump(rows, f, indent=1)
+    if args.library:
+        print(table(rows))
     if args.append:
         with open(args.append, "a") as f:
             f.write(f"\n{torch.cuda.get_device_name()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}, "
