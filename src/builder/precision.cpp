@@ -184,7 +184,8 @@ Narrowed run_on_copy(const ir::Graph& graph, const passes::PassOptions& options)
   return n;
 }
 
-/// The largest magnitude of each value that `narrow` has in f16; none where that cannot be measured.
+/// The largest magnitude of each value that `narrow` has in f16, from the timing cache where it has them; none where
+/// they cannot be measured.
 std::map<std::string, double> reached_by(const ir::Graph& graph, const ir::Graph& narrow, const BuildOptions& options,
                                          passes::PassOptions wide, const std::vector<ir::Dims>& dims,
                                          const Backend& backend, ThreadPool& pool) {
@@ -194,12 +195,19 @@ std::map<std::string, double> reached_by(const ir::Graph& graph, const ir::Graph
     if (options.log) options.log->info("ranges were not measured, f16 may overflow: ", why);
     return std::map<std::string, double>{};
   };
-  if (calls_user_code(narrow) && options.sample.empty()) return not_measured("plugins run on real inputs only");
+  const bool by_user = calls_user_code(narrow);  // whose results no signature stands for
+  if (by_user && options.sample.empty()) return not_measured("plugins run on real inputs only");
+  select::TimingCache* const cache = by_user ? nullptr : options.timing_cache;
+  const uint64_t signature = cache ? range_signature(graph, wide, names, dims, options) : 0;
+  if (cache)
+    if (auto kept = kept_magnitudes(*cache, signature, names)) return std::move(*kept);
   wide.allow_bf16 = wide.allow_fp16 = false;
   ir::Graph in_f32 = graph.clone();
   run_passes(in_f32, wide);
   try {
-    return magnitudes(in_f32, names, dims, options, backend, pool);
+    auto reached = magnitudes(in_f32, names, dims, options, backend, pool);
+    if (cache) keep_magnitudes(*cache, signature, names, reached);
+    return reached;
   } catch (const Error& e) {
     require(options.sample.empty(), e.code(), "the sample for the range of f16: ", e.what());
     return not_measured(e.what());

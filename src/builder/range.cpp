@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "backends/device.h"
+#include "base/hash.h"
 #include "base/thread_pool.h"
 #include "ir/sample.h"
+#include "ir/text.h"
 #include "ops/math/reduce.h"
 #include "runtime/engine.h"
 
@@ -100,6 +102,9 @@ bool has_infinity(const ir::Tensor& constant) {
   return std::any_of(bits, bits + constant.count(), [](uint16_t b) { return (b & ~kSign) == kInfinity; });
 }
 
+/// Devices compute in f32 alike, so an entry is good for all. The one of index `names.size()` counts the others.
+select::TimingKey range_key(uint64_t signature, size_t index) { return {signature, 0, cat("f16_range_", index)}; }
+
 }  // namespace
 
 std::set<std::string> half_values(const ir::Graph& narrow) {
@@ -132,6 +137,44 @@ std::map<std::string, double> magnitudes(const ir::Graph& graph, const std::set<
     if (std::isfinite(most)) out[observed.values[i]] = most;
   }
   return out;
+}
+
+uint64_t range_signature(const ir::Graph& network, const passes::PassOptions& asked, const std::set<std::string>& names,
+                         const std::vector<ir::Dims>& dims, const BuildOptions& options) {
+  Hasher h;
+  h.add_text(ir::print(network));
+  for (const auto& [layer, type] : asked.types) h.add_text(layer), h.add(uint64_t(type));
+  h.add(asked.types.size());
+  for (const std::string& name : names) h.add_text(name);
+  h.add(names.size());
+  for (const ir::Dims& d : dims) h.add_bytes(std::as_bytes(std::span(d)));
+  for (const ir::Tensor& t : options.sample) h.add(t.hash());
+  h.add(uint64_t(kLimit));
+  return h.value();
+}
+
+void keep_magnitudes(select::TimingCache& cache, uint64_t signature, const std::set<std::string>& names,
+                     const std::map<std::string, double>& reached) {
+  size_t index = 0, count = 0;
+  for (const std::string& name : names) {
+    if (const auto known = reached.find(name); known != reached.end() && known->second > kLimit) {
+      cache.put(range_key(signature, index), float(known->second));
+      ++count;
+    }
+    ++index;
+  }
+  cache.put(range_key(signature, names.size()), float(count));
+}
+
+std::optional<std::map<std::string, double>> kept_magnitudes(const select::TimingCache& cache, uint64_t signature,
+                                                             const std::set<std::string>& names) {
+  const auto count = cache.find(range_key(signature, names.size()));
+  if (!count) return std::nullopt;
+  std::map<std::string, double> reached;
+  size_t index = 0;
+  for (const std::string& name : names)
+    if (const auto most = cache.find(range_key(signature, index++))) reached[name] = *most;
+  return reached.size() == size_t(*count) ? std::optional(std::move(reached)) : std::nullopt;
 }
 
 std::vector<WideLayer> find_overflows(const ir::Graph& narrow, const std::map<std::string, double>& reached,

@@ -235,3 +235,50 @@ TEST_CASE("values without elements reach nothing") {
   builder::build(network, options, &report);
   CHECK(report.wide.empty());
 }
+
+TEST_CASE("a timing cache keeps the range of a network, of its weights and of its sample") {
+  const Planted& planted = kPlanted[1];
+  const ir::Graph network = parse(planted, false);
+  select::TimingCache cache;
+  builder::BuildOptions options;
+  options.level = 0;
+  options.threads = 1;
+  options.allow_fp16 = true;
+  options.timing_cache = &cache;
+  const auto wide = [&](const ir::Graph& g) {
+    builder::BuildReport report;
+    builder::build(g, options, &report);
+    std::map<std::string, double> layers;
+    for (const auto& l : report.wide) layers[l.name] = l.magnitude;
+    return layers;
+  };
+  const auto measured = wide(network);
+  REQUIRE(!measured.empty());
+  const auto entries = cache.entries();
+  REQUIRE(entries.size() > 1);
+  CHECK(wide(network) == measured);
+  CHECK(cache.size() == entries.size());
+
+  // What the cache says counts: with other numbers in it, the report has them.
+  select::TimingCache other;
+  for (const auto& [key, value] : entries) other.put(key, value > 100 ? 12345.f : value);
+  const auto bytes = other.serialize();
+  cache.clear();
+  select::TimingCache::parse(bytes, cache);
+  for (const auto& [name, magnitude] : wide(network)) CHECK(magnitude == 12345);
+
+  // A sample, other weights and a type that a layer was asked for need runs of their own.
+  size_t before = cache.size();
+  const auto runs = [&](const ir::Graph& g) {
+    for (const auto& [name, magnitude] : wide(g)) CHECK(magnitude != 12345);
+    CHECK(cache.size() > before);
+    before = cache.size();
+  };
+  std::string body = planted.body;
+  body.replace(body.find("50000"), 5, "60000");
+  runs(parse({planted.name, planted.input, body.c_str()}, false));
+  options.passes.types["a"] = ir::DType::kF32;
+  runs(network);
+  options.sample = {sample(network)};
+  runs(network);
+}
