@@ -6,7 +6,7 @@
 #   scripts/gpu.sh test      kernels, engines and the C++ interface on the GPU: programs written for TensorRT at every
 #                            level, plugins with CUDA kernels, trtexec; `test clients` and `test kernels` run one part
 #   scripts/gpu.sh test-python   the Python packages on the GPU, torch's suites with --device cuda; arguments go to pytest
-#   scripts/gpu.sh sanitize [memcheck|racecheck]   the kernel tests under compute-sanitizer; -tc=… chooses some.
+#   scripts/gpu.sh sanitize [--tool memcheck|racecheck] [--seconds N] [-tc=…]   the kernel tests under compute-sanitizer.
 #                            Racecheck leaves the tactics of cuDNN and cuBLAS out: it finds hazards in their own kernels
 #   scripts/gpu.sh bench     models beside torch: arguments go to bench/gpu/bench.py
 set -euo pipefail
@@ -101,13 +101,9 @@ check() {  # check NAME COMMAND...
 
 # The kernel tests, each case in a process of its own, as many at a time as there are processors: most of their time goes
 # into references and into libraries that compile on the host. Cases of convolutions and attention take longest and begin.
-kernels() {  # kernels NAME LIMIT [COMMAND... --] [FILTER...]: the command goes in front of the test
-  local name=$1 limit=$2 logs order prefix=()
+kernels() {  # kernels NAME LIMIT [FILTER...]
+  local name=$1 limit=$2 logs order
   shift 2
-  if [[ " $* " == *" -- "* ]]; then
-    while [ "$1" != -- ]; do prefix+=("$1"); shift; done
-    shift
-  fi
   logs=$(mktemp -d)
   "$out/bin/backends_test" "$@" --list-test-cases | grep -v '^\[\|^===' >"$logs/names"
   order=$(awk '{ print (/conv|attention|products/ ? 0 : 1), NR }' "$logs/names" | sort -n | cut -d' ' -f2)
@@ -116,7 +112,7 @@ kernels() {  # kernels NAME LIMIT [COMMAND... --] [FILTER...]: the command goes 
     logs=$1 limit=$2 number=$3 begin=$SECONDS code=0
     timeout -k 5 "$limit" "${@:4}" -m -f="$number" -l="$number" >"$logs/$number" 2>&1 || code=$?
     echo "$code $((SECONDS - begin)) $number" >>"$logs/codes"' case "$logs" "$limit" {} \
-    "${prefix[@]}" "$out/bin/backends_test" "$@" <<<"$order"
+    "$out/bin/backends_test" "$@" <<<"$order"
   unset TENON_TEST_BACKEND
   check "$name, $(wc -l <"$logs/codes") cases" summary "$logs"
   sort -k2,2nr "$logs/codes" | head -3 | while read -r _ seconds number; do
@@ -131,10 +127,6 @@ summary() {
   title() { sed -n "$1p" "$logs/names"; }
   while read -r code seconds number; do
     [ "$code" = 0 ] && continue
-    # What compute-sanitizer says of a case that does not use the GPU.
-    if grep -q 'before first instrumented API call' "$logs/$number" && grep -q 'Status: SUCCESS' "$logs/$number"; then
-      continue
-    fi
     bad=1
     if [ "$code" = 124 ]; then
       echo "case $number ($(title "$number")) did not end in $seconds s"
@@ -228,18 +220,7 @@ case "${1:-}" in
     ;;
   sanitize)
     ready
-    tools=(memcheck racecheck)
-    case "${2:-}" in
-      memcheck | racecheck) tools=("$2") && shift ;;
-    esac
-    sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
-    for tool in "${tools[@]}"; do
-      # Hazards inside the libraries' kernels are not ours, so racecheck sees ours alone.
-      if [ "$tool" = racecheck ]; then export TENON_TEST_LIBRARIES=none; fi
-      kernels "$tool" 900 "$sanitizer" --tool "$tool" --error-exitcode 9 -- "${@:2}"
-    done
-    printf '%d passed, %d failed\n' "$passed" "$failed"
-    [ "$failed" = 0 ]
+    python3 scripts/sanitize.py "$out/bin/backends_test" "${@:2}"
     ;;
   bench)
     ready

@@ -3,9 +3,11 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "backends/backend.h"
 #include "backends/cpu/isa/isa.h"
@@ -147,21 +149,31 @@ const Backend& tested_backend() {
   return *gpu;
 }
 
+/// Whether compute-sanitizer watches, under which launches take milliseconds: TENON_TEST_SANITIZER=1. Buffers on the
+/// device then have no guards, so that every byte beyond them is found, and kernels run as Paths says.
+bool sanitized() {
+  static const bool on = std::getenv("TENON_TEST_SANITIZER") != nullptr;
+  return on;
+}
+
 /// Copies of host buffers, guards included, in the memory of the device under test.
 class Mirror {
  public:
   explicit Mirror(const Device& device) : device_(device) {}
-  void* add(const std::byte* begin, std::vector<std::byte>& all) {
-    const size_t lead = size_t(begin - all.data());
-    // 256 bytes past an aligned start, so that the guard before `begin` is there and `begin` keeps its alignment.
-    auto memory = device_memory(device_, all.size() + 256);
-    auto* at = static_cast<std::byte*>(memory.get()) + 256;
-    device_.copy(at - lead, all.data(), all.size(), device_.own_stream());
-    blocks_.push_back({std::move(memory), at - lead, &all});
+  /// `size` bytes from `begin` on, which lies in `all`.
+  void* add(std::byte* begin, size_t size, std::vector<std::byte>& all) {
+    std::byte* const from = sanitized() ? begin : all.data();
+    const size_t lead = size_t(begin - from), bytes = sanitized() ? size : all.size();
+    // Past an aligned start, so that the guard before `begin` is there and `begin` keeps its alignment.
+    const size_t aligned = (lead + 255) / 256 * 256;
+    auto memory = device_memory(device_, aligned - lead + bytes);
+    auto* at = static_cast<std::byte*>(memory.get()) + aligned;
+    device_.copy(at - lead, from, bytes, device_.own_stream());
+    blocks_.push_back({std::move(memory), at - lead, from, bytes});
     return at;
   }
   void read_back() {
-    for (const Block& b : blocks_) device_.copy(b.all->data(), b.start, b.all->size(), device_.own_stream());
+    for (const Block& b : blocks_) device_.copy(b.host, b.start, b.bytes, device_.own_stream());
     device_.synchronize(device_.own_stream());
   }
 
@@ -169,7 +181,8 @@ class Mirror {
   struct Block {
     std::shared_ptr<void> memory;
     std::byte* start;
-    std::vector<std::byte>* all;
+    std::byte* host;
+    size_t bytes;
   };
   const Device& device_;
   std::vector<Block> blocks_;
@@ -303,9 +316,9 @@ void Built::run_on(const Device& device, const Kernel& kernel, const RunArgs& ho
   std::vector<const void*> in_ptr;
   std::vector<void*> out_ptr;
   for (size_t i = 0; i < in.size(); ++i)
-    in_ptr.push_back(host.inputs[i] ? mirror.add(in[i].begin, in[i].bytes) : nullptr);
-  for (auto& b : out) out_ptr.push_back(mirror.add(b.begin, b.bytes));
-  void* scratch = mirror.add(static_cast<std::byte*>(host.workspace), workspace);
+    in_ptr.push_back(host.inputs[i] ? mirror.add(in[i].begin, in[i].size, in[i].bytes) : nullptr);
+  for (auto& b : out) out_ptr.push_back(mirror.add(b.begin, b.size, b.bytes));
+  void* scratch = mirror.add(static_cast<std::byte*>(host.workspace), size_t(kernel.workspace_bytes()), workspace);
   RunArgs args{in_ptr.data(), out_ptr.data(), scratch, host.pool, nullptr};
   args.stream = device.own_stream();
   std::shared_ptr<void> page_locked;
@@ -397,19 +410,68 @@ bool of_library(std::string_view kernel) { return kernel.starts_with("cublaslt_"
 
 /// Which tactics of libraries a case runs. cuDNN compiles most of its engines for each problem, so by default a case
 /// takes one in four, and the next case others; TENON_TEST_LIBRARIES=all takes all of them, none leaves libraries out.
+/// Under a sanitizer a case takes one in sixteen, of cuBLAS too.
 bool runs_library_tactic(std::string_view kernel, uint32_t turn) {
   static const char* const wanted = std::getenv("TENON_TEST_LIBRARIES");
   static const std::string_view which = wanted ? wanted : "some";
   require(which == "some" || which == "all" || which == "none", ErrorCode::kInvalidArgument,
           "TENON_TEST_LIBRARIES=", which, ", accepted are some, all, none");
   if (which == "none") return false;
-  if (which == "all" || !kernel.starts_with("cudnn_")) return true;
-  constexpr uint32_t kShare = 4;
+  if (which == "all" || !(kernel.starts_with("cudnn_") || sanitized())) return true;
+  const uint32_t share = sanitized() ? 16 : 4;
   uint32_t rank = 0;
   const size_t digits = kernel.find_last_not_of("0123456789") + 1;
   std::from_chars(kernel.data() + digits, kernel.data() + kernel.size(), rank);
-  return rank % kShare == turn % kShare;
+  return rank % share == turn % share;
 }
+
+/// Whether this process runs a kernel: with TENON_TEST_SHARE=i/n those whose place in the backend's list is i modulo n.
+bool in_share(const KernelDef& def) {
+  static const std::string wanted = [] {
+    const char* text = std::getenv("TENON_TEST_SHARE");
+    return std::string(text ? text : "0/1");
+  }();
+  static const auto [share, shares] = [] {
+    unsigned i = 0, n = 0;
+    const int read = std::sscanf(wanted.c_str(), "%u/%u", &i, &n);
+    require(read == 2 && i < n, ErrorCode::kInvalidArgument, "TENON_TEST_SHARE=", wanted,
+            ", accepted is i/n with i below n");
+    return std::pair(i, n);
+  }();
+  return size_t(&def - tested_backend().kernels().data()) % shares == share;
+}
+
+/// What a process has run under a sanitizer. A kernel runs each epilogue once, and once each set of sizes, attributes,
+/// kinds of operands and values that a case gives. Sizes that ran in one of the 16-bit types do not run again in the
+/// other, but for the first: both are instances of one text.
+class Paths {
+ public:
+  bool is_new(const KernelDef& def, const Problem& p, const KernelCase& c) {
+    std::string types, forms, sizes;
+    for (size_t i = 0; i < p.inputs.size() + p.outputs.size(); ++i) {
+      const bool input = i < p.inputs.size();
+      const TensorDesc& d = input ? p.inputs[i] : p.outputs[i - p.inputs.size()];
+      const bool narrow = d.dtype == DType::kF16 || d.dtype == DType::kBF16;
+      types += cat(d.dtype, ' ');
+      forms += cat(narrow ? "narrow" : ir::name(d.dtype), d.dense() ? "" : " pitched",
+                   input && p.constants[i] ? "c" : "", ' ');
+      sizes += cat(d.dims, ' ');
+      if (input && c.inputs[i].value) sizes += cat(c.inputs[i].value->hash(), ' ');
+    }
+    ir::Attrs attrs = p.node->attrs;
+    std::string epilogue;
+    if (const ir::Field* f = attrs.find("epilogue"))
+      std::swap(epilogue, *static_cast<std::string*>(f->get(attrs.edit_data())));
+    Hasher hash;
+    attrs.hash(hash);
+    const bool new_instance = seen_.insert(cat(def.name, ' ', types, epilogue)).second;
+    const bool new_path = seen_.insert(cat(def.name, ' ', forms, sizes, hash.value())).second;
+    return new_instance || new_path;
+  }
+
+ private:
+  std::set<std::string> seen_;
+};
 
 /// The first row put in the place of the last gives the bits of the first: what a device promises, whose libraries
 /// choose other algorithms for other batches.
@@ -481,6 +543,7 @@ void for_each_isa(const std::function<void(const std::string&)>& fn) {
 void check_kernel(const KernelCase& c) {
   static ThreadPool one(1), two(2);
   static uint32_t cases = 0;
+  static Paths paths;
   const uint32_t turn = cases++;
   Built built(c);
   bool accepted = false;
@@ -497,11 +560,12 @@ void check_kernel(const KernelCase& c) {
       accepted = true;
       if (c.own_only && (of_library(def->name) || def->tf32)) continue;
       if (of_library(def->name) && !runs_library_tactic(def->name, turn)) continue;
+      if (!in_share(*def) || (sanitized() && !paths.is_new(*def, p1, c))) continue;
       const std::string what = cat(c.op, " by ", def->name, " at ", level);
       std::vector<Tensor> single, twice;
       try {
         single = built.run(*def, p1, one, false);
-        twice = built.run(*def, p2, two, on_host);
+        twice = sanitized() ? single : built.run(*def, p2, two, on_host);
       } catch (const Error& e) {
         if (on_host || e.code() != ErrorCode::kUnsupported) throw e.at(what);
         continue;  // a library's tactic that there are fewer of
@@ -511,7 +575,7 @@ void check_kernel(const KernelCase& c) {
         CHECK_MESSAGE(same_bits(single[i], twice[i]), what, ": output ", i,
                       " depends on the number of threads or on alignment");
       }
-      check_row_alone(*def, built, single, one, what);
+      if (!sanitized()) check_row_alone(*def, built, single, one, what);
     }
   });
   CHECK_MESSAGE((accepted || !c.must_accept || tested_backend().device()), c.op, ": no kernel accepts the problem",
