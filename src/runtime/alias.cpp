@@ -40,16 +40,22 @@ class Finder {
     return axis + 1 == d.size() ? Form::kPitched : Form::kNone;
   }
 
-  /// The kernel that `n` would get, given what is aliased so far.
-  const KernelDef& kernel_of(ir::NodeId n) const {
+  /// The kernel that `n` would get, given what is aliased so far; null if none takes that.
+  const KernelDef* kernel_of(ir::NodeId n) const {
     const std::string_view wanted = options_.choices ? (*options_.choices)[n].kernel : std::string_view();
-    return pick_kernel(*options_.backend, make_problem(g_, n, options_, &out_), wanted);
+    std::string refusals;
+    return find_kernel(*options_.backend, make_problem(g_, n, options_, &out_), wanted, refusals);
   }
   /// Whether that kernel takes a pitch at `operand` (16 for output 0).
   bool takes_pitch(ir::NodeId n, uint32_t operand) const {
-    return runs_[n] && !view(g_.node(n)) && (kernel_of(n).pitched >> operand & 1);
+    if (!runs_[n] || view(g_.node(n))) return false;
+    const KernelDef* kernel = kernel_of(n);
+    return kernel && (kernel->pitched >> operand & 1);
   }
-  bool still_runs(ir::NodeId n) const { return kernel_of(n).op != "*"; }
+  bool still_runs(ir::NodeId n) const {
+    const KernelDef* kernel = kernel_of(n);
+    return kernel && kernel->op != "*";
+  }
 
   bool readers_take_pitch(ir::ValueId v, ir::NodeId except) const {
     for (ir::NodeId user : g_.users(v)) {

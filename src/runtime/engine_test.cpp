@@ -161,6 +161,22 @@ TEST_CASE("concatenations and splits are written and read in place") {
   }
 }
 
+TEST_CASE("parts of one column are copied where no kernel reads them in place") {
+  const ir::Graph net = ops::parse_graph(R"net(graph "columns" {
+  %x: f32[2, 4, 4, 4] = input
+  %s0, %s1, %s2, %s3 = Split(%x) {axis = 3, even = true} "split"
+  %half: f32[] = {0.5}
+  %a = Mul(%s0, %half) "a"
+  %b = Pointwise(%a, %s1, %s2) {program = "sub(add(i0, i1), i2)"} "b"
+  %c = Add(%b, %s3) "c"
+  return %c
+}
+)net");
+  const auto x = random_tensor({2, 4, 4, 4}, 5);
+  const auto got = runtime::Engine::create(builder::build(net, {}))->create_context()->run({x});
+  check_close(got[0], ops::eval_graph(net, {x}, true)[0]);
+}
+
 TEST_CASE("along an axis that only ones precede, parts are contiguous") {
   const ir::Graph net = ops::parse_graph(R"(graph "rows" {
   %x: f32[1, 6, 4] = input

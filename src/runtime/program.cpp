@@ -235,14 +235,14 @@ Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& opt
   return p;
 }
 
-const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted) {
+const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
+                             std::string& refusals) {
   // Kernels may assume that no operand is empty; the reference takes the rest (an empty sum is 0, and so on).
   const bool empty_input = std::any_of(problem.inputs.begin(), problem.inputs.end(), [](const TensorDesc& d) {
     return d.dtype != ir::DType::kUndefined && d.count() == 0;
   });
   const KernelDef* best = nullptr;
   double best_cost = 0;
-  std::string refusals;
   for (const KernelDef* k : kernels_for(backend, problem.node->op)) {
     if ((empty_input && k->op != "*") || (k->tf32 && k->name != wanted)) continue;
     const Support s = k->supports(problem);
@@ -250,11 +250,17 @@ const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std
       refusals += cat(refusals.empty() ? "" : "; ", k->name, ": ", s.reason);
       continue;
     }
-    if (k->name == wanted) return *k;
+    if (k->name == wanted) return k;
     if (!best || s.cost_us < best_cost) best = k, best_cost = s.cost_us;
   }
-  require(best != nullptr, ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
-  return *best;
+  return best;
+}
+
+const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted) {
+  std::string refusals;
+  const KernelDef* found = find_kernel(backend, problem, wanted, refusals);
+  require(found != nullptr, ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
+  return *found;
 }
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,

@@ -84,8 +84,11 @@ struct Aliases;
 /// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
 Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options,
                      const Aliases* aliases = nullptr);
-/// The kernel for a problem: `wanted` if it accepts, else the cheapest that does. Throws kUnsupported with every
-/// refusal if none does.
+/// The kernel for a problem: `wanted` if it accepts, else the cheapest that does, else null, with every reason appended
+/// to `refusals`.
+const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
+                             std::string& refusals);
+/// That kernel. Throws kUnsupported with every refusal if none accepts.
 const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted);
 
 }  // namespace tenon::runtime
