@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -25,14 +26,47 @@ Dims broadcast_strides(const Dims& from, const Dims& to) {
   return strides;
 }
 
-/// Merges neighbouring axes that both operands walk as one.
-void merge_axes(Dims& dims, Dims& a, Dims& b) {
+/// Operands of an elementwise operation: their strides, one row after the other.
+template <size_t N>
+using Strides = std::array<Dims, N>;
+
+/// Merges neighbouring axes that all operands walk as one.
+template <size_t N>
+void merge_axes(Dims& dims, Strides<N>& strides) {
   for (size_t i = dims.size(); i-- > 1;) {
     const bool one = dims[i] == 1 || dims[i - 1] == 1;
-    if (!one && (a[i - 1] != a[i] * dims[i] || b[i - 1] != b[i] * dims[i])) continue;
-    if (dims[i] != 1) a[i - 1] = a[i], b[i - 1] = b[i];
+    const auto as_one = [&](const Dims& s) { return s[i - 1] == s[i] * dims[i]; };
+    if (!one && !std::all_of(strides.begin(), strides.end(), as_one)) continue;
+    for (Dims& s : strides) {
+      if (dims[i] != 1) s[i - 1] = s[i];
+      s.erase(s.begin() + int64_t(i));
+    }
     dims[i - 1] *= dims[i];
-    for (Dims* d : {&dims, &a, &b}) d->erase(d->begin() + int64_t(i));
+    dims.erase(dims.begin() + int64_t(i));
+  }
+}
+
+/// Calls row(offsets, strides, count) for every row of the result, in order.
+template <size_t N, class Row>
+void for_each_row(Dims dims, Strides<N> strides, const Row& row) {
+  if (dims.empty()) {
+    dims = {1};
+    for (Dims& s : strides) s = {0};
+  }
+  merge_axes(dims, strides);
+  std::array<int64_t, N> at{}, inner{};
+  for (size_t o = 0; o < N; ++o) inner[o] = strides[o].back();
+  Dims index(dims.size(), 0);
+  for (;;) {
+    row(at, inner, dims.back());
+    size_t k = dims.size() - 1;
+    for (; k-- > 0;) {
+      for (size_t o = 0; o < N; ++o) at[o] += strides[o][k];
+      if (++index[k] < dims[k]) break;
+      for (size_t o = 0; o < N; ++o) at[o] -= strides[o][k] * dims[k];
+      index[k] = 0;
+    }
+    if (k == SIZE_MAX) return;
   }
 }
 
@@ -46,32 +80,17 @@ void row(const float* a, int64_t sa, const float* b, int64_t sb, float* y, int64
     for (int64_t i = 0; i < count; ++i) y[i] = f(a[i * sa], b[i * sb]);
 }
 
-template <class F>
-void binary(const float* a, const float* b, float* y, Dims dims, Dims as, Dims bs, F f) {
-  if (dims.empty()) dims = as = bs = {1}, as[0] = bs[0] = 0;
-  merge_axes(dims, as, bs);
-  const int64_t inner = dims.back(), sa = as.back(), sb = bs.back();
-  Dims index(dims.size(), 0);
-  for (int64_t ia = 0, ib = 0;;) {
-    row(a + ia, sa, b + ib, sb, y, inner, f);
-    y += inner;
-    size_t k = dims.size() - 1;
-    for (; k-- > 0;) {
-      ia += as[k], ib += bs[k];
-      if (++index[k] < dims[k]) break;
-      ia -= as[k] * dims[k], ib -= bs[k] * dims[k];
-      index[k] = 0;
-    }
-    if (k == SIZE_MAX) return;
-  }
-}
-
 std::optional<Tensor> arithmetic(const ir::Node& node, const std::vector<Tensor>& in, const Dims& dims) {
   Tensor y = Tensor::uninitialized(DType::kF32, dims);
   if (y.count() == 0) return y;
   const auto run = [&](auto f) {
-    binary(in[0].as<float>(), in[1].as<float>(), y.mutable_as<float>(), dims, broadcast_strides(in[0].dims(), dims),
-           broadcast_strides(in[1].dims(), dims), f);
+    const float *a = in[0].as<float>(), *b = in[1].as<float>();
+    float* out = y.mutable_as<float>();
+    for_each_row<2>(dims, {broadcast_strides(in[0].dims(), dims), broadcast_strides(in[1].dims(), dims)},
+                    [&](const auto& at, const auto& stride, int64_t count) {
+                      row(a + at[0], stride[0], b + at[1], stride[1], out, count, f);
+                      out += count;
+                    });
     return y;
   };
   if (node.op == "Add") return run(std::plus<float>());
@@ -79,6 +98,56 @@ std::optional<Tensor> arithmetic(const ir::Node& node, const std::vector<Tensor>
   if (node.op == "Mul") return run(std::multiplies<float>());
   if (node.op == "Div") return run(std::divides<float>());
   return std::nullopt;
+}
+
+/// Calls f(T()) with an unsigned integer of as many bits as the type has; nullopt for other sizes.
+template <class F>
+std::optional<Tensor> by_size(DType type, const F& f) {
+  switch (ir::bits(type)) {
+    case 8:
+      return f(uint8_t());
+    case 16:
+      return f(uint16_t());
+    case 32:
+      return f(uint32_t());
+    case 64:
+      return f(uint64_t());
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Tensor> expanded(const Tensor& x, const Dims& dims) {
+  return by_size(x.dtype(), [&]<class T>(T) {
+    Tensor y = Tensor::uninitialized(x.dtype(), dims);
+    const T* from = x.as<T>();
+    T* out = y.mutable_as<T>();
+    for_each_row<1>(dims, {broadcast_strides(x.dims(), dims)}, [&](const auto& at, const auto& stride, int64_t count) {
+      if (stride[0] == 1)
+        std::copy_n(from + at[0], count, out);
+      else
+        for (int64_t i = 0; i < count; ++i) out[i] = from[at[0] + i * stride[0]];
+      out += count;
+    });
+    return y;
+  });
+}
+
+std::optional<Tensor> selected(const Tensor& which, const Tensor& yes, const Tensor& no, const Dims& dims) {
+  return by_size(yes.dtype(), [&]<class T>(T) {
+    Tensor y = Tensor::uninitialized(yes.dtype(), dims);
+    const auto* c = which.as<uint8_t>();
+    const T *a = yes.as<T>(), *b = no.as<T>();
+    T* out = y.mutable_as<T>();
+    const Strides<3> strides{broadcast_strides(which.dims(), dims), broadcast_strides(yes.dims(), dims),
+                             broadcast_strides(no.dims(), dims)};
+    for_each_row<3>(dims, strides, [&](const auto& at, const auto& stride, int64_t count) {
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = c[at[0] + i * stride[0]] ? a[at[1] + i * stride[1]] : b[at[2] + i * stride[2]];
+      out += count;
+    });
+    return y;
+  });
 }
 
 template <class T>
@@ -113,21 +182,12 @@ std::optional<Tensor> transposed(const ir::Node& node, const Tensor& x, const Di
   const Dims xs = ir::strides_of(x.dims());
   Dims strides;
   for (int64_t p : perm) strides.push_back(xs[size_t(p < 0 ? p + int64_t(xs.size()) : p)]);
-  Tensor y = Tensor::uninitialized(x.dtype(), dims);
-  if (y.count() == 0 || dims.empty()) return std::nullopt;
-  switch (ir::bits(x.dtype())) {
-    case 32:
-      permute(x.as<uint32_t>(), y.mutable_as<uint32_t>(), dims, strides);
-      return y;
-    case 16:
-      permute(x.as<uint16_t>(), y.mutable_as<uint16_t>(), dims, strides);
-      return y;
-    case 64:
-      permute(x.as<uint64_t>(), y.mutable_as<uint64_t>(), dims, strides);
-      return y;
-    default:
-      return std::nullopt;
-  }
+  if (dims.empty() || x.count() == 0) return std::nullopt;
+  return by_size(x.dtype(), [&]<class T>(T) {
+    Tensor y = Tensor::uninitialized(x.dtype(), dims);
+    permute(x.as<T>(), y.mutable_as<T>(), dims, strides);
+    return y;
+  });
 }
 
 std::optional<Tensor> narrowed(const Tensor& x, DType to) {
@@ -168,6 +228,11 @@ std::optional<Tensor> eval_large(const ir::Node& node, const std::vector<Tensor>
   if (node.op == "Concat") return concatenated(node, in, dtype, dims);
   if (node.op == "Transpose") return transposed(node, in[0], dims);
   if (node.op == "Cast") return narrowed(in[0], dtype);
+  if (std::count(dims.begin(), dims.end(), 0) > 0) return std::nullopt;
+  if (node.op == "Expand" && in[0].dtype() == dtype) return expanded(in[0], dims);
+  if (node.op == "Where" && in.size() == 3 && in[0].dtype() == DType::kBool && in[1].dtype() == dtype &&
+      in[2].dtype() == dtype)
+    return selected(in[0], in[1], in[2], dims);
   if (op.form == ops::OpForm::kBinary && in.size() == 2 && dtype == DType::kF32 && in[0].dtype() == dtype &&
       in[1].dtype() == dtype)
     return arithmetic(node, in, dims);

@@ -15,8 +15,8 @@ void record_constant(ir::Graph& graph, ir::ValueId v);
 /// Drops records that no constant of the graph depends on.
 void prune_recipes(ir::Graph& graph);
 
-/// Fast evaluation of what folding meets with large tensors: views, permutations, concatenations, f32 arithmetic,
-/// conversion from f32. nullopt for anything else. `dims` and `dtype` are those of the output.
+/// Fast evaluation of what folding meets with large tensors: views, permutations, concatenations, broadcasts, choices,
+/// f32 arithmetic, conversion from f32. nullopt for anything else. `dims` and `dtype` are those of the output.
 std::optional<ir::Tensor> eval_large(const ir::Node& node, const std::vector<ir::Tensor>& inputs, ir::DType dtype,
                                      const ir::Dims& dims);
 

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "base/checked.h"
+#include "base/hash.h"
 #include "ir/text.h"
 #include "ops/op.h"
 #include "passes/fold.h"
@@ -54,6 +56,57 @@ bool may_fold(const ir::Graph& graph, const ir::Node& node, int64_t limit) {
   return true;
 }
 
+/// Results of a pass, for nodes that compute the same: exporters write the mask of an attention once for each layer.
+class Results {
+ public:
+  const std::vector<ir::Tensor>* find(const ir::Graph& graph, const ir::Node& node,
+                                      const std::vector<ir::Tensor>& args) const {
+    const auto [begin, end] = known_.equal_range(hash(node, args));
+    const auto it = std::find_if(begin, end, [&](const auto& entry) { return same(graph, entry.second, node, args); });
+    return it == end ? nullptr : &it->second.results;
+  }
+  void add(const ir::Graph& graph, const ir::Node& node, std::vector<ir::Tensor> args,
+           const std::vector<ir::Tensor>& results) {
+    const uint64_t key = hash(node, args);
+    known_.emplace(key, Known{node.op, node.attrs, std::move(args), types(graph, node), results});
+  }
+
+ private:
+  struct Known {
+    std::string op;
+    ir::Attrs attrs;
+    std::vector<ir::Tensor> args;
+    std::vector<ir::DType> types;
+    std::vector<ir::Tensor> results;
+  };
+  static constexpr int64_t kCompareBytes = 4096;  // larger operands are the same only if they share their bytes
+
+  static bool is_small(const ir::Tensor& t) { return t.dtype() == ir::DType::kString || t.bytes() <= kCompareBytes; }
+  static std::vector<ir::DType> types(const ir::Graph& graph, const ir::Node& node) {
+    std::vector<ir::DType> types;
+    for (ir::ValueId v : node.outputs) types.push_back(v == ir::kNone ? ir::DType::kUndefined : graph.value(v).dtype);
+    return types;
+  }
+  static uint64_t hash(const ir::Node& node, const std::vector<ir::Tensor>& args) {
+    Hasher h;
+    h.add_text(node.op);
+    node.attrs.hash(h);
+    for (const ir::Tensor& t : args)
+      h.add(is_small(t) ? t.hash() : uint64_t(reinterpret_cast<uintptr_t>(t.data().data())));
+    return h.value();
+  }
+  static bool same(const ir::Graph& graph, const Known& known, const ir::Node& node,
+                   const std::vector<ir::Tensor>& args) {
+    const auto same_tensor = [](const ir::Tensor& a, const ir::Tensor& b) {
+      if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
+      return is_small(a) ? a == b : a.data().data() == b.data().data();
+    };
+    return known.op == node.op && known.attrs == node.attrs && known.types == types(graph, node) &&
+           std::equal(args.begin(), args.end(), known.args.begin(), known.args.end(), same_tensor);
+  }
+  std::unordered_multimap<uint64_t, Known> known_;
+};
+
 std::vector<ir::Tensor> evaluate(const ir::Graph& graph, const ir::Node& node, std::vector<ir::Tensor> args) {
   std::vector<ir::DType> types;
   for (ir::ValueId v : node.outputs) types.push_back(v == ir::kNone ? ir::DType::kUndefined : graph.value(v).dtype);
@@ -62,16 +115,19 @@ std::vector<ir::Tensor> evaluate(const ir::Graph& graph, const ir::Node& node, s
   return ops::eval_node(node, std::move(args), std::move(types));
 }
 
-}  // namespace
-
-bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
+bool fold(ir::Graph& graph, ir::NodeId n, int64_t limit, Results& known) {
   auto args = constant_operands(graph, graph.node(n));
   if (!args || !may_fold(graph, graph.node(n), limit)) return false;
   std::vector<ir::Tensor> results;
-  try {
-    results = evaluate(graph, graph.node(n), std::move(*args));
-  } catch (const Error&) {
-    return false;  // it may stand where it is never run; if not, running it says what is wrong
+  if (const auto* same = known.find(graph, graph.node(n), *args)) {
+    results = *same;
+  } else {
+    try {
+      results = evaluate(graph, graph.node(n), *args);
+    } catch (const Error&) {
+      return false;  // it may stand where it is never run; if not, running it says what is wrong
+    }
+    known.add(graph, graph.node(n), std::move(*args), results);
   }
   const std::vector<ir::ValueId> outputs = graph.node(n).outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -87,6 +143,13 @@ bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
   }
   graph.erase_node(n);
   return true;
+}
+
+}  // namespace
+
+bool fold_node(ir::Graph& graph, ir::NodeId n, int64_t limit) {
+  Results none;
+  return fold(graph, n, limit, none);
 }
 
 void record_constant(ir::Graph& graph, ir::ValueId v) {
@@ -114,8 +177,9 @@ void prune_recipes(ir::Graph& graph) {
 
 int fold_constants(ir::Graph& graph, PassContext& context) {
   int count = 0;
+  Results known;
   for (ir::NodeId n : graph.topological_order()) {
-    if (!fold_node(graph, n, context.options().fold_limit)) continue;
+    if (!fold(graph, n, context.options().fold_limit, known)) continue;
     context.note(graph.node(n), "all operands are constants");
     ++count;
   }

@@ -153,6 +153,39 @@ TEST_CASE("min cut: the largest source side among the cheapest") {
   CHECK(!side[size_t(c)]);
 }
 
+TEST_CASE("fold: nodes that compute the same share one result") {
+  ir::Graph g = ops::parse_graph(R"tn(graph {
+    %x: f32[128, 64] = input
+    %k: bool[128, 64] = random(1)
+    %l: bool[128, 64] = random(2)
+    %zero: f32[] = {0}
+    %one: f32[] = {1}
+    %same: f32[] = {1}
+    %a = Where(%k, %zero, %one)
+    %b = Where(%k, %zero, %same)
+    %c = Where(%l, %zero, %one)
+    %d = Where(%k, %one, %zero)
+    %p = Mul(%x, %a)
+    %q = Mul(%p, %b)
+    %r = Mul(%q, %c)
+    %y = Mul(%r, %d)
+    return %y
+  })tn");
+  const ir::Graph before = g.clone();
+  passes::PassOptions options;
+  options.stop_after = "fold_constants";
+  passes::run_passes(g, options);
+  std::vector<const std::byte*> factors;
+  for (ir::NodeId n : g.topological_order()) factors.push_back(g.constant(g.node(n).inputs[1])->data().data());
+  REQUIRE(factors.size() == 4);
+  CHECK(factors[0] == factors[1]);
+  CHECK(factors[0] != factors[2]);
+  CHECK(factors[0] != factors[3]);
+  ir::Tensor x(ir::DType::kF32, {128, 64});
+  for (int64_t i = 0; i < x.count(); ++i) x.set(i, double(i));
+  CHECK(ops::eval_graph(before, {x}, true)[0] == ops::eval_graph(g, {x}, true)[0]);
+}
+
 TEST_CASE("fold: large tensors take the direct loops") {
   const ir::Graph g = ops::parse_graph(R"tn(graph {
     %x: f32[1] = input
@@ -164,6 +197,21 @@ TEST_CASE("fold: large tensors take the direct loops") {
     %c = Transpose(%w) {perm = [2, 0, 3, 1]}
     %d = Cast(%w) {to = bf16}
     %e = Concat(%w, %w, %w) {axis = 1}
+    %n: i64[4] = {5, 3, 4, 2}
+    %u: f32[3, 1, 2] = random(4)
+    %f = Expand(%u, %n)
+    %h: bool[3, 1, 1] = {1, 0, 1}
+    %i = Expand(%h, %n)
+    %g = Where(%h, %w, %t)
+    %k: bool[5, 1, 2, 2] = {1, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1, 1}
+    %l = Where(%k, %s, %w)
+    %zero: f32[] = {0}
+    %one: f32[] = {1}
+    %m = Where(%k, %zero, %one)
+    %o: i64[2] = {1, 2}
+    %p: i64[3, 1] = {4, 5, 6}
+    %q: bool[] = {0}
+    %r = Where(%q, %o, %p)
     return %x
   })tn");
   for (ir::NodeId n : g.topological_order()) {
