@@ -1,10 +1,13 @@
 """A part of a graph at run time: its engine, or PyTorch where that is as fast or the engine can't be built."""
 
+import logging
 import time
 
 import torch
 
 from .engine import CpuEngine, CudaEngine
+
+log = logging.getLogger("tenon.torch")
 
 
 def relative_error(expected, found):
@@ -78,6 +81,7 @@ class Segment(torch.nn.Module):
             found = engine(inputs)
         except Exception as error:  # a refusal of any layer of the engine leaves the part to PyTorch
             note.reason = f"{type(error).__name__}: {error}".split("\n")[0]
+            log.info("a part of %d nodes stays in PyTorch", note.nodes, exc_info=True)
             return expected
         finally:
             self._model = None
