@@ -94,6 +94,18 @@ def test_buffers_at_a_profiles_largest_shapes():
     common.free_buffers(inputs, outputs, stream)
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (-1, 3)])
+def test_the_wrapper_takes_as_many_values_as_fixed_dimensions_have(tmp_path, capfd, shape):
+    (tmp_path / "plan").write_bytes(bytes(engine_of(shape).serialize()))
+    wrapper, images = common.ONNXClassifierWrapper(tmp_path / "plan", [2, 3]), np.array([[1.5, -2, 3], [-4, 5, -6]])
+    np.testing.assert_array_equal(wrapper.predict(images if shape[0] < 0 else images.reshape(3, 2)),
+                                  np.maximum(images, 0))
+    assert "[E]" not in "".join(capfd.readouterr())
+    for wrong in (np.zeros((2, 4)), np.zeros((6, 3))):
+        with pytest.raises(ValueError, match="images are"):
+            common.ONNXClassifierWrapper(tmp_path / "plan", [2, 3]).predict(wrong)
+
+
 def test_a_failed_call_of_the_runtime_has_its_text():
     with pytest.raises(RuntimeError, match="CUDA runtime"):
         common.check_cuda_err(common.cudart.cudaError_t.cudaErrorInvalidValue)

@@ -211,13 +211,41 @@ assert isinstance(result, TRTModule) and torch.allclose(result(x), torch.sigmoid
 """
 
 
-def test_a_file_put_into_converters_is_imported(tmp_path):
-    shutil.copytree(pathlib.Path(torch2trt_module.__file__).parent, tmp_path / "torch2trt")
-    (tmp_path / "torch2trt" / "converters" / "expit.py").write_text(FILE)
-    path = os.pathsep.join([str(tmp_path), *sys.path])
-    run = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", PROGRAM], capture_output=True, text=True,
+def run_with_converters(folder, name, text, program):
+    """A program's run with a copy of the package that has one more file of converters."""
+    shutil.copytree(pathlib.Path(torch2trt_module.__file__).parent, folder / "torch2trt")
+    (folder / "torch2trt" / "converters" / name).write_text(text)
+    path = os.pathsep.join([str(folder), *sys.path])
+    run = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", program], capture_output=True, text=True,
                          env=dict(os.environ, PYTHONPATH=path))
     assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_file_put_into_converters_is_imported(tmp_path):
+    run_with_converters(tmp_path, "expit.py", FILE, PROGRAM)
+
+
+def test_a_file_put_into_converters_takes_functions_over(tmp_path):
+    text = """
+from torch2trt.torch2trt import *
+
+@tensorrt_converter('torch.nn.functional.max_pool3d')
+def convert(ctx):
+    layer = ctx.network.add_pooling_nd(input=ctx.method_args[0]._trt, type=trt.PoolingType.MAX, window_size=(2, 2, 2))
+    layer.stride_nd = (2, 2, 2)
+    ctx.method_return._trt = layer.get_output(0)
+    print("taken over")
+"""
+    program = """
+import torch
+from torch2trt import torch2trt
+
+x = torch.rand(1, 2, 4, 6, 8, device="cuda" if torch.cuda.is_available() else "cpu")
+module = torch.nn.MaxPool3d(2)
+assert torch.equal(torch2trt(module, [x])(x), module(x))
+"""
+    assert run_with_converters(tmp_path, "max_pool3d.py", text, program) == "taken over\n"
 
 
 def test_a_converter_of_a_modules_forward_takes_its_place():

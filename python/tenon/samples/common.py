@@ -206,8 +206,8 @@ def do_inference_v2(context, bindings, inputs, outputs, stream):
 class ONNXClassifierWrapper:
     """A classifier from a plan's file: ONNXClassifierWrapper("classifier.plan", [batch, classes]).predict(images).
 
-    `num_classes` is the output's shape; images are converted to the input's type. Memory is allocated once, for the
-    first batch.
+    `num_classes` is the output's shape; images are converted to the input's type. Where the input's dimensions are fixed
+    only the number of values has to agree. Memory is allocated once, for the first batch.
     """
 
     def __init__(self, file, num_classes, target_dtype=np.float32):
@@ -224,7 +224,13 @@ class ONNXClassifierWrapper:
         self.output_name = next(n for n in names if n != self.input_name)
 
     def allocate_memory(self, batch):
-        self.context.set_input_shape(self.input_name, batch.shape)
+        shape = tuple(self.engine.get_tensor_shape(self.input_name))
+        if min(shape, default=0) < 0:
+            taken = self.context.set_input_shape(self.input_name, batch.shape)
+        else:
+            taken = trt.volume(shape) == batch.size
+        if not taken:
+            raise ValueError(f"images are {batch.shape}, accepted are {shape}")
         dtype = np.dtype(trt.nptype(self.engine.get_tensor_dtype(self.output_name)))
         self.input = HostDeviceMem(batch.size, np.dtype(trt.nptype(self.engine.get_tensor_dtype(self.input_name))))
         self.result = HostDeviceMem(trt.volume(self.context.get_tensor_shape(self.output_name)), dtype)
