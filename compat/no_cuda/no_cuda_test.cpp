@@ -1,5 +1,9 @@
+#include "cuda.h"
+#include "cuda_bf16.h"
 #include "cuda_fp16.h"
 #include "cuda_runtime.h"
+#include "device_launch_parameters.h"
+#include "nvToolsExt.h"
 
 #include <doctest/doctest.h>
 
@@ -93,6 +97,25 @@ TEST_CASE("floats round to the nearest half, ties to even") {
   CHECK(__half_as_ushort(__float2half(65520.0F)) == 0x7c00);
   CHECK(__hisinf(__float2half(-1e30F)) == -1);
   CHECK(__hisnan(__float2half(NAN)));
+}
+
+TEST_CASE("every bfloat16 survives the way through float, floats round to the nearest, ties to even") {
+  auto value = [](uint32_t bits) { return __bfloat162float(__ushort_as_bfloat16(static_cast<unsigned short>(bits))); };
+  auto bits_of = [](float v) { return uint32_t(__bfloat16_as_ushort(__float2bfloat16(v))); };
+  int bad = 0;
+  for (uint32_t bits = 0; bits < 65536; ++bits)
+    bad += std::isnan(value(bits)) ? !std::isnan(value(bits_of(value(bits)))) : bits_of(value(bits)) != bits;
+  for (uint32_t bits = 0x80; bits < 0x7f7f; ++bits) {
+    const float middle = float((double(value(bits)) + double(value(bits + 1))) / 2);
+    bad += bits_of(middle) != (bits % 2 == 0 ? bits : bits + 1);
+    bad += bits_of(std::nextafter(middle, 0.0F)) != bits;
+    bad += bits_of(-std::nextafter(middle, INFINITY)) != ((bits + 1) | 0x8000);
+  }
+  CHECK(bad == 0);
+  const nv_bfloat16 a = 1.5F, b = -0.25F;
+  CHECK(float(a + b) == 1.25F);
+  CHECK(float(__hmul(a, b)) == -0.375F);
+  CHECK((b < a && __hge(a, a)));
 }
 
 TEST_CASE("half arithmetic on the host") {

@@ -62,6 +62,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     runtime::PrepareOptions prepare;
     prepare.backend = &backend;
     prepare.threads = pool.size();
+    prepare.without = runtime::without_kernels(plan.info);
     select::SelectOptions select;
     select.level = options.level;
     select.max_candidates = options.max_candidates;
@@ -72,6 +73,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     select.log = options.log;
     select.step = [&](size_t done, size_t) { phase.step(int(done)); };
     select.workspace_limit = options.workspace_limit;
+    select.timing_memory = options.timing_memory;
     select.filter = options.filter;
     plan.choices.push_back(select_kernels(concrete, prepare, pool, select, &out.nodes.emplace_back()));
     choose_streams(plan, int(plan.choices.size()) - 1, concrete, backend, pool, options, out);

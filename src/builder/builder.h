@@ -42,6 +42,7 @@ struct BuildOptions {
   int max_candidates = 0;               ///< most kernels timed a node; 0: by level
   int timing_runs = 0;                  ///< least number of runs a kernel is timed over; 0: by level
   int64_t workspace_limit = INT64_MAX;  ///< most bytes of workspace a kernel may need
+  int64_t timing_memory = INT64_MAX;    ///< most bytes of operands and workspace a timed run may take; others: untimed
   int max_auxiliary_streams = -1;       ///< most streams for branches on a GPU beside the run's own; -1: up to three
   select::Filter filter;                ///< chooses among kernels before they are timed
   bool output_unfused = false;          ///< what is left of the network's values after the passes becomes outputs too
@@ -53,7 +54,7 @@ struct BuildOptions {
   /// One batch of the network's inputs, in order: with allow_fp16 it shows which layers need more range. Empty: random.
   std::vector<ir::Tensor> sample;
   bool obey_types = false;  ///< a type in passes.types that a node cannot have is an error, else a warning
-  std::map<std::string, std::string> info;  ///< kept in the plan
+  std::map<std::string, std::string> info;  ///< kept in the plan; runtime::kWithoutKernels leaves kernels out
 };
 
 /// How many auxiliary streams a profile's runs use, and the microseconds of runs by number of streams.

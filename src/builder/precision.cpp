@@ -26,6 +26,7 @@ Times measure(const runtime::ConcreteGraph& concrete, const BuildOptions& option
   runtime::PrepareOptions prepare;
   prepare.backend = &backend;
   prepare.threads = pool.size();
+  prepare.without = runtime::without_kernels(options.info);
   select::SelectOptions select;
   select.level = options.level;
   select.cache = options.timing_cache;

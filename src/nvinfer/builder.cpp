@@ -15,6 +15,7 @@
 #include "nvinfer/plugin_op.h"
 #include "nvinfer/refit.h"
 #include "nvinfer/registry.h"
+#include "runtime/program.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -227,6 +228,9 @@ void set_timing(const BuilderConfig& config, builder::BuildOptions& options) {
   options.timing_cache = config.timing_cache();
   options.timing_runs = config.timing_runs();
   options.workspace_limit = config.workspace_limit();
+  options.timing_memory = config.timing_memory();
+  if (const std::string without = config.without_kernels(); !without.empty())
+    options.info[runtime::kWithoutKernels] = without;
 #if NV_TENSORRT_MAJOR >= 8
   options.level = std::clamp(config.getBuilderOptimizationLevel(), 0, 5);
   options.error_on_timing_cache_miss = config.has(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
@@ -281,6 +285,7 @@ plan::Plan Builder::build(const INetworkDefinition& network, const IBuilderConfi
 plan::Plan Builder::build(const Network& network, const BuilderConfig& config) const {
   config.check();
   ir::Graph graph = network.lowered();
+  config.check_against(graph);
   LoggerSink sink(reports_);
   Logger log(sink, Severity::kVerbose);
   builder::BuildOptions options;

@@ -32,7 +32,7 @@ void BuilderConfig::reset() noexcept {
   min_timing_iterations_ = 1;
 #endif
 #if NV_TENSORRT_MAJOR >= 8
-  tactic_sources_ = default_tactic_sources();
+  tactic_sources_.reset();
   hardware_compatibility_level_ = HardwareCompatibilityLevel::kNONE;
   progress_monitor_ = nullptr;
   builder_optimization_level_ = 3;
@@ -75,6 +75,32 @@ int64_t BuilderConfig::workspace_limit() const {
   if (max_workspace_size_ > 0) return static_cast<int64_t>(std::min<size_t>(max_workspace_size_, INT64_MAX));
 #endif
   return INT64_MAX;
+}
+
+int64_t BuilderConfig::timing_memory() const {
+#if NV_TENSORRT_MAJOR >= 8
+  if (auto it = pools_.find(MemoryPoolType::kTACTIC_DRAM); it != pools_.end())
+    return static_cast<int64_t>(std::min<size_t>(it->second, INT64_MAX));
+#endif
+  return INT64_MAX;
+}
+
+std::string BuilderConfig::without_kernels() const {
+  bool products = true, others = true;  // of the device's libraries
+#if NV_TENSORRT_MAJOR >= 8 && TRT_UNTIL(10)
+  if (tactic_sources_) {
+    auto allowed = [&](TacticSource s) { return (*tactic_sources_ >> static_cast<uint32_t>(s) & 1U) != 0; };
+    products = allowed(TacticSource::kCUBLAS) || allowed(TacticSource::kCUBLAS_LT);
+    others = allowed(TacticSource::kCUDNN);
+  }
+#endif
+#if TRT_UNTIL(8) && NV_TENSORRT_MAJOR >= 8
+  if (preview_.count(PreviewFeature::kDISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805)) products = others = false;
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  if (has(BuilderFlag::kSTRICT_NANS)) products = others = false;  // a library's comparison may lose a NaN, ours keep it
+#endif
+  return cat(products ? "" : "cublaslt_ onednn_matmul ", others ? "" : "cudnn_ onednn_conv onednn_deconv onednn_pool ");
 }
 
 int32_t BuilderConfig::timing_runs() const {
@@ -131,6 +157,15 @@ bool BuilderConfig::canRunOnDLA(const ILayer* layer) const noexcept {
 }
 
 #if NV_TENSORRT_MAJOR >= 8
+bool BuilderConfig::setTacticSources(TacticSources sources) noexcept {
+  return guard(reports_, "IBuilderConfig::setTacticSources", [&] {
+    TacticSources known = 0;
+    for (int32_t i = 0; i < EnumMax<TacticSource>(); ++i) known |= 1U << i;
+    require((sources & ~known) == 0, ErrorCode::kInvalidArgument, "bits ", sources & ~known, " are no TacticSource");
+    return tactic_sources_ = sources, true;
+  });
+}
+
 select::TimingCache* BuilderConfig::timing_cache() const {
   if (has(BuilderFlag::kDISABLE_TIMING_CACHE) || !timing_cache_) return nullptr;
   return &timing_cache_->get().core();

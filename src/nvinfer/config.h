@@ -58,11 +58,17 @@ class BuilderConfig final : public BuilderConfigState {
   const std::vector<std::string>& plugin_libraries() const { return plugins_; }  ///< paths, for the plan
   /// Logs a warning for every setting that a build cannot follow. Throws kUnsupported for what is refused altogether.
   void check() const;
+  /// The same for settings about what a network holds.
+  void check_against(const ir::Graph& graph) const;
 #if NV_TENSORRT_MAJOR >= 8
   static TacticSources default_tactic_sources();
 #endif
   /// Most bytes of workspace that a kernel may need; INT64_MAX where nobody set a limit.
   int64_t workspace_limit() const;
+  /// How the names of kernels begin that the settings leave out, for runtime::kWithoutKernels; empty if none.
+  std::string without_kernels() const;
+  /// Most bytes that a kernel may take while it is timed.
+  int64_t timing_memory() const;
   /// Least number of runs that a kernel is timed over; at most kMostTimingRuns.
   int32_t timing_runs() const;
 
@@ -103,8 +109,8 @@ class BuilderConfig final : public BuilderConfigState {
   bool canRunOnDLA(const ILayer* layer) const noexcept;
 
 #if NV_TENSORRT_MAJOR >= 8
-  bool setTacticSources(TacticSources sources) noexcept { return tactic_sources_ = sources, true; }
-  TacticSources getTacticSources() const noexcept { return tactic_sources_; }
+  bool setTacticSources(TacticSources sources) noexcept;
+  TacticSources getTacticSources() const noexcept { return tactic_sources_.value_or(default_tactic_sources()); }
   ITimingCache* createTimingCache(const void* blob, size_t size) const noexcept;
   bool setTimingCache(const ITimingCache& cache, bool) noexcept;
   const ITimingCache* getTimingCache() const noexcept;
@@ -131,7 +137,7 @@ class BuilderConfig final : public BuilderConfigState {
   void report_flags() const;
   void report_settings() const;
 #if NV_TENSORRT_MAJOR >= 8
-  TacticSources tactic_sources_ = 0;
+  std::optional<TacticSources> tactic_sources_;  // none: every kernel may be taken
   std::optional<Ref<const TimingCache>> timing_cache_;
   std::map<MemoryPoolType, size_t> pools_;
   std::set<PreviewFeature> preview_;

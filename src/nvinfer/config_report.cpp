@@ -51,20 +51,11 @@ void BuilderConfig::report_flags() const {
     {int8_calibrator_ != nullptr && !has(BuilderFlag::kINT8), "setInt8Calibrator", "kINT8 is not set"},
 #endif
 #if NV_TENSORRT_MAJOR >= 8
-    {has(BuilderFlag::kSPARSE_WEIGHTS), "kSPARSE_WEIGHTS", "kernels compute with dense weights"},
     {has(BuilderFlag::kSAFETY_SCOPE), "kSAFETY_SCOPE", "there are no safety-certified kernels"},
-#if TRT_UNTIL(10)
-    {has(BuilderFlag::kFP8), "kFP8", "FP8 values come from quantize layers only"},
-#endif
 #endif
 #if NV_TENSORRT_MAJOR >= 10
-#if TRT_UNTIL(10)
-    {has(BuilderFlag::kINT4), "kINT4", "INT4 values come from quantize layers only"},
-    {has(BuilderFlag::kFP4), "kFP4", "FP4 values come from quantize layers only"},
-#endif
     {has(BuilderFlag::kWEIGHT_STREAMING) && !default_backend().device(), "kWEIGHT_STREAMING",
      "the processor reads weights where they lie in the host's memory"},
-    {has(BuilderFlag::kSTRICT_NANS), "kSTRICT_NANS", "comparisons (max, min, ReLU) may drop a NaN"},
 #endif
   };
   for (const Ignored& f : flags)
@@ -83,24 +74,21 @@ void BuilderConfig::report_settings() const {
     {most_runs > kMostTimingRuns, "setAvgTimingIterations or setMinTimingIterations",
      "a kernel is timed 10000 times at most"},
 #if NV_TENSORRT_MAJOR >= 8
-    {tactic_sources_ != default_tactic_sources(), "setTacticSources",
-     "the sources are GPU libraries, no kernel here comes from them"},
     {pools_.count(MemoryPoolType::kDLA_MANAGED_SRAM) + pools_.count(MemoryPoolType::kDLA_LOCAL_DRAM) +
              pools_.count(MemoryPoolType::kDLA_GLOBAL_DRAM) >
          0,
      "setMemoryPoolLimit of a DLA pool", "there is no DLA on this machine"},
-    {pools_.count(MemoryPoolType::kTACTIC_DRAM) > 0, "setMemoryPoolLimit(kTACTIC_DRAM)",
-     "kernels are timed in host memory"},
     {builder_optimization_level_ < 0 || builder_optimization_level_ > 5, "setBuilderOptimizationLevel",
      "levels from 0 to 5 are accepted, the nearest is taken"},
 #endif
 #if NV_TENSORRT_MAJOR >= 10
     {pools_.count(MemoryPoolType::kTACTIC_SHARED_MEMORY) > 0, "setMemoryPoolLimit(kTACTIC_SHARED_MEMORY)",
-     "a processor has no shared memory of that kind"},
+     "a kernel takes the shared memory that it was written for"},
     {tiling_optimization_level_ != TilingOptimizationLevel::kNONE, "setTilingOptimizationLevel",
-     "kernels tile for the processor's caches by themselves"},
-    {l2_limit_for_tiling_ >= 0, "setL2LimitForTiling", "kernels tile for the processor's caches by themselves"},
-    {!remote_auto_tuning_config_.empty(), "setRemoteAutoTuningConfig", "kernels are timed on this machine"},
+     "kernels choose their tiles for the caches by themselves"},
+    {l2_limit_for_tiling_ >= 0, "setL2LimitForTiling", "kernels choose their tiles for the caches by themselves"},
+    {!remote_auto_tuning_config_.empty(), "setRemoteAutoTuningConfig",
+     "kernels are timed on this machine; a timing cache brings another's times"},
 #endif
 #if NV_TENSORRT_MAJOR >= 11
     {!build_route_.empty(), "setBuildRoute", "there are no build routes to choose from"},

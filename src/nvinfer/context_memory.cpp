@@ -80,7 +80,8 @@ void ExecutionContext::setPersistentCacheLimit(size_t size) noexcept {
 #endif
   if (size > 0)
     reports_.log(ILogger::Severity::kWARNING,
-                 "IExecutionContext::setPersistentCacheLimit has no effect: caches of a processor are not set aside");
+                 "IExecutionContext::setPersistentCacheLimit has no effect: no activations are kept in a part of the "
+                 "cache set aside");
 }
 
 bool ExecutionContext::setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept {

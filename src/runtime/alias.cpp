@@ -44,7 +44,7 @@ class Finder {
   const KernelDef* kernel_of(ir::NodeId n) const {
     const std::string_view wanted = options_.choices ? (*options_.choices)[n].kernel : std::string_view();
     std::string refusals;
-    return find_kernel(*options_.backend, make_problem(g_, n, options_, &out_), wanted, refusals);
+    return find_kernel(*options_.backend, make_problem(g_, n, options_, &out_), wanted, refusals, options_.without);
   }
   /// Whether that kernel takes a pitch at `operand` (16 for output 0).
   bool takes_pitch(ir::NodeId n, uint32_t operand) const {

@@ -302,6 +302,7 @@ std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vecto
       device_ ? &cpu_backend() : &engine_->backend();  // shapes that depend on data are the host's to find
   options.threads = engine_->threads();
   options.weights = &engine_->weights();
+  options.without = without_kernels(engine_->plan().info);
   options.choices = !device_ && size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
   return stepwise(p.concrete, inputs, known, options, engine_->pool(), profiler_);
 }

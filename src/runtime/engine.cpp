@@ -201,6 +201,7 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   options.pool = pool_;
   options.weights = weights_.get();
   options.streamed = streamed_.get();
+  options.without = without_kernels(plan_.info);
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
   options.auxiliary_streams = backend_->device() ? auxiliary_streams(profile) : 0;
   auto made = prepare(plan_.graph, dims, options, values);

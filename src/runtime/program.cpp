@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <sstream>
 
 #include "backends/device_weights.h"
 #include "base/checked.h"
@@ -28,9 +29,10 @@ bool empty_outputs(const Problem& p) {
 }
 
 /// The wanted kernel, or the cheapest; where preparing shows that it cannot do the problem, the next.
-std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const Backend& backend, const Problem& problem,
+std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const PrepareOptions& options, const Problem& problem,
                                                                   std::string_view wanted, StepWeights* streamed) {
-  const KernelDef& first = pick_kernel(backend, problem, wanted);
+  const Backend& backend = *options.backend;
+  const KernelDef& first = pick_kernel(backend, problem, wanted, options.without);
   std::string refusals;
   auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
     try {
@@ -45,7 +47,8 @@ std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const Backend&
   if (auto kernel = attempt(first)) return {&first, std::move(kernel)};
   std::vector<std::pair<double, const KernelDef*>> others;
   for (const KernelDef* k : kernels_for(backend, problem.node->op))
-    if (const Support s = k->supports(problem); s.ok && k != &first) others.emplace_back(s.cost_us, k);
+    if (const Support s = k->supports(problem); s.ok && k != &first && !is_without(*k, options.without))
+      others.emplace_back(s.cost_us, k);
   std::stable_sort(others.begin(), others.end(), [](auto& a, auto& b) { return a.first < b.first; });
   for (const auto& [cost, def] : others)
     if (auto kernel = attempt(*def)) return {def, std::move(kernel)};
@@ -61,7 +64,7 @@ void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& option
   if (streamed) problem.weights = streamed;
   try {
     const std::string_view wanted = options.choices ? (*options.choices)[step.node].kernel : std::string_view();
-    auto [def, kernel] = prepare_best(*options.backend, problem, wanted, streamed);
+    auto [def, kernel] = prepare_best(options, problem, wanted, streamed);
     step.kernel = std::move(kernel);
     step.kernel_name = def->name;
     if (streamed) step.loads = streamed->loads();
@@ -235,8 +238,22 @@ Problem make_problem(const ir::Graph& g, ir::NodeId n, const PrepareOptions& opt
   return p;
 }
 
+std::vector<std::string> without_kernels(const std::map<std::string, std::string>& info) {
+  std::vector<std::string> beginnings;
+  if (const auto found = info.find(kWithoutKernels); found != info.end()) {
+    std::istringstream text(found->second);
+    for (std::string word; text >> word;) beginnings.push_back(word);
+  }
+  return beginnings;
+}
+
+bool is_without(const KernelDef& kernel, std::span<const std::string> beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const std::string& beginning) { return kernel.name.starts_with(beginning); });
+}
+
 const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
-                             std::string& refusals) {
+                             std::string& refusals, std::span<const std::string> without) {
   // Kernels may assume that no operand is empty; the reference takes the rest (an empty sum is 0, and so on).
   const bool empty_input = std::any_of(problem.inputs.begin(), problem.inputs.end(), [](const TensorDesc& d) {
     return d.dtype != ir::DType::kUndefined && d.count() == 0;
@@ -244,7 +261,7 @@ const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std
   const KernelDef* best = nullptr;
   double best_cost = 0;
   for (const KernelDef* k : kernels_for(backend, problem.node->op)) {
-    if ((empty_input && k->op != "*") || (k->tf32 && k->name != wanted)) continue;
+    if ((empty_input && k->op != "*") || (k->tf32 && k->name != wanted) || is_without(*k, without)) continue;
     const Support s = k->supports(problem);
     if (!s.ok) {
       refusals += cat(refusals.empty() ? "" : "; ", k->name, ": ", s.reason);
@@ -256,9 +273,10 @@ const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std
   return best;
 }
 
-const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted) {
+const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
+                             std::span<const std::string> without) {
   std::string refusals;
-  const KernelDef* found = find_kernel(backend, problem, wanted, refusals);
+  const KernelDef* found = find_kernel(backend, problem, wanted, refusals, without);
   require(found != nullptr, ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
   return *found;
 }

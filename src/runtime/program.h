@@ -1,6 +1,8 @@
 // A plan prepared for concrete shapes: kernels in order, and where each operand lives.
 #pragma once
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,11 @@ struct Program {
   bool stepwise = false;  ///< shapes depend on data: run by Stepwise, `steps` is empty
 };
 
+/// Key of Plan::info: how the names of kernels begin that the plan does without, separated by spaces.
+inline constexpr const char* kWithoutKernels = "without_kernels";
+std::vector<std::string> without_kernels(const std::map<std::string, std::string>& info);
+bool is_without(const KernelDef& kernel, std::span<const std::string> beginnings);
+
 /// Kernels come from `choices` where they fit, else the cheapest that accepts the problem.
 struct PrepareOptions {
   const Backend* backend = nullptr;
@@ -73,6 +80,7 @@ struct PrepareOptions {
   WeightCache* weights = nullptr;
   StreamedWeights* streamed = nullptr;  ///< what of them does not stay on the device; null: nothing
   int auxiliary_streams = 0;            ///< most that steps may run on beside the run's own
+  std::vector<std::string> without;     ///< without_kernels() of the plan
 };
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,
@@ -84,11 +92,12 @@ struct Aliases;
 /// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
 Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options,
                      const Aliases* aliases = nullptr);
-/// The kernel for a problem: `wanted` if it accepts, else the cheapest that does, else null, with every reason appended
-/// to `refusals`.
+/// The kernel for a problem: `wanted` if it accepts, else the cheapest that does, without those whose names begin so;
+/// else null, with every reason appended to `refusals`.
 const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
-                             std::string& refusals);
+                             std::string& refusals, std::span<const std::string> without = {});
 /// That kernel. Throws kUnsupported with every refusal if none accepts.
-const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted);
+const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
+                             std::span<const std::string> without = {});
 
 }  // namespace tenon::runtime

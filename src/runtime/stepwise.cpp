@@ -86,8 +86,9 @@ class Runner {
     }
     std::string name = "empty";
     if (any) {
-      const KernelDef& def = pick_kernel(*options_.backend, problem,
-                                         options_.choices ? (*options_.choices)[n].kernel : std::string_view());
+      const KernelDef& def =
+          pick_kernel(*options_.backend, problem, options_.choices ? (*options_.choices)[n].kernel : std::string_view(),
+                      options_.without);
       auto kernel = def.prepare(problem);
       ir::Tensor workspace(ir::DType::kU8, {kernel->workspace_bytes()});
       kernel->run({in.data(), out.data(), workspace.mutable_data(), pool_, nullptr});

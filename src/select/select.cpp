@@ -21,6 +21,14 @@ size_t candidates_at(int level, bool device) {
   return counts[std::clamp(level, 0, 5)];
 }
 
+int64_t operand_bytes(const Problem& p) {
+  int64_t bytes = 0;
+  for (const auto* tensors : {&p.inputs, &p.outputs})
+    for (const TensorDesc& t : *tensors)
+      if (t.dtype != ir::DType::kUndefined) bytes += ir::storage_bytes(t.dtype, t.count());
+  return bytes;
+}
+
 class Selector {
  public:
   Selector(const runtime::PrepareOptions& prepare, ThreadPool& pool, const SelectOptions& options)
@@ -34,7 +42,7 @@ class Selector {
     }
     Accepted accepted = rank(p, report);
     if (options_.filter) ask_filter(p, report, accepted);
-    if (accepted.empty()) runtime::pick_kernel(*prepare_.backend, p, {});  // throws with every refusal
+    if (accepted.empty()) runtime::pick_kernel(*prepare_.backend, p, {}, prepare_.without);  // throws every refusal
     plan::Choice choice;
     size_t chosen = 0;
     if (const size_t count = to_measure(accepted)) measure(p, sig, accepted, count, report, choice, chosen);
@@ -91,7 +99,7 @@ class Selector {
   Accepted rank(const Problem& p, NodeReport& report) const {
     Accepted accepted;
     for (const KernelDef* k : kernels_for(*prepare_.backend, p.node->op)) {
-      if (k->tf32 && !options_.allow_tf32) continue;
+      if ((k->tf32 && !options_.allow_tf32) || runtime::is_without(*k, prepare_.without)) continue;
       const Support s = k->supports(p);
       report.candidates.push_back({std::string(k->name), s.cost_us, 0, s.reason, false, false});
       if (s.ok) accepted.emplace_back(k, report.candidates.size() - 1);
@@ -181,6 +189,7 @@ class Selector {
       ready.push_back(ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*accepted[i].first, p));
       c.refusal = ready.back().refusal;
       if (!ready.back().kernel || !keeps_to_limit(*ready.back().kernel, c)) continue;
+      if (operand_bytes(p) > options_.timing_memory - c.workspace) continue;
       unknown.push_back(ready.back().kernel.get());
       at.push_back(accepted[i].second);
     }

@@ -42,6 +42,7 @@ struct SelectOptions {
   Logger* log = nullptr;
   std::function<void(size_t done, size_t total)> step;  ///< may throw kCancelled
   int64_t workspace_limit = INT64_MAX;                  ///< kernels that need more bytes are refused
+  int64_t timing_memory = INT64_MAX;  ///< kernels whose operands and workspace take more bytes are not timed
   Filter filter;
 };
 

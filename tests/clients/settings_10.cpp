@@ -29,19 +29,21 @@ struct Build {
   std::unique_ptr<IBuilder> builder;
   std::unique_ptr<INetworkDefinition> network;
   std::unique_ptr<IBuilderConfig> config;
-  std::vector<float> weights = std::vector<float>(16 * 8 * 3 * 3);
+  std::vector<float> weights;
   IConvolutionLayer* conv = nullptr;
 
-  explicit Build(NetworkDefinitionCreationFlags flags = 0) {
+  /// A convolution of 8 * wide channels to 16 * wide, and a relu.
+  explicit Build(NetworkDefinitionCreationFlags flags = 0, int32_t wide = 1)
+      : weights(static_cast<size_t>(16 * 8 * 9 * wide * wide)) {
     builder.reset(createInferBuilder(logger));
     network.reset(builder->createNetworkV2(flags));
     config.reset(builder->createBuilderConfig());
     for (size_t i = 0; i < weights.size(); ++i) {
       weights[i] = std::sin(static_cast<float>(i)) * 0.1F;
     }
-    ITensor* x = network->addInput("x", DataType::kFLOAT, Dims4{1, 8, 16, 16});
-    conv = network->addConvolutionNd(*x, 16, DimsHW{3, 3}, Weights{DataType::kFLOAT, weights.data(), 16 * 8 * 9},
-                                     Weights{DataType::kFLOAT, nullptr, 0});
+    ITensor* x = network->addInput("x", DataType::kFLOAT, Dims4{1, 8 * wide, 16, 16});
+    Weights const w{DataType::kFLOAT, weights.data(), static_cast<int64_t>(weights.size())};
+    conv = network->addConvolutionNd(*x, 16 * wide, DimsHW{3, 3}, w, Weights{DataType::kFLOAT, nullptr, 0});
     conv->setName("conv");
     conv->setPaddingNd(DimsHW{1, 1});
     ITensor* y = network->addActivation(*conv->getOutput(0), ActivationType::kRELU)->getOutput(0);
@@ -70,14 +72,12 @@ void ignored_flags() {
     BuilderFlag flag;
     char const* name;
   };
-  Case const cases[] = {{BuilderFlag::kSPARSE_WEIGHTS, "kSPARSE_WEIGHTS"},
-                        {BuilderFlag::kSAFETY_SCOPE, "kSAFETY_SCOPE"},
+  Case const cases[] = {{BuilderFlag::kSAFETY_SCOPE, "kSAFETY_SCOPE"},
                         {BuilderFlag::kFP8, "kFP8"},
                         {BuilderFlag::kINT4, "kINT4"},
                         {BuilderFlag::kFP4, "kFP4"},
                         {BuilderFlag::kINT8, "kINT8"},
-                        {BuilderFlag::kWEIGHT_STREAMING, "kWEIGHT_STREAMING"},
-                        {BuilderFlag::kSTRICT_NANS, "kSTRICT_NANS"}};
+                        {BuilderFlag::kWEIGHT_STREAMING, "kWEIGHT_STREAMING"}};
   for (Case const& c : cases) {
     Build b;
     b.config->setFlag(c.flag);
@@ -100,10 +100,7 @@ void ignored_settings() {
     char const* name;
   };
   Case const cases[] = {
-      {[](IBuilderConfig& c) { c.setTacticSources(1U << static_cast<uint32_t>(TacticSource::kCUDNN)); },
-       "setTacticSources"},
       {[](IBuilderConfig& c) { c.setMemoryPoolLimit(MemoryPoolType::kDLA_MANAGED_SRAM, 1 << 20); }, "DLA"},
-      {[](IBuilderConfig& c) { c.setMemoryPoolLimit(MemoryPoolType::kTACTIC_DRAM, 1 << 20); }, "kTACTIC_DRAM"},
       {[](IBuilderConfig& c) { c.setMemoryPoolLimit(MemoryPoolType::kTACTIC_SHARED_MEMORY, 1 << 16); },
        "kTACTIC_SHARED_MEMORY"},
       {[](IBuilderConfig& c) { c.setTilingOptimizationLevel(TilingOptimizationLevel::kFULL); },
@@ -188,9 +185,98 @@ void effects() {
   EXPECT(!has(nothing->getEngineInformation(LayerInformationFormat::kJSON), "conv"));
 }
 
+uint32_t bits(std::initializer_list<TacticSource> sources) {
+  uint32_t mask = 0;
+  for (TacticSource s : sources) {
+    mask |= 1U << static_cast<uint32_t>(s);
+  }
+  return mask;
+}
+
+// The numbers of kernels that a build may choose from, and the settings that leave some out.
+class Counter : public IAlgorithmSelector {
+ public:
+  int32_t selectAlgorithms(IAlgorithmContext const&, IAlgorithm const* const*, int32_t count,
+                           int32_t*) noexcept override {
+    offered += count;
+    return 0;
+  }
+  void reportAlgorithms(IAlgorithmContext const* const*, IAlgorithm const* const*, int32_t) noexcept override {}
+  int32_t offered = 0;
+};
+
+void sources() {
+  auto offered = [](std::function<void(IBuilderConfig&)> const& set) {
+    Build b;
+    Counter counter;
+    b.config->setAlgorithmSelector(&counter);
+    set(*b.config);
+    EXPECT(b.engine() != nullptr && !b.logger.has("has no effect"));
+    return counter.offered;
+  };
+  auto only = [](uint32_t mask) {
+    return [mask](IBuilderConfig& c) { EXPECT(c.setTacticSources(mask) && c.getTacticSources() == mask); };
+  };
+  int32_t const all = offered([](IBuilderConfig&) {}), none = offered(only(0));
+  EXPECT(none >= 1 && none <= all);
+  EXPECT(offered(only(bits({TacticSource::kCUDNN}))) == all);  // what it calls cuDNN is another library elsewhere
+  EXPECT(offered(only(bits({TacticSource::kCUBLAS, TacticSource::kCUBLAS_LT}))) == none);
+  EXPECT(offered(only(bits({TacticSource::kEDGE_MASK_CONVOLUTIONS, TacticSource::kJIT_CONVOLUTIONS}))) == none);
+  EXPECT(offered([](IBuilderConfig& c) { c.setFlag(BuilderFlag::kSTRICT_NANS); }) == none);
+  Build b;
+  uint32_t const usual = b.config->getTacticSources();
+  EXPECT(!b.config->setTacticSources(1U << 30) && b.logger.has("setTacticSources"));
+  EXPECT(b.config->getTacticSources() == usual);
+  b.config->setTacticSources(0);
+  b.config->reset();
+  EXPECT(b.config->getTacticSources() == usual);
+}
+
+// kTACTIC_DRAM: kernels that take more are not timed, so they are not in the cache.
+void timing_memory() {
+  auto timed = [](size_t limit) {
+    Build b;
+    b.config->setMemoryPoolLimit(MemoryPoolType::kTACTIC_DRAM, limit);
+    EXPECT(b.config->getMemoryPoolLimit(MemoryPoolType::kTACTIC_DRAM) == limit);
+    std::unique_ptr<ITimingCache> cache(b.config->createTimingCache(nullptr, 0));
+    b.config->setTimingCache(*cache, false);
+    b.config->setFlag(BuilderFlag::kEDITABLE_TIMING_CACHE);
+    b.config->setMaxNbTactics(4);
+    b.config->setBuilderOptimizationLevel(5);
+    EXPECT(b.engine() != nullptr && !b.logger.has("has no effect"));
+    return cache->queryKeys(nullptr, 0);
+  };
+  EXPECT(timed(1 << 30) >= 1 && timed(1000) == 0);
+}
+
+// kSPARSE_WEIGHTS permits kernels for 2:4 weights; there are none, which matters only where weights have that pattern.
+void sparse_weights() {
+  Build b;
+  b.config->setFlag(BuilderFlag::kSPARSE_WEIGHTS);
+  EXPECT(b.engine() != nullptr && b.logger.has("kSPARSE_WEIGHTS: 0 of 1 layers"));
+  for (size_t i = 0; i < b.weights.size(); ++i) {
+    if (i / 9 % 4 >= 2) {
+      b.weights[i] = 0;  // of four channels two
+    }
+  }
+  // Beside it a product whose weights are so along the axis that it sums over, and one whose are along the other.
+  std::vector<float> product(8 * 16);
+  for (size_t i = 0; i < product.size(); ++i) {
+    product[i] = i / 16 % 4 >= 2 ? 0.0F : 1.0F;
+  }
+  ITensor* x = b.network->addInput("p", DataType::kFLOAT, Dims2{4, 8});
+  ITensor* q = b.network->addInput("q", DataType::kFLOAT, Dims2{4, 16});
+  ITensor* w = b.network->addConstant(Dims2{8, 16}, Weights{DataType::kFLOAT, product.data(), 128})->getOutput(0);
+  constexpr auto kNone = MatrixOperation::kNONE;
+  b.network->markOutput(*b.network->addMatrixMultiply(*x, kNone, *w, kNone)->getOutput(0));
+  b.network->markOutput(*b.network->addMatrixMultiply(*q, kNone, *w, MatrixOperation::kTRANSPOSE)->getOutput(0));
+  b.logger.text.clear();
+  EXPECT(b.engine() != nullptr && b.logger.has("kSPARSE_WEIGHTS: 2 of 3 layers"));
+}
+
 // Kernel timing: the cache, its entries, and errors when they are missing.
 void timing() {
-  Build b;
+  Build b(0, 4);  // so many channels that there is more than one kernel without any library
   std::unique_ptr<ITimingCache> cache(b.config->createTimingCache(nullptr, 0));
   EXPECT(cache != nullptr && b.config->setTimingCache(*cache, false) && b.config->getTimingCache() == cache.get());
   b.config->setFlag(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
@@ -296,6 +382,9 @@ int main() {
   ignored_settings();
   refused_settings();
   effects();
+  sources();
+  timing_memory();
+  sparse_weights();
   timing();
   selector();
   progress();

@@ -36,6 +36,13 @@ std::string pools_text(const Options& o) {
   return pools.empty() ? "workspace: default" : pools;
 }
 
+std::string sources_text(const Options& o) {
+  std::string text;
+  for (const auto& [source, on] : o.tactic_sources)
+    text += (text.empty() ? "" : ", ") + source + (on ? " [ON]" : " [OFF]");
+  return text.empty() ? "default" : text;
+}
+
 }  // namespace
 
 std::vector<std::string> describe(const Options& o) {
@@ -55,6 +62,7 @@ std::vector<std::string> describe(const Options& o) {
           std::string("Strip weights: ") + yes(o.strip_weights),
           std::string("Version Compatible: ") + yes(o.version_compatible),
           "Sparsity: " + o.sparsity,
+          "Tactic sources: " + sources_text(o),
           "Builder optimization level: " + std::to_string(o.optimization_level),
           "Timing cache file: " + o.timing_cache_file,
           "Save engine: " + o.save_engine,

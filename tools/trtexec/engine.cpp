@@ -102,19 +102,39 @@ void set_precision(const Options& o, IBuilderConfig& config) {
   flag(o.tf32, BuilderFlag::kTF32);
   if (o.refit) config.setFlag(BuilderFlag::kREFIT);
   if (o.strip_weights) config.setFlag(BuilderFlag::kSTRIP_PLAN);
+  if (o.sparsity != "disable") config.setFlag(BuilderFlag::kSPARSE_WEIGHTS);
   if (o.version_compatible) config.setFlag(BuilderFlag::kVERSION_COMPATIBLE);
   if (o.allow_weight_streaming) config.setFlag(BuilderFlag::kWEIGHT_STREAMING);
   if (o.error_on_timing_cache_miss) config.setFlag(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
 }
 
+void set_tactic_sources(const Options& o, IBuilderConfig& config) {
+  if (o.tactic_sources.empty()) return;
+  static const std::map<std::string, TacticSource> sources{
+      {"CUBLAS", TacticSource::kCUBLAS},
+      {"CUBLAS_LT", TacticSource::kCUBLAS_LT},
+      {"CUDNN", TacticSource::kCUDNN},
+      {"EDGE_MASK_CONVOLUTIONS", TacticSource::kEDGE_MASK_CONVOLUTIONS},
+      {"JIT_CONVOLUTIONS", TacticSource::kJIT_CONVOLUTIONS}};
+  TacticSources mask = config.getTacticSources();
+  for (const auto& [name, wanted] : o.tactic_sources) {
+    const TacticSources bit = 1U << static_cast<uint32_t>(sources.at(name));
+    mask = wanted ? mask | bit : mask & ~bit;
+  }
+  config.setTacticSources(mask);
+}
+
 void configure(const Options& o, IBuilderConfig& config) {
   set_precision(o, config);
+  set_tactic_sources(o, config);
   config.setBuilderOptimizationLevel(o.optimization_level);
   if (o.average_timing > 0) config.setAvgTimingIterations(o.average_timing);
   if (o.max_tactics >= 0) config.setMaxNbTactics(o.max_tactics);
   if (o.max_aux_streams >= 0) config.setMaxAuxStreams(o.max_aux_streams);
   if (auto it = o.pools.find("workspace"); it != o.pools.end())
     config.setMemoryPoolLimit(MemoryPoolType::kWORKSPACE, size_t(it->second * (1 << 20)));
+  if (auto it = o.pools.find("tacticDram"); it != o.pools.end())
+    config.setMemoryPoolLimit(MemoryPoolType::kTACTIC_DRAM, size_t(it->second * (1 << 20)));
   if (auto it = o.pools.find("tacticSharedMem"); it != o.pools.end())
     config.setMemoryPoolLimit(MemoryPoolType::kTACTIC_SHARED_MEMORY, size_t(it->second * (1 << 20)));
   if (o.profiling_verbosity == "detailed" || o.dump_layer_info || !o.export_layer_info.empty())

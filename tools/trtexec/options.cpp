@@ -142,6 +142,17 @@ std::vector<Flag> precision_flags() {
           set_text<&Options::output_formats>("outputIOFormats", "type:format[,…]", "types and formats of outputs")};
 }
 
+void read_tactic_sources(Options& o, const std::string& flag, const std::string& value) {
+  static const std::set<std::string> names{"CUBLAS", "CUBLAS_LT", "CUDNN", "EDGE_MASK_CONVOLUTIONS",
+                                           "JIT_CONVOLUTIONS"};
+  for (const auto& item : split(value, ',')) {
+    if (item.empty() || (item[0] != '+' && item[0] != '-') || !names.count(item.substr(1)))
+      bad("--" + flag + ": found '" + item +
+          "', accepted are + or - before CUBLAS, CUBLAS_LT, CUDNN, EDGE_MASK_CONVOLUTIONS, JIT_CONVOLUTIONS");
+    o.tactic_sources[item.substr(1)] = item[0] == '+';
+  }
+}
+
 std::vector<Flag> build_flags() {
   return {{"memPoolSize", "pool:size[,…]", "memory limits, sizes in MiB or with B, K, M, G",
            [](Options& o, auto& f, auto& v) {
@@ -168,8 +179,15 @@ std::vector<Flag> build_flags() {
                                                    "a time that is not in the cache fails the build"),
           ignored("noBuilderCache", "", "without --timingCacheFile no cache is kept"),
           ignored("noCompilationCache", "", "nothing is compiled"),
-          ignored("tacticSources", "spec", "kernels come from one list"),
-          set_text<&Options::sparsity>("sparsity", "spec", "structured sparsity"),
+          {"tacticSources", "+|-source[,…]", "libraries that kernels may come from",
+           [](Options& o, auto& f, auto& v) { read_tactic_sources(o, f, v); }},
+          {"sparsity", "disable|enable|force", "kernels for weights with two zeros in each four",
+           [](Options& o, auto& f, auto& v) {
+             if (v != "disable" && v != "enable" && v != "force")
+               bad("--" + f + " takes disable, enable or force, found '" + v + "'");
+             if (v == "force") o.notes.push_back("--sparsity=force has no effect here: weights are left as they are");
+             o.sparsity = v;
+           }},
           {"profilingVerbosity", "layer_names_only|detailed|none", "what the engine tells of its layers",
            [](Options& o, auto& f, auto& v) {
              if (v != "layer_names_only" && v != "detailed" && v != "none" && v != "default" && v != "verbose")

@@ -20,7 +20,8 @@ struct Options {
   bool fp16 = false, bf16 = false, int8 = false, fp8 = false, int4 = false, best = false, tf32 = true,
        strongly_typed = false;
   std::string calib, precision_constraints = "none", layer_precisions, layer_output_types;
-  std::map<std::string, double> pools;  ///< MiB by pool name
+  std::map<std::string, double> pools;         ///< MiB by pool name
+  std::map<std::string, bool> tactic_sources;  ///< added or taken away, by name
   int optimization_level = 3, average_timing = -1, max_tactics = -1, max_aux_streams = -1;
   std::string timing_cache_file, profiling_verbosity = "layer_names_only", input_formats, output_formats;
   std::vector<std::string> plugins;

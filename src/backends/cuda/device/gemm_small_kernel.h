@@ -181,7 +181,7 @@ struct SmallBlock {
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         if constexpr (kJoin) v[i] += other.at(i);
-        if constexpr (kAct == Act::kRelu) v[i] = fmaxf(v[i], 0.f);
+        if constexpr (kAct == Act::kRelu) v[i] = v[i] < 0.f ? 0.f : v[i];  // keeps what is no number
         if constexpr (kAct == Act::kGeluErf) v[i] = quick_gelu(v[i]);
       }
       if (row + r < g.rows && column + at < g.columns)
