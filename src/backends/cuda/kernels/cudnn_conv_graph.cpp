@@ -280,6 +280,13 @@ std::string read(const Problem& p, const Attrs& a, bool backward_data, ConvGraph
 
 }  // namespace
 
+bool ConvGraph::compiled_later() const {
+  return std::any_of(spec.operations.begin(), spec.operations.end(), [](const GraphSpec::Operation& o) {
+    const auto* op = std::get_if<cudnn::PointwiseSpec>(&o);
+    return op && ((op->mode != cudnn::kAdd && op->mode != cudnn::kRelu) || !op->parameters.empty());
+  });
+}
+
 std::string read_conv_graph(const Problem& p, ConvGraph& g) {
   if (p.node->op == "ConvTranspose") return read(p, p.attrs<ops::ConvTransposeAttrs>(), true, g);
   const auto& a = p.attrs<ops::ConvAttrs>();

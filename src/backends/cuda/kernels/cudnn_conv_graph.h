@@ -17,6 +17,10 @@ struct ConvGraph {
   double flops = 0;
   int64_t group = 1;
   bool depthwise = false;
+
+  /// Whether the epilogue is more than the sums and the relu that cuDNN has compiled: others its engines compile when
+  /// they are prepared, for half a second or more.
+  bool compiled_later() const;
 };
 
 /// Reads a Conv or ConvTranspose. Returns why cuDNN cannot do it, or an empty string. Does not call the library.
