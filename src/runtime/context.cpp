@@ -228,40 +228,44 @@ void Context::enqueue(void* stream) {
 }
 
 void Context::enqueue_stepwise(const Program& p, void* stream) {
-  std::map<ir::ValueId, ir::Tensor> known;
-  std::vector<ir::ValueId> values;
+  std::map<ir::ValueId, Held> given;
+  std::vector<ir::ValueId> known;
   if (device_) {
     require(!device_->recording(stream), ErrorCode::kUnsupported,
             "the stream is being recorded, and shapes of this engine depend on data: sizes are read while it runs");
     if (const auto part = engine_->known_part(p.concrete)) {
-      known = run_part(*part, stream);
-      values = part->values;
+      given = run_part(*part, stream);
+      known = part->values;
+    } else {
+      device_->synchronize(stream);
     }
-    device_->synchronize(stream);
   }
-  const Rest rest = rest_of(p.concrete, values);
-  std::vector<ir::Tensor> inputs(engine_->input_count());
-  for (size_t i = 0; i < inputs.size(); ++i) {
+  const Rest rest = rest_of(p.concrete, known);
+  for (size_t i = 0; i < engine_->input_count(); ++i) {
     if (!rest.reads_input[i]) continue;
     const IoInfo& io = engine_->io()[i];
-    const size_t bytes = size_t(tensor_bytes(io.dtype, p.input_dims[i]));
     require(io.dtype != ir::DType::kString, ErrorCode::kUnsupported, "input '", io.name,
             "' holds strings, which have no address");
-    require(addresses_[i] != nullptr || bytes == 0, ErrorCode::kInvalidArgument, "the address of input '", io.name,
-            "' is not set");
-    inputs[i] = read(i, p.input_dims[i]);
+    require(addresses_[i] != nullptr || tensor_bytes(io.dtype, p.input_dims[i]) == 0, ErrorCode::kInvalidArgument,
+            "the address of input '", io.name, "' is not set");
+    given.emplace(p.concrete.graph.inputs[i], read_held(i, p.input_dims[i]));
   }
-  auto outputs = run_stepwise(p, inputs, known);
+  const std::vector<Held> outputs = run_stepwise(p, rest, std::move(given), stream);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const size_t io = engine_->input_count() + i;
-    require(outputs[i].dtype() != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
+    const Held& y = outputs[i];
+    require(y.dtype != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
             "' holds strings, which have no address");
-    if (allocators_[i]) addresses_[io] = allocators_[i](outputs[i].dims(), outputs[i].bytes());
+    if (allocators_[i]) addresses_[io] = allocators_[i](y.dims, int64_t(y.bytes()));
     void* to = addresses_[io];
-    require(to != nullptr || outputs[i].bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
+    require(to != nullptr || y.bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
             engine_->io()[io].name, "' is not set");
-    write(to, outputs[i]);
+    if (!y.on_device_alone())
+      write(to, y.host);
+    else if (y.bytes() > 0)
+      device_->copy(to, y.device.get(), y.bytes(), stream);
   }
+  if (device_) device_->synchronize(stream);
 }
 
 std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
@@ -275,14 +279,7 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
     addresses_[i] = const_cast<std::byte*>(inputs[i].data().data());
   }
   const Program& p = prepare();
-  if (p.stepwise) {
-    std::map<ir::ValueId, ir::Tensor> known;
-    if (const auto part = device_ ? engine_->known_part(p.concrete) : nullptr) {
-      auto values = part_context(*part)->run(inputs);
-      for (size_t i = 0; i < values.size(); ++i) known.emplace(part->values[i], std::move(values[i]));
-    }
-    return run_stepwise(p, inputs, known);
-  }
+  if (p.stepwise) return run_stepwise(p, inputs);
   if (device_) return run_through_device(p, inputs);
   std::vector<ir::Tensor> outputs;
   for (size_t i = 0; i < engine_->output_count(); ++i) {
@@ -294,17 +291,37 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
   return outputs;
 }
 
-std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs,
-                                              const std::map<ir::ValueId, ir::Tensor>& known) {
+std::vector<ir::Tensor> Context::run_stepwise(const Program& p, const std::vector<ir::Tensor>& inputs) {
+  std::map<ir::ValueId, Held> given;
+  std::vector<ir::ValueId> known;
+  if (const auto part = device_ ? engine_->known_part(p.concrete) : nullptr) {
+    auto values = part_context(*part)->run(inputs);
+    for (size_t i = 0; i < values.size(); ++i) given.emplace(part->values[i], Held::on_host(std::move(values[i])));
+    known = part->values;
+  }
+  const Rest rest = rest_of(p.concrete, known);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (rest.reads_input[i]) given.emplace(p.concrete.graph.inputs[i], Held::on_host(inputs[i]));
+  std::vector<Held> results = run_stepwise(p, rest, std::move(given), device_ ? device_->own_stream() : nullptr);
+  std::vector<ir::Tensor> outputs;
+  for (Held& y : results) {
+    if (y.on_device_alone()) step_device_->download({&y});
+    outputs.push_back(std::move(y.host));
+  }
+  return outputs;
+}
+
+std::vector<Held> Context::run_stepwise(const Program& p, const Rest& rest, std::map<ir::ValueId, Held> given,
+                                        void* stream) {
   const auto& choices = engine_->plan().choices;
-  PrepareOptions options;
-  options.backend =
-      device_ ? &cpu_backend() : &engine_->backend();  // shapes that depend on data are the host's to find
-  options.threads = engine_->threads();
-  options.weights = &engine_->weights();
-  options.without = without_kernels(engine_->plan().info);
-  options.choices = !device_ && size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
-  return stepwise(p.concrete, inputs, known, options, engine_->pool(), profiler_);
+  StepwiseOptions options{{}, engine_->pool(), step_device(), profiler_};
+  options.host.backend = device_ ? &cpu_backend() : &engine_->backend();
+  options.host.threads = engine_->threads();
+  options.host.weights = &engine_->weights();
+  options.host.without = without_kernels(engine_->plan().info);
+  options.host.choices = !device_ && size_t(profile_) < choices.size() ? &choices[size_t(profile_)] : nullptr;
+  if (options.device) options.device->begin(program_, stream);
+  return stepwise(p.concrete, rest, std::move(given), options);
 }
 
 }  // namespace tenon::runtime

@@ -8,6 +8,7 @@
 #include "backends/device.h"
 #include "base/physical_memory.h"
 #include "runtime/engine.h"
+#include "runtime/step_device.h"
 #include "runtime/weight_streaming.h"
 
 namespace tenon::runtime {
@@ -179,7 +180,7 @@ Context* Context::part_context(const Engine::KnownPart& part) {
   return part_.get();
 }
 
-std::map<ir::ValueId, ir::Tensor> Context::run_part(const Engine::KnownPart& part, void* stream) {
+std::map<ir::ValueId, Held> Context::run_part(const Engine::KnownPart& part, void* stream) {
   Context& c = *part_context(part);
   c.allocate_ = allocate_;
   for (size_t i = 0; i < engine_->input_count(); ++i) {
@@ -199,15 +200,34 @@ std::map<ir::ValueId, ir::Tensor> Context::run_part(const Engine::KnownPart& par
     });
   const Failures::Awaited awaited(*c.failures_);
   c.enqueue(stream);
-  std::map<ir::ValueId, ir::Tensor> known;
-  for (size_t i = 0; i < part.values.size(); ++i) {
-    ir::Tensor t(part.engine->io()[engine_->input_count() + i].dtype, part_outputs_[i].dims);
-    if (t.bytes() > 0) device_->copy(t.mutable_data(), part_outputs_[i].memory.get(), size_t(t.bytes()), stream);
-    known.emplace(part.values[i], std::move(t));
-  }
   device_->synchronize(stream);
   c.failures_->raise();
+  std::map<ir::ValueId, Held> known;
+  for (size_t i = 0; i < part.values.size(); ++i) {
+    const ir::DType type = part.engine->io()[engine_->input_count() + i].dtype;
+    const PartOutput& o = part_outputs_[i];
+    Held value{type, o.dims, {}, o.memory};
+    if (value.bytes() == 0) value = Held::on_host(ir::Tensor(type, o.dims));
+    known.emplace(part.values[i], std::move(value));
+  }
   return known;
+}
+
+StepDevice* Context::step_device() {
+  if (!device_ || engine_->streams()) return nullptr;  // streamed weights have no room that others could be in
+  if (!step_device_)
+    step_device_ = std::make_unique<StepDevice>(engine_->backend(), engine_->weights(), engine_->threads(),
+                                                without_kernels(engine_->plan().info));
+  return step_device_.get();
+}
+
+Held Context::read_held(size_t io, const ir::Dims& dims) const {
+  Held value{engine_->io()[io].dtype, dims, {}, nullptr};
+  if (device_ && device_->reaches(addresses_[io]) && value.bytes() > 0)
+    value.device = {addresses_[io], [](void*) {}};
+  else
+    value.host = read(io, dims);
+  return value;
 }
 
 ir::Tensor Context::read(size_t io, const ir::Dims& dims) const {

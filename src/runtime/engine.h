@@ -45,6 +45,9 @@ struct IoInfo {
 };
 
 class Context;
+class StepDevice;
+struct Held;
+struct Rest;
 
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
@@ -194,11 +197,14 @@ class Context {
   ir::Tensor read(size_t io, const ir::Dims& dims) const;
   void write(void* to, const ir::Tensor& tensor) const;
   void* output_memory(const Program& program, size_t output);
-  std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs,
-                                       const std::map<ir::ValueId, ir::Tensor>& known);
+  std::vector<Held> run_stepwise(const Program& program, const Rest& rest, std::map<ir::ValueId, Held> given,
+                                 void* stream);
+  std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs);
+  StepDevice* step_device();
   void enqueue_stepwise(const Program& program, void* stream);
   Context* part_context(const Engine::KnownPart& part);
-  std::map<ir::ValueId, ir::Tensor> run_part(const Engine::KnownPart& part, void* stream);
+  std::map<ir::ValueId, Held> run_part(const Engine::KnownPart& part, void* stream);
+  Held read_held(size_t io, const ir::Dims& dims) const;
   std::map<ir::ValueId, ir::Tensor> shape_values() const;
 
   std::shared_ptr<Engine> engine_;
@@ -248,6 +254,7 @@ class Context {
     ir::Dims dims;
   };
   std::vector<PartOutput> part_outputs_;
+  std::unique_ptr<StepDevice> step_device_;  // runs what is left where shapes depend on data
 };
 
 }  // namespace tenon::runtime

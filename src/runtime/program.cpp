@@ -28,33 +28,6 @@ bool empty_outputs(const Problem& p) {
                      [](const TensorDesc& d) { return d.dtype == ir::DType::kUndefined || d.count() == 0; });
 }
 
-/// The wanted kernel, or the cheapest; where preparing shows that it cannot do the problem, the next.
-std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const PrepareOptions& options, const Problem& problem,
-                                                                  std::string_view wanted, StepWeights* streamed) {
-  const Backend& backend = *options.backend;
-  const KernelDef& first = pick_kernel(backend, problem, wanted, options.without);
-  std::string refusals;
-  auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
-    try {
-      if (streamed) streamed->restart();
-      return def.prepare(problem);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kUnsupported) throw;
-      refusals += cat(refusals.empty() ? "" : "; ", def.name, ": ", e.what());
-      return nullptr;
-    }
-  };
-  if (auto kernel = attempt(first)) return {&first, std::move(kernel)};
-  std::vector<std::pair<double, const KernelDef*>> others;
-  for (const KernelDef* k : kernels_for(backend, problem.node->op))
-    if (const Support s = k->supports(problem); s.ok && k != &first && !is_without(*k, options.without))
-      others.emplace_back(s.cost_us, k);
-  std::stable_sort(others.begin(), others.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  for (const auto& [cost, def] : others)
-    if (auto kernel = attempt(*def)) return {def, std::move(kernel)};
-  fail(ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
-}
-
 /// `streamed`: the step's view of weights that do not stay on the device, or null.
 void prepare_kernel(Step& step, const ir::Graph& g, const PrepareOptions& options, const Aliases& aliases,
                     StepWeights* streamed) {
@@ -279,6 +252,32 @@ const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std
   const KernelDef* found = find_kernel(backend, problem, wanted, refusals, without);
   require(found != nullptr, ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
   return *found;
+}
+
+std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const PrepareOptions& options, const Problem& problem,
+                                                                  std::string_view wanted, StepWeights* streamed) {
+  const Backend& backend = *options.backend;
+  const KernelDef& first = pick_kernel(backend, problem, wanted, options.without);
+  std::string refusals;
+  auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
+    try {
+      if (streamed) streamed->restart();
+      return def.prepare(problem);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUnsupported) throw;
+      refusals += cat(refusals.empty() ? "" : "; ", def.name, ": ", e.what());
+      return nullptr;
+    }
+  };
+  if (auto kernel = attempt(first)) return {&first, std::move(kernel)};
+  std::vector<std::pair<double, const KernelDef*>> others;
+  for (const KernelDef* k : kernels_for(backend, problem.node->op))
+    if (const Support s = k->supports(problem); s.ok && k != &first && !is_without(*k, options.without))
+      others.emplace_back(s.cost_us, k);
+  std::stable_sort(others.begin(), others.end(), [](auto& a, auto& b) { return a.first < b.first; });
+  for (const auto& [cost, def] : others)
+    if (auto kernel = attempt(*def)) return {def, std::move(kernel)};
+  fail(ErrorCode::kUnsupported, "no kernel accepts the node (", refusals, ")");
 }
 
 std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector<ir::Dims>& input_dims,

@@ -14,6 +14,7 @@
 namespace tenon::runtime {
 
 class StreamedWeights;
+class StepWeights;
 
 /// Where an operand's bytes are.
 struct Place {
@@ -99,5 +100,10 @@ const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std
 /// That kernel. Throws kUnsupported with every refusal if none accepts.
 const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
                              std::span<const std::string> without = {});
+/// That kernel of the options' backend, prepared; where preparing shows that it cannot do the problem, the next.
+/// `streamed`: the step's view of weights that do not stay on the device, or null.
+std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const PrepareOptions& options, const Problem& problem,
+                                                                  std::string_view wanted,
+                                                                  StepWeights* streamed = nullptr);
 
 }  // namespace tenon::runtime

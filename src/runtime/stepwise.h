@@ -5,15 +5,23 @@
 #include <string>
 #include <vector>
 
-#include "runtime/program.h"
+#include "runtime/split.h"
+#include "runtime/step_device.h"
 
 namespace tenon::runtime {
 
-/// Returns the graph's outputs. Allocates as it goes; memory of a value is released after its last reader. What `known`
-/// values make superfluous is not run, and inputs that are then not read may be empty.
-std::vector<ir::Tensor> stepwise(const ConcreteGraph& concrete, const std::vector<ir::Tensor>& inputs,
-                                 const std::map<ir::ValueId, ir::Tensor>& known, const PrepareOptions& options,
-                                 ThreadPool& pool,
-                                 const std::function<void(const std::string&, const std::string&, double)>& profiler);
+struct StepwiseOptions {
+  PrepareOptions host;  ///< kernels of the processor
+  ThreadPool& pool;
+  StepDevice* device = nullptr;  ///< null: all nodes run on the processor
+  std::function<void(const std::string&, const std::string&, double)> profiler;
+};
+
+/// Runs `rest` on `given` values, which are the graph's inputs and others that it reads, and returns the graph's
+/// outputs. Allocates as it goes; memory of a value is released after its last reader. On a device run nodes that read
+/// what is there or much of what is not; the processor takes small ones and those whose results' sizes are theirs to
+/// find. Work for the device is put on its stream, and may not be over on return.
+std::vector<Held> stepwise(const ConcreteGraph& concrete, const Rest& rest, std::map<ir::ValueId, Held> given,
+                           const StepwiseOptions& options);
 
 }  // namespace tenon::runtime

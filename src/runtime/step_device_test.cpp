@@ -1,0 +1,149 @@
+// Where shapes depend on data, the device goes on with what the processor has found.
+#include "runtime/step_device.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "builder/builder.h"
+#include "ir/sample.h"
+#include "ops/op.h"
+#include "ops/parse.h"
+#include "runtime/engine.h"
+#include "runtime/later_device.h"
+
+using namespace tenon;
+
+namespace {
+
+/// Rows of a table that are chosen by their marks, and a product of them with weights; how many there are decides a
+/// reshape, and a sum beside it has a known shape.
+constexpr std::string_view kNet = R"(graph "net" {
+  %x: f32[300, 64] = input
+  %marks: f32[300] = input
+  %zero: f32[] = {0}
+  %w: f32[64, 32] = random(1)
+  %a = Relu(%x) "a"
+  %chosen = Greater(%marks, %zero) "chosen"
+  %n = NonZero(%chosen) "n"
+  %t = Transpose(%n) {perm = [1, 0]} "t"
+  %rows = GatherND(%a, %t) "rows"
+  %p = MatMul(%rows, %w) "p"
+  %all: i64[2] = {-1, 16}
+  %y = Reshape(%p, %all) "y"
+  %z = Neg(%a) "z"
+  return %y, %z, %t
+}
+)";
+
+std::shared_ptr<runtime::Engine> make(const Backend* backend, std::string_view text = kNet) {
+  plan::Plan plan;
+  plan.graph = ops::parse_graph(text);
+  plan.profiles = {builder::default_profile(plan.graph)};
+  return runtime::Engine::create(std::move(plan), {backend, 1});
+}
+
+std::vector<ir::Tensor> inputs(int chosen) {
+  Xorshift random(uint64_t(chosen) + 1);
+  ir::Tensor marks(ir::DType::kF32, {300});
+  for (int i = 0; i < chosen; ++i) marks.set(i * 7 % 300, 1);
+  return {ir::random_tensor(ir::DType::kF32, {300, 64}, random), marks};
+}
+
+/// A run on the device's stream, with memory of the caller's for inputs and allocators for outputs.
+std::vector<ir::Tensor> enqueue(runtime::Context& context, const std::vector<ir::Tensor>& in) {
+  const auto& io = context.engine().io();
+  std::vector<ir::Tensor> out(io.size() - in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    context.set_input_dims(i, in[i].dims());
+    context.set_address(i, const_cast<std::byte*>(in[i].data().data()));
+  }
+  for (size_t i = 0; i < out.size(); ++i)
+    context.set_output_allocator(i, [&, i](const ir::Dims& dims, int64_t) -> void* {
+      out[i] = ir::Tensor(io[in.size() + i].dtype, dims);
+      return out[i].mutable_data();
+    });
+  context.enqueue(nullptr);
+  for (size_t i = 0; i < out.size(); ++i) context.set_output_allocator(i, nullptr);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("what depends on data runs on the device, but for what the processor has to find") {
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend);
+  const auto context = engine->create_context();
+  const auto reference = make(nullptr)->create_context();
+  for (int chosen : {200, 3, 0, 300, 200}) {
+    CAPTURE(chosen);
+    std::map<std::string, std::string> kernels;
+    context->set_profiler([&](const std::string& name, const std::string& kernel, double) { kernels[name] = kernel; });
+    const auto in = inputs(chosen);
+    const auto want = reference->run(in);
+    CHECK(want[0].dims() == ir::Dims{2 * chosen, 16});
+    const auto check = [&](const std::vector<ir::Tensor>& got) {
+      REQUIRE(got.size() == want.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        CHECK(got[i].dims() == want[i].dims());
+        CHECK(got[i] == want[i]);
+      }
+    };
+    check(context->run(in));
+    if (chosen > 0) {
+      CHECK(kernels["rows"] == "later");
+      CHECK(kernels["p"] == "later");
+    }
+    CHECK(kernels["n"] == "reference");
+    CHECK(kernels["z"] == "later");
+
+    check(enqueue(*context, in));
+    context->set_profiler(nullptr);
+    check(enqueue(*context, in));
+  }
+}
+
+TEST_CASE("sizes that the device has computed are read where they decide shapes") {
+  constexpr std::string_view kSizes = R"(graph "net" {
+  %x: f32[100, 300] = input
+  %k: i64[2] = input
+  %zero: f32[] = {0}
+  %big = Greater(%x, %zero) "big"
+  %n = NonZero(%big) "n"
+  %c = Cast(%n) {to = f32} "c"
+  %one: i64[2] = {1, 1}
+  %dims = Mul(%k, %one) "dims"
+  %y = Expand(%c, %dims) "y"
+  return %y
+}
+)";
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend, kSizes);
+  const auto context = engine->create_context();
+  const auto reference = make(nullptr, kSizes)->create_context();
+  ir::Tensor x(ir::DType::kF32, {100, 300});
+  for (int64_t i = 0; i < 1000; ++i) x.set(i * 17 % x.count(), 1);
+  const int64_t dims[] = {2, 1};
+  const std::vector<ir::Tensor> in{x, ir::Tensor::vector_i64(dims)};
+  const ir::Tensor want = reference->run(in)[0];
+  CHECK(want.dims() == ir::Dims{2, 1000});
+  CHECK(context->run(in)[0] == want);
+  CHECK(enqueue(*context, in)[0] == want);
+}
+
+TEST_CASE("memory of a stepwise run is used again in the order of the stream") {
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend);
+  runtime::StepDevice device(backend, engine->weights(), 1);
+  const void* first = device.memory(1000).get();
+  const auto second = device.memory(600);
+  CHECK(second.get() == first);
+  CHECK(device.memory(1000).get() != first);
+  runtime::Held value = runtime::Held::on_host(ir::Tensor::scalar_f32(3));
+  device.upload(value);
+  runtime::Held back{value.dtype, value.dims, {}, value.device};
+  CHECK(back.on_device_alone());
+  device.download({&back});
+  CHECK(back.host.get(0) == 3);
+}
