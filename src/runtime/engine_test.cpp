@@ -290,7 +290,9 @@ TEST_CASE("a program's buffers begin where the kernels of the device want them, 
     const int64_t alignment = buffer_alignment(backend.device());
     CHECK(alignment == (on_device ? 256 : 64));
     for (int64_t batch : {1, 3, 8, 77}) {
-      const auto program = runtime::prepare(net, {{batch, 5}}, {&backend});
+      runtime::PrepareOptions options;
+      options.backend = &backend;
+      const auto program = runtime::prepare(net, {{batch, 5}}, options);
       REQUIRE(program->steps.size() == 4);
       for (const runtime::Step& step : program->steps) {
         CHECK(step.workspace_offset % alignment == 0);
