@@ -155,7 +155,7 @@ clients() {
       named_streaming_*) wait ;;  # measures the memory that is left, so it runs alone
       onnx_model_* | named_onnx_model_*) arguments=samples/digits ;;
       parsed_*) arguments=samples/digits/digits.onnx ;;
-      walked_*) arguments=tests/clients/models ;;
+      walked_*|composed_*) arguments=tests/clients/models ;;
       *) arguments= ;;
     esac
     (CLIENT_VERBOSE=1 timeout 120 "$program" $arguments >"$logs/$name" 2>&1 && : >"$logs/$name.passed") &

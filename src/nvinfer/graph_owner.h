@@ -27,6 +27,8 @@ class GraphOwner {
   /// After nodes were added: finds them.
   virtual void adopt_new_nodes() = 0;
   virtual nvinfer1::ITensor* tensor(ir::ValueId value) = 0;
+  /// Output `index` of a parser's node of that name, or null.
+  virtual nvinfer1::ITensor* output_of(const std::string& node, size_t index) = 0;
   /// A registered creator's plugin, or null.
   virtual std::shared_ptr<const ops::trt::PluginSource> make_plugin(const PluginRequest& request) = 0;
 

@@ -111,6 +111,7 @@ void* Layer::edit_field(const char* field) {
   const ir::Field* found = attrs.find(field);
   require(found != nullptr, ErrorCode::kInternal, node().op, " has no field '", field, "'");
   network_.touch(node_);
+  network_.mark_edited(node_);
   return found->get(attrs.edit_data());
 }
 

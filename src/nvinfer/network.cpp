@@ -7,9 +7,7 @@
 #include "nvinfer/regions.h"
 #include "nvinfer/transformer_layers.h"
 #include "ops/op.h"
-#include "ops/trt/expand.h"
 #include "ops/trt/lower.h"
-#include "ops/trt/raise.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -132,6 +130,7 @@ void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
           graph_.node(node).name, "', 0 to ", static_cast<int64_t>(most) - 1, " are accepted");
   const ir::NodeId maker = graph_.value(value).producer;
   const bool looks_back = ordered_ && maker != ir::kNone && maker < node;  // no cycle can come of it
+  mark_edited(node);
   require(looks_back || !depends_on(graph_, value, node), ErrorCode::kInvalidArgument, "layer '",
           graph_.node(node).name, "' would read '", tensor.getName(), "', which is computed from its own output");
   while (graph_.node(node).inputs.size() <= size_t(index)) graph_.add_node_input(node, ir::kNone);
@@ -141,6 +140,7 @@ void Network::set_input(ir::NodeId node, int32_t index, ITensor& tensor) {
 }
 
 void Network::set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights) {
+  mark_edited(node);
   while (graph_.node(node).inputs.size() <= size_t(index)) graph_.add_node_input(node, ir::kNone);
   graph_.set_input(node, size_t(index), graph_.add_constant(weights));
   touch(node);
@@ -195,8 +195,9 @@ ir::Graph Network::lowered() const {
   const_cast<Network*>(this)->infer_dirty();
   ir::Graph copy = graph_.clone();
   copy.name = name_;
+  const auto now = expansions_.fold(copy, [this](ir::ValueId v) { return is_seen(v); });
   ops::infer(copy);
-  apply_forced_types(copy);
+  apply_forced_types(copy, now);
   ops::trt::lower(copy);
   return copy;
 }
@@ -263,101 +264,21 @@ Layer& Network::layer_of(ir::NodeId node) {
   return *found;
 }
 
+int32_t Network::getNbLayers() const noexcept {
+  return guard(reports_, "INetworkDefinition::getNbLayers", [&] {
+    const_cast<Network*>(this)->look();
+    return static_cast<int32_t>(order_.size());
+  });
+}
+
 ILayer* Network::getLayer(int32_t index) const noexcept {
   if (index < 0 || index >= getNbLayers()) return nullptr;
   return guard(reports_, "INetworkDefinition::getLayer", [&] {
     auto& self = const_cast<Network&>(*this);
-    if (order_[size_t(index)].shares_node) self.expand(size_t(index));
     Slot& slot = self.order_.at(size_t(index));
     if (slot.node == ir::kNone) slot.node = self.constant_layer(slot.constant);
     return self.layer_of(slot.node).api();
   });
-}
-
-void Network::adopt_new_nodes() {
-  ir::NodeId known = 0;
-  std::set<ir::ValueId> listed;
-  for (const Slot& slot : order_) {
-    if (slot.node != ir::kNone) known = std::max(known, slot.node + 1);
-    if (slot.constant != ir::kNone) listed.insert(slot.constant);
-  }
-  for (ir::NodeId n = known; n < graph_.node_count(); ++n) {
-    const ir::Node& node = graph_.node(n);
-    if (!node.alive || node.op == "trt.Next") continue;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (graph_.constant(node.inputs[i]) && reads_tensor(node, i) && listed.insert(node.inputs[i]).second)
-        order_.push_back({ir::kNone, node.inputs[i]});
-    }
-    const size_t count = layer_count(n);
-    order_.insert(order_.end(), count, {n, ir::kNone, count > 1});
-  }
-  dirty_from_ = static_cast<ir::NodeId>(graph_.node_count());
-}
-
-ir::NodeId Network::constant_layer(ir::ValueId value) {
-  const ir::Tensor weights = *graph_.constant(value);
-  const std::string name = graph_.value(value).name;
-  weights_names_.try_emplace(weights.data().data(), name);
-  ir::Attrs attrs(ops::find_op("trt.Constant").attrs);
-  attrs.find("weights")->of<ir::Tensor>(attrs.edit_data()) = weights;
-  attrs.find("dimensions")->of<ir::Dims>(attrs.edit_data()) = weights.dims();
-  const ir::NodeId node = graph_.add_node("trt.Constant", {}, std::move(attrs), 1, name);
-  const ir::ValueId made = graph_.node(node).outputs[0];
-  graph_.replace_uses(value, made);
-  graph_.rename(value, graph_.unique_name(name));
-  graph_.rename(made, name);
-  ops::infer_node(graph_, node);
-  hand_over(value, made);
-  ordered_ = false;
-  return node;
-}
-
-void Network::hand_over(ir::ValueId from, ir::ValueId to) {
-  if (auto shown = tensors_.extract(from)) {
-    shown.key() = to;
-    shown.mapped()->rebind(to);
-    tensors_.insert(std::move(shown));
-  }
-  if (auto forced = forced_types_.extract(from)) {
-    forced.key() = to;
-    forced_types_.insert(std::move(forced));
-  }
-  if (debug_tensors_.erase(from)) debug_tensors_.insert(to);
-}
-
-size_t Network::layer_count(ir::NodeId node) const {
-  const std::vector<std::string_view> layers = ops::trt::layers_of(graph_, node);
-  const bool all = std::all_of(layers.begin(), layers.end(), [](std::string_view l) { return has_layer_type(l); });
-  return layers.empty() || !all ? 1 : layers.size();
-}
-
-void Network::expand(size_t index) {
-  const ir::NodeId node = order_[index].node;
-  infer_dirty();
-  size_t first = index, end = index;
-  while (first > 0 && order_[first - 1].shares_node && order_[first - 1].node == node) --first;
-  while (end < order_.size() && order_[end].shares_node && order_[end].node == node) ++end;
-  if (layer_count(node) != end - first) {  // shapes were changed since: one layer stands for all
-    for (size_t i = first; i < end; ++i) order_[i].shares_node = false;
-    return;
-  }
-  const std::vector<ir::ValueId> before = graph_.node(node).outputs;
-  std::vector<std::string> names;
-  for (ir::ValueId v : before) names.push_back(v == ir::kNone ? "" : graph_.value(v).name);
-  const std::vector<ir::NodeId> made = ops::trt::expand_node(graph_, node);
-  for (size_t i = 0; i < before.size(); ++i)
-    if (before[i] != ir::kNone) hand_over(before[i], graph_.find(names[i]));
-  for (size_t i = 0; i < made.size(); ++i) order_[first + i] = {made[i]};
-  ordered_ = false;
-}
-
-bool Network::raise_node(ir::NodeId node) {
-  infer_dirty();
-  for (ir::ValueId v : graph_.node(node).inputs) {
-    if (const ir::Tensor* weights = graph_.constant(v))
-      weights_names_.try_emplace(weights->data().data(), graph_.value(v).name);
-  }
-  return ops::trt::raise_node(graph_, node);
 }
 
 #if !TRT_UNTIL(7)

@@ -15,6 +15,7 @@
 #include "nvinfer/lifetime.h"
 #include "nvinfer/tensor.h"
 #include "ops/trt/boundary.h"
+#include "ops/trt/fold.h"
 #include "settings.h"
 
 namespace tenon::nvinfer {
@@ -83,6 +84,14 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   /// A copy of a text that stays where it is.
   const char* keep(const std::string& text) const { return texts_.insert(text).first->c_str(); }
   void adopt_new_nodes() override;
+  ITensor* output_of(const std::string& node, size_t index) override;
+  /// The user changed a layer: it stays what it shows as.
+  void mark_edited(ir::NodeId node) { expansions_.keep(node); }
+  /// Layers of nodes at the borders of loops and conditionals, and of attention.
+  std::unique_ptr<Layer> boundary_layer(ir::NodeId node);
+#if NV_TENSORRT_MAJOR >= 11
+  std::unique_ptr<Layer> attention_layer(ir::NodeId node);
+#endif
   ir::Graph& graph_to_extend() override { return graph_; }
   std::shared_ptr<const bool> alive() const override { return alive_; }
   std::shared_ptr<const ops::trt::PluginSource> make_plugin(const PluginRequest& request) override;
@@ -94,7 +103,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   void removeTensor(ITensor& tensor) noexcept;
   bool markOutputForShapes(ITensor& tensor) noexcept;
   bool unmarkOutputForShapes(ITensor& tensor) noexcept;
-  int32_t getNbLayers() const noexcept { return static_cast<int32_t>(order_.size()); }
+  int32_t getNbLayers() const noexcept;
   ILayer* getLayer(int32_t index) const noexcept;
   int32_t getNbInputs() const noexcept { return static_cast<int32_t>(graph_.inputs.size()); }
   ITensor* getInput(int32_t index) const noexcept;
@@ -255,15 +264,20 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ir::ValueId id_of(const ITensor& tensor) const;
   std::vector<ir::ValueId> ids_of(ITensor* const* tensors, int32_t count) const;
   void infer_dirty();
-  void apply_forced_types(ir::Graph& copy) const;
+  /// `now`: values of the copy that stand for others.
+  void apply_forced_types(ir::Graph& copy, const std::map<ir::ValueId, ir::ValueId>& now) const;
+  /// Whether the user asked for a value of its own.
+  bool is_seen(ir::ValueId value) const { return forced_types_.count(value) || debug_tensors_.count(value); }
   float scale_of(ir::ValueId value) const;
   Layer& layer_of(ir::NodeId node);
   /// Makes a layer of a parser's constant.
   ir::NodeId constant_layer(ir::ValueId value);
-  /// How many layers a parser's node shows as.
-  size_t layer_count(ir::NodeId node) const;
-  /// Makes layers of the parser's node that the slot at `index` belongs to.
-  void expand(size_t index);
+  /// Makes layers of the parser's nodes that are several each. At the first look at the layers.
+  void look();
+  Loop& loop_of(int64_t region);
+#if NV_TENSORRT_MAJOR >= 8
+  Conditional& conditional_of(int64_t region);
+#endif
   /// What users hold and said of a value goes over to the value that stands for it now.
   void hand_over(ir::ValueId from, ir::ValueId to);
 
@@ -276,14 +290,18 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   int client_;
   bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
-  /// A layer, or what becomes one when somebody looks: a parser's constant (node is kNone until then), or one of the
-  /// several layers of a parser's node, whose slots stand together.
+  /// A layer, or a parser's constant that becomes one when somebody looks; its node is kNone until then.
   struct Slot {
     ir::NodeId node;
     ir::ValueId constant = ir::kNone;
-    bool shares_node = false;
   };
+  /// Slots of a node and of the constants that it reads as tensors.
+  void list(ir::NodeId node, std::set<ir::ValueId>& listed, std::vector<Slot>& slots) const;
+  /// The slots of a slot's node, of its layers if it is several.
+  void show(const Slot& slot, std::set<ir::ValueId>& listed, std::vector<Slot>& slots);
   std::vector<Slot> order_;
+  bool looked_ = true;  ///< no node waits to become several layers
+  ops::trt::Expansions expansions_;
   bool ordered_ = true;  ///< each node comes before those that read it
   std::map<ir::NodeId, std::unique_ptr<Layer>> layers_;
   std::map<ir::ValueId, std::unique_ptr<Tensor>> tensors_;

@@ -92,6 +92,13 @@ IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, Attentio
   });
 }
 
+std::unique_ptr<Layer> Network::attention_layer(ir::NodeId node) {
+  auto layer = std::make_unique<AttentionLayer>(*this, node, LayerType::kATTENTION_OUTPUT);
+  attentions_.push_back(std::make_unique<Attention>(*layer, reports_));
+  layer->attention = attentions_.back().get();
+  return layer;
+}
+
 IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*,
                                                  int64_t) noexcept {
   return adding("INetworkDefinition::addDistCollective", [&]() -> IDistCollectiveLayer* {

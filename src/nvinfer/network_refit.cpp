@@ -80,7 +80,8 @@ std::vector<RefitEntry> Network::refittable(const ir::Graph& lowered, bool marke
     if (node.op.rfind("trt.", 0) != 0) continue;
     for (const RoleField& f : kRoleFields) {
       const ir::Tensor* weights = weights_of(node, f.field);
-      const ir::ValueId v = weights ? constant_for(lowered, *weights, node.name) : ir::kNone;
+      const bool parsed_numbers = slot.constant != ir::kNone && weights && !ir::is_float(weights->dtype());
+      const ir::ValueId v = weights && !parsed_numbers ? constant_for(lowered, *weights, node.name) : ir::kNone;
       if (v == ir::kNone) continue;
       RefitEntry e = entry_for(lowered, v);
       e.layer = node.name;
@@ -93,7 +94,7 @@ std::vector<RefitEntry> Network::refittable(const ir::Graph& lowered, bool marke
   for (ir::ValueId v = 0; v < graph_.value_count(); ++v) {
     const ir::Tensor* t = graph_.constant(v);
     const bool kept = v < lowered.value_count() && lowered.constant(v) && t && t->dims() == lowered.constant(v)->dims();
-    if (kept && ir::is_float(t->dtype()) && !graph_.users(v).empty())
+    if (kept && ir::is_float(t->dtype()) && !lowered.users(v).empty())
       entries.push_back(entry_of_parsed(graph_, lowered, v));
   }
   if (marked_only) std::erase_if(entries, [&](const RefitEntry& e) { return !refittable_.count(e.name); });

@@ -82,15 +82,17 @@ float Network::scale_of(ir::ValueId value) const {
 
 // A forced value is stored in its type. Readers of a floating-point one get it converted back, because layers of a
 // weakly typed network agree on f32; readers of whole numbers take them as they are.
-void Network::apply_forced_types(ir::Graph& copy) const {
-  for (const auto& [value, type] : forced_types_) {
+void Network::apply_forced_types(ir::Graph& copy, const std::map<ir::ValueId, ir::ValueId>& now) const {
+  for (const auto& [known, type] : forced_types_) {
+    const auto found = now.find(known);
+    const ir::ValueId value = found == now.end() ? known : found->second;
     const DType natural = copy.value(value).dtype;
     if (natural == type) continue;
     const bool rounded = type == DType::kI8 && ir::is_float(natural);
-    if (rounded && scale_of(value) == 0 && !copy.is_input(value) && !copy.is_output(value))
+    if (rounded && scale_of(known) == 0 && !copy.is_input(value) && !copy.is_output(value))
       continue;  // a calibrator will tell the range
     const ir::Node* producer = copy.producer(value);
-    const Converter convert(copy, producer ? producer->name : cat("input ", copy.value(value).name), scale_of(value));
+    const Converter convert(copy, producer ? producer->name : cat("input ", copy.value(value).name), scale_of(known));
     const std::vector<ir::NodeId> readers = copy.users(value);
     ir::ValueId stored = value, read;
     if (copy.is_input(value)) {
@@ -114,13 +116,21 @@ void Network::apply_forced_types(ir::Graph& copy) const {
 
 std::map<std::string, DType> Network::asked_types() const {
   std::map<std::string, DType> asked;
+  const auto name_of = [&](ir::NodeId node) {  // of the operator that layers are together, if they stay it
+    const auto folded = expansions_.folded_name(
+        graph_, [this](ir::ValueId v) { return is_seen(v); }, node);
+    return folded ? *folded : graph_.node(node).name;
+  };
   for (const auto& [value, type] : forced_types_) {  // a layer whose result must be f32 computes in it
-    const ir::Node* producer = graph_.producer(value);
-    if (producer && !producer->name.empty() && type == DType::kF32 && !graph_.is_output(value))
-      asked[producer->name] = type;
+    const ir::NodeId producer = graph_.value(value).producer;
+    if (producer == ir::kNone || type != DType::kF32 || graph_.is_output(value)) continue;
+    if (const std::string name = name_of(producer); !name.empty()) asked[name] = type;
   }
-  for (const auto& [node, layer] : layers_)
-    if (layer && layer->precisionIsSet()) asked[graph_.node(node).name] = to_core(layer->getPrecision());
+  for (const auto& [node, layer] : layers_) {
+    if (!layer || !layer->precisionIsSet()) continue;
+    const auto [entry, added] = asked.try_emplace(name_of(node), to_core(layer->getPrecision()));
+    if (!added && to_core(layer->getPrecision()) == DType::kF32) entry->second = DType::kF32;
+  }
   return asked;
 }
 

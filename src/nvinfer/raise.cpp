@@ -25,6 +25,11 @@ constexpr Entry entry(std::string_view op, LayerType type) {
           }};
 }
 
+/// A layer at the border of a loop or conditional.
+constexpr Entry boundary(std::string_view op, LayerType type) {
+  return {op, type, [](Network& network, ir::NodeId node, LayerType) { return network.boundary_layer(node); }};
+}
+
 /// The layer types that a parser's nodes become.
 constexpr Entry kTypes[] = {
     entry<ConvolutionLayerFields>("trt.Convolution", LayerType::kCONVOLUTION),
@@ -49,6 +54,11 @@ constexpr Entry kTypes[] = {
     entry<ParametricReLULayerFields>("trt.ParametricReLU", LayerType::kPARAMETRIC_RELU),
     entry<LRNLayerFields>("trt.LRN", LayerType::kLRN),
     entry<ConstantLayerFields>("trt.Constant", LayerType::kCONSTANT),
+    entry<FillLayer>("trt.Fill", LayerType::kFILL),
+    boundary("trt.Recurrence", LayerType::kRECURRENCE),
+    boundary("trt.Iterator", LayerType::kITERATOR),
+    boundary("trt.TripLimit", LayerType::kTRIP_LIMIT),
+    boundary("trt.LoopOutput", LayerType::kLOOP_OUTPUT),
 #if NV_TENSORRT_MAJOR >= 8
     entry<CastLayerFields>("trt.Cast", LayerType::kCAST),
     entry<EinsumLayerFields>("trt.Einsum", LayerType::kEINSUM),
@@ -61,6 +71,9 @@ constexpr Entry kTypes[] = {
     entry<NormalizationLayer>("trt.Normalization", LayerType::kNORMALIZATION),
     entry<NMSLayerFields>("trt.NMS", LayerType::kNMS),
     entry<ReverseSequenceLayerFields>("trt.ReverseSequence", LayerType::kREVERSE_SEQUENCE),
+    boundary("trt.Condition", LayerType::kCONDITION),
+    boundary("trt.IfInput", LayerType::kCONDITIONAL_INPUT),
+    boundary("trt.IfOutput", LayerType::kCONDITIONAL_OUTPUT),
 #endif
 #if NV_TENSORRT_MAJOR >= 10
     entry<CumulativeLayerFields>("trt.Cumulative", LayerType::kCUMULATIVE),
@@ -68,6 +81,8 @@ constexpr Entry kTypes[] = {
 #if NV_TENSORRT_MAJOR >= 11
     entry<RotaryEmbeddingLayer>("trt.RotaryEmbedding", LayerType::kROTARY_EMBEDDING),
     entry<KVCacheUpdateLayer>("trt.KVCacheUpdate", LayerType::kKVCACHE_UPDATE),
+    {"trt.Attention", LayerType::kATTENTION_OUTPUT,
+     [](Network& network, ir::NodeId node, LayerType) { return network.attention_layer(node); }},
 #endif
 };
 
@@ -104,8 +119,7 @@ constexpr std::pair<std::string_view, size_t> kTensorInputs[] = {{"Add", 2},
                                                                  {"GreaterOrEqual", 2},
                                                                  {"LessOrEqual", 2},
                                                                  {"NonMaxSuppression", 5},
-                                                                 {"ReverseSequence", 2},
-                                                                 {"trt.Plugin", SIZE_MAX}};
+                                                                 {"ReverseSequence", 2}};
 
 /// Stands for an operator where a plugin is asked for. It names the operator and computes nothing.
 class OperatorPlugin final : public IPluginV2 {
@@ -179,6 +193,7 @@ class OperatorLayer final : public LayerObject<IPluginV2Layer, apiv::VPluginV2La
 }  // namespace
 
 bool reads_tensor(const ir::Node& node, size_t input) {
+  if (node.op.rfind("trt.", 0) == 0) return true;
   for (const auto& [op, count] : kTensorInputs)
     if (op == node.op) return input < count;
   return false;

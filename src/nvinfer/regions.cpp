@@ -7,6 +7,8 @@ namespace tenon::nvinfer {
 template <class L>
 L* Network::add_boundary(const char* op, LayerType type, std::initializer_list<const ITensor*> inputs, size_t outputs,
                          const ops::trt::BoundaryAttrs& attrs) {
+  for (ir::NodeId n = 0; n < graph_.node_count(); ++n)
+    if (ops::trt::is_boundary_of(graph_.node(n), attrs.region)) mark_edited(n);
   L* layer = add<L>(op, type, inputs, outputs);
   graph_.node(layer->id()).attrs = to_attrs(attrs);
   return layer;
@@ -81,6 +83,57 @@ void RecurrenceLayer::setInput(int32_t index, ITensor& tensor) noexcept {
   });
 }
 
+void RecurrenceLayer::find_next() {
+  const ir::Graph& graph = network_.graph();
+  for (ir::NodeId n = 0; n < graph.node_count(); ++n)
+    if (graph.node(n).alive && graph.node(n).op == "trt.Next" &&
+        ops::trt::boundary_attrs(graph.node(n).attrs).kind == int64_t{node_})
+      next_ = n;
+}
+
+Loop& Network::loop_of(int64_t region) {
+  for (const auto& loop : loops_)
+    if (loop->region() == region) return *loop;
+  return *loops_.emplace_back(std::make_unique<Loop>(*this, region));
+}
+
+std::unique_ptr<Layer> Network::boundary_layer(ir::NodeId node) {
+  const std::string op = graph_.node(node).op;
+  const int64_t region = ops::trt::boundary_attrs(graph_.node(node).attrs).region;
+  const auto of_loop = [&](auto layer) {
+    layer->loop = &loop_of(region);
+    return layer;
+  };
+  if (op == "trt.Recurrence") {
+    auto layer = of_loop(std::make_unique<RecurrenceLayer>(*this, node, LayerType::kRECURRENCE));
+    layer->find_next();
+    return layer;
+  }
+  if (op == "trt.Iterator")
+    return of_loop(std::make_unique<LoopLayer<IteratorLayerFields>>(*this, node, LayerType::kITERATOR));
+  if (op == "trt.TripLimit") return of_loop(std::make_unique<TripLimitLayer>(*this, node, LayerType::kTRIP_LIMIT));
+  if (op == "trt.LoopOutput") return of_loop(std::make_unique<LoopOutputLayer>(*this, node, LayerType::kLOOP_OUTPUT));
+#if NV_TENSORRT_MAJOR >= 8
+  const auto of_conditional = [&](auto layer) {
+    layer->conditional = &conditional_of(region);
+    return layer;
+  };
+  if (op == "trt.Condition") {
+    auto layer =
+        of_conditional(std::make_unique<ConditionalLayer<ConditionLayerFields>>(*this, node, LayerType::kCONDITION));
+    conditional_of(region).set_condition_layer(*layer);
+    return layer;
+  }
+  if (op == "trt.IfInput")
+    return of_conditional(
+        std::make_unique<ConditionalLayer<IfConditionalInputLayerFields>>(*this, node, LayerType::kCONDITIONAL_INPUT));
+  if (op == "trt.IfOutput")
+    return of_conditional(std::make_unique<ConditionalLayer<IfConditionalOutputLayerFields>>(
+        *this, node, LayerType::kCONDITIONAL_OUTPUT));
+#endif
+  fail(ErrorCode::kInternal, op, " stands at no border");
+}
+
 ir::NodeId Network::add_next(ir::NodeId recurrence, ITensor& value) {
   ops::trt::BoundaryAttrs attrs = ops::trt::boundary_attrs(graph_.node(recurrence).attrs);
   attrs.kind = recurrence;
@@ -88,6 +141,15 @@ ir::NodeId Network::add_next(ir::NodeId recurrence, ITensor& value) {
 }
 
 #if NV_TENSORRT_MAJOR >= 8
+Conditional& Network::conditional_of(int64_t region) {
+  for (const auto& known : conditionals_)
+    if (known->region() == region) return *known;
+  Conditional& made = *conditionals_.emplace_back(std::make_unique<Conditional>(*this, region));
+  for (ir::NodeId n = 0; n < graph_.node_count(); ++n)
+    if (ops::trt::is_boundary_of(graph_.node(n), region) && graph_.node(n).op == "trt.Condition") layer_of(n);
+  return made;
+}
+
 IIfConditional* Network::addIfConditional() noexcept {
   return guard(reports_, "INetworkDefinition::addIfConditional", [&]() -> IIfConditional* {
     conditionals_.push_back(std::make_unique<Conditional>(*this, regions_++));

@@ -8,6 +8,7 @@ namespace tenon::nvinfer {
 class Loop final : public ILoop, public apiv::VLoop {
  public:
   Loop(Network& network, int64_t region) : network_(network), region_(region) { mImpl = this; }
+  int64_t region() const { return region_; }
   IRecurrenceLayer* addRecurrence(ITensor& initial) noexcept;
   ITripLimitLayer* addTripLimit(ITensor& tensor, TripLimit limit) noexcept;
   IIteratorLayer* addIterator(ITensor& tensor, int32_t axis, bool reverse) noexcept;
@@ -37,6 +38,8 @@ class RecurrenceLayer final : public LoopLayer<RecurrenceLayerFields> {
   int32_t getNbInputs() const noexcept override;
   ITensor* getInput(int32_t index) const noexcept override;
   void setInput(int32_t index, ITensor& tensor) noexcept override;
+  /// Of a parser's loop: the node of input 1.
+  void find_next();
 
  private:
   ir::NodeId next_ = ir::kNone;
@@ -58,6 +61,8 @@ class LoopOutputLayer final : public LoopLayer<LoopOutputLayerFields> {
 class Conditional final : public IIfConditional, public apiv::VIfConditional {
  public:
   Conditional(Network& network, int64_t region) : network_(network), region_(region) { mImpl = this; }
+  int64_t region() const { return region_; }
+  void set_condition_layer(IConditionLayer& layer) { condition_ = &layer; }
   IConditionLayer* setCondition(ITensor& condition) noexcept;
   IIfConditionalInputLayer* addInput(ITensor& input) noexcept;
   IIfConditionalOutputLayer* addOutput(ITensor& when_true, ITensor& when_false) noexcept;

@@ -29,7 +29,7 @@ void end(T* object) {
 
 /// A builder, a network and the parser that filled it.
 struct ParsedModel {
-  /// `batch`: the first dimension of input 0, if the model leaves it open.
+  /// `batch`: the first dimension of input 0, if the model leaves it open; 0 leaves it to set_batch.
   ParsedModel(KeepingLogger& log, std::vector<char> const& model, int batch)
       : messages(log), builder(nvinfer1::createInferBuilder(log)) {
     uint32_t const flags =
@@ -41,6 +41,11 @@ struct ParsedModel {
     network = builder->createNetworkV2(flags);
     parser = nvonnxparser::createParser(*network, log);
     EXPECT(parser->parse(model.data(), model.size()));
+    if (batch > 0) {
+      set_batch(batch);
+    }
+  }
+  void set_batch(int batch) {
     nvinfer1::Dims dims = network->getInput(0)->getDimensions();
     if (dims.d[0] == -1) {
       dims.d[0] = batch;

@@ -133,13 +133,7 @@ bool Parser::supports(const void* bytes, size_t size, const char* path, std::vec
 #if NV_TENSORRT_MAJOR >= 10
 const ITensor* Parser::getLayerOutputTensor(const char* name, int64_t index) {
   if (!*alive_ || !name || index < 0) return nullptr;
-  const ir::Graph& graph = known_.graph_to_extend();
-  for (ir::NodeId n = 0; n < graph.node_count(); ++n) {
-    const ir::Node& node = graph.node(n);
-    if (node.alive && node.name == name && size_t(index) < node.outputs.size())
-      return known_.tensor(node.outputs[size_t(index)]);
-  }
-  return nullptr;
+  return known_.output_of(name, static_cast<size_t>(index));
 }
 
 bool Parser::supportsModelV2(const void* model, size_t size, const char* path) {

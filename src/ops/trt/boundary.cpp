@@ -8,6 +8,10 @@ namespace trt {
 
 ir::Attrs to_attrs(const BoundaryAttrs& attrs) { return attrs; }
 const BoundaryAttrs& boundary_attrs(const ir::Attrs& attrs) { return attrs.as<BoundaryAttrs>(); }
+bool is_boundary_of(const ir::Node& node, int64_t region) {
+  return node.alive && &node.attrs.schema() == ir::schema_of<BoundaryAttrs>() &&
+         node.attrs.as<BoundaryAttrs>().region == region;
+}
 
 }  // namespace trt
 

@@ -34,6 +34,8 @@ struct BoundaryAttrs {
 // For other libraries, where attribute structs cannot be told by their type.
 ir::Attrs to_attrs(const BoundaryAttrs& attrs);
 const BoundaryAttrs& boundary_attrs(const ir::Attrs& attrs);
+/// Whether a node stands at the border of the loop or conditional of that number.
+bool is_boundary_of(const ir::Node& node, int64_t region);
 
 /// Replaces every region of a graph whose other dialect nodes are lowered. Errors name the loop's or conditional's
 /// layers.

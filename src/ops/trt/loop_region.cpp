@@ -49,6 +49,7 @@ class LoopLowering {
     }
     require(count_ != ir::kNone || while_ != ir::kNone, ErrorCode::kInvalidModel, "there is no trip limit");
     if (count_ == ir::kNone) return;
+    if (while_ == ir::kNone) all_trips_ = count_;
     expect_outside(count_, "the trip count");
     count_ = outer_.onnx("Reshape", {outer_.cast(count_, DType::kI64), outer_.ints({})});
   }
@@ -188,7 +189,7 @@ class LoopLowering {
     if (const ValueId given = input(output, 1); given != ir::kNone) {
       expect_outside(given, "the length of a loop output");
       const ValueId length = c.onnx("Reshape", {c.cast(given, DType::kI64), c.ints({1})});
-      if (!same_length(length, c.shape(stack)[0])) stack = with_length(stack, length);
+      if (given != all_trips_ && !same_length(length, c.shape(stack)[0])) stack = with_length(stack, length);
     }
     const int64_t rank = int64_t(c.rank(stack)), axis = a.axis < 0 ? a.axis + rank : a.axis;
     require(axis >= 0 && axis < rank, ErrorCode::kShapeMismatch, "axis ", a.axis, " of a loop output of rank ", rank);
@@ -223,6 +224,7 @@ class LoopLowering {
   LowerContext inner_;
   std::set<NodeId> inside_;
   ValueId count_ = ir::kNone, while_ = ir::kNone;
+  ValueId all_trips_ = ir::kNone;  ///< the count as it was given, where nothing else ends the loop
   ValueId iteration_ = ir::kNone, going_on_ = ir::kNone;
   std::vector<ValueId> nexts_, states_, captures_;
   std::map<ValueId, ValueId> captured_;

@@ -1,5 +1,6 @@
 // Layers that move elements: shuffle, slice, concatenation, padding, resize, squeeze, gather, scatter, shape.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/checked.h"
@@ -127,8 +128,7 @@ ValueId slice_operand(LowerContext& c, size_t input, const Ints& values) {
 /// Pads so that a slice that reaches outside stays inside; moves `start` accordingly.
 ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   const ValueId x = c.input(0);
-  require(!c.has(1) && !c.has(2) && !c.has(3) && a.axes.empty(), ErrorCode::kUnsupported, "sample mode ", a.mode,
-          " needs constant start, size, stride");
+  require(a.axes.empty(), ErrorCode::kUnsupported, "sample mode ", a.mode, " slices all axes");
   require(a.mode > 0 && a.mode < 5, ErrorCode::kInvalidModel, "sample mode ", a.mode, " does not exist");
   const size_t rank = c.rank(x);
   Ints pads(2 * rank, 0);
@@ -144,6 +144,34 @@ ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   std::vector<ValueId> inputs{x, c.ints(pads)};
   if (c.has(4)) inputs.push_back(c.cast(c.input(4), c.dtype(x)));
   return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}});
+}
+
+/// The same where start or size is computed; steps are 1. Gives the padded tensor and where the slice starts in it.
+std::pair<ValueId, ValueId> pad_for_computed_slice(LowerContext& c, const SliceAttrs& a) {
+  const ValueId x = c.input(0);
+  const bool by_one = std::all_of(a.stride.begin(), a.stride.end(), [](int64_t s) { return s == 1; });
+  require(!c.has(3) && !c.has(5) && a.axes.empty() && by_one, ErrorCode::kUnsupported, "sample mode ", a.mode,
+          " with a computed start or size needs constant steps of 1 along all axes");
+  require(a.mode > 0 && a.mode < 5, ErrorCode::kInvalidModel, "sample mode ", a.mode, " does not exist");
+  const ValueId start = c.has(1) ? c.cast(c.input(1), DType::kI64) : c.ints(a.start);
+  const ValueId size = c.has(2) ? c.cast(c.input(2), DType::kI64) : c.ints(a.size);
+  const ValueId zeros = c.ints(Ints(c.rank(x), 0));
+  const ValueId before = c.onnx("Max", {c.onnx("Sub", {zeros, start}), zeros});
+  const ValueId beyond = c.onnx("Sub", {c.onnx("Add", {start, size}), c.onnx("Shape", {x})});
+  const ValueId pads = c.onnx("Concat", {before, c.onnx("Max", {beyond, zeros})}, {{"axis", int64_t{0}}});
+  std::vector<ValueId> inputs{x, pads};
+  if (c.has(4)) inputs.push_back(c.cast(c.input(4), c.dtype(x)));
+  return {c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}}), c.onnx("Add", {start, before})};
+}
+
+/// Where a computed slice ends. Steps backwards may end before the first element.
+ValueId computed_end(LowerContext& c, const SliceAttrs& a, ValueId start, ValueId size, ValueId stride) {
+  const ValueId end = c.onnx("Add", {start, c.onnx("Mul", {size, stride})});
+  const bool forward =
+      !c.has(3) && std::all_of(a.stride.begin(), a.stride.end(), [](int64_t step) { return step > 0; });
+  if (forward) return end;
+  const ValueId zero = c.scalar(DType::kI64, 0);
+  return c.onnx("Where", {c.onnx("Less", {end, zero}), c.constant(Tensor::scalar_i64(INT64_MIN)), end});
 }
 
 /// A slice whose step is 0 along some axes repeats one element there: the same slice with one element, and the shape
@@ -173,11 +201,13 @@ void lower_slice(LowerContext& c) {
             values->size(), " axes, ", count, " are sliced");
   }
   Ints from = a.start;
-  if (a.mode != 0) x = pad_for_slice(c, a, from);
-  const ValueId start = slice_operand(c, 1, from), size = slice_operand(c, 2, a.size),
-                stride = slice_operand(c, 3, a.stride);
+  const bool computed = c.has(1) || c.has(2) || c.has(3);
+  if (a.mode != 0 && !computed) x = pad_for_slice(c, a, from);
+  ValueId start = slice_operand(c, 1, from);
+  if (a.mode != 0 && computed) std::tie(x, start) = pad_for_computed_slice(c, a);
+  const ValueId size = slice_operand(c, 2, a.size), stride = slice_operand(c, 3, a.stride);
   ValueId end;
-  if (!c.has(1) && !c.has(2) && !c.has(3)) {
+  if (!computed) {
     Ints ends;
     for (size_t i = 0; i < count; ++i) {
       const int64_t stop = checked_add(from[i], checked_mul(a.size[i], a.stride[i]));
@@ -185,7 +215,7 @@ void lower_slice(LowerContext& c) {
     }
     end = c.ints(ends);
   } else {
-    end = c.onnx("Add", {start, c.onnx("Mul", {size, stride})});
+    end = computed_end(c, a, start, size, stride);
   }
   Ints axes = a.axes;
   for (size_t i = 0; axes.size() < count; ++i) axes.push_back(int64_t(i));

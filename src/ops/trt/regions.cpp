@@ -22,7 +22,8 @@ void share_symbols(ir::Graph& body, const std::shared_ptr<ir::SymbolTable>& symb
   }
 }
 
-/// Attributes with copies of their body graphs over the same symbols.
+}  // namespace
+
 ir::Attrs deep_copy(const ir::Attrs& given, const std::shared_ptr<ir::SymbolTable>& symbols) {
   ir::Attrs attrs = given;
   for (const ir::Field& f : attrs.schema().fields) {
@@ -33,8 +34,6 @@ ir::Attrs deep_copy(const ir::Attrs& given, const std::shared_ptr<ir::SymbolTabl
   }
   return attrs;
 }
-
-}  // namespace
 
 ValueId NodeCopier::value(ValueId v) {
   if (v == ir::kNone) return v;

@@ -21,6 +21,9 @@ struct Region {
   const std::vector<NodeId>& outputs() const { return of(is_loop() ? "trt.LoopOutput" : "trt.IfOutput"); }
 };
 
+/// Attributes with copies of their body graphs over the symbols `symbols`.
+ir::Attrs deep_copy(const ir::Attrs& given, const std::shared_ptr<ir::SymbolTable>& symbols);
+
 /// Copies some nodes of one graph to the end of another, or of the same.
 class NodeCopier {
  public:

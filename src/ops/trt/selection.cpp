@@ -50,11 +50,14 @@ struct FillAttrs {
   int64_t alpha_int64 = 0, beta_int64 = 0;
   bool in_int64 = false;
   DType to_type = DType::kF32;
+  bool seeded = false;  ///< a parser's random numbers repeat
+  int64_t seed = 0;
   static std::span<const ir::Field> fields() {
     static const ir::Field f[] = {TENON_TRT_FIELD(FillAttrs, dimensions),  TENON_TRT_FIELD(FillAttrs, operation),
                                   TENON_TRT_FIELD(FillAttrs, alpha),       TENON_TRT_FIELD(FillAttrs, beta),
                                   TENON_TRT_FIELD(FillAttrs, alpha_int64), TENON_TRT_FIELD(FillAttrs, beta_int64),
-                                  TENON_TRT_FIELD(FillAttrs, in_int64),    TENON_TRT_FIELD(FillAttrs, to_type)};
+                                  TENON_TRT_FIELD(FillAttrs, in_int64),    TENON_TRT_FIELD(FillAttrs, to_type),
+                                  TENON_TRT_FIELD(FillAttrs, seeded),      TENON_TRT_FIELD(FillAttrs, seed)};
     return f;
   }
 };
@@ -129,39 +132,71 @@ void lower_onehot(LowerContext& c) {  // the layer's inputs are indices, values,
   c.output(0, c.onnx("OneHot", {c.input(0), c.input(2), c.input(1)}, {{"axis", c.attrs<OneHotAttrs>().axis}}));
 }
 
+/// The step along each axis, where it is known; else nothing.
+std::optional<double> known_step(LowerContext& c, const FillAttrs& a, size_t axis) {
+  if (!c.has(2)) return a.in_int64 ? double(a.beta_int64) : double(a.beta);
+  const Tensor* steps = c.graph().constant(c.input(2));
+  if (!steps) return std::nullopt;
+  return steps->get(steps->count() == 1 ? 0 : int64_t(axis));
+}
+
 // y[i, j, ...] = alpha + i * beta[0] + j * beta[1] + ...
 ValueId linspace(LowerContext& c, const FillAttrs& a, ValueId shape, size_t rank) {
   const DType type = a.to_type;
   ValueId y =
       c.has(1) ? c.cast(c.input(1), type) : c.scalar(type, a.in_int64 ? double(a.alpha_int64) : double(a.alpha));
+  bool covers = true;
   for (size_t i = 0; i < rank; ++i) {
+    const std::optional<double> known = known_step(c, a, i);
+    if (known && *known == 0) {
+      covers = false;
+      continue;
+    }
     const ValueId length = c.onnx("Gather", {shape, c.scalar(DType::kI64, double(i))}, {{"axis", int64_t{0}}});
     const ValueId index = c.cast(c.onnx("Range", {c.scalar(DType::kI64, 0), length, c.scalar(DType::kI64, 1)}), type);
-    ValueId step = c.scalar(type, a.in_int64 ? double(a.beta_int64) : double(a.beta));
-    if (c.has(2)) {
-      step = c.cast(c.input(2), type);
-      if (c.rank(step) == 1) step = c.onnx("Gather", {step, c.scalar(DType::kI64, double(i))}, {{"axis", int64_t{0}}});
-    }
+    ValueId step = known ? c.scalar(type, *known) : c.cast(c.input(2), type);
+    if (c.rank(step) == 1)
+      step = c.onnx("Gather", {step, c.scalar(DType::kI64, c.number(step, 0) == 1 ? 0 : double(i))},
+                    {{"axis", int64_t{0}}});
     Ints dims(rank, 1);
     dims[i] = -1;
-    y = c.onnx("Add", {y, c.onnx("Reshape", {c.onnx("Mul", {index, step}), c.ints(dims)})});
+    const bool plain = known && *known == 1;
+    y = c.onnx("Add", {y, c.onnx("Reshape", {plain ? index : c.onnx("Mul", {index, step}), c.ints(dims)})});
   }
-  return y;
+  return covers ? y : c.onnx("Expand", {y, shape});
+}
+
+/// Numbers of the wanted dims, from 0 to 1 or standard normal where the range is computed.
+void lower_random(LowerContext& c, const FillAttrs& a, ValueId shape) {
+  const bool normal = a.operation == 2, computed = c.has(1) || c.has(2);
+  const auto first = static_cast<ir::NodeId>(c.graph().node_count());
+  Values values{{normal ? "mean" : "low", computed ? 0.0F : a.alpha},
+                {normal ? "scale" : "high", computed ? 1.0F : a.beta},
+                {"dtype", a.to_type}};
+  ValueId y;
+  if (c.has(0)) {
+    const ValueId like = c.onnx("Expand", {c.scalar(a.to_type, 0), shape});
+    y = c.onnx(normal ? "RandomNormalLike" : "RandomUniformLike", {like}, std::move(values));
+  } else {
+    values.emplace("shape", a.dimensions);
+    y = c.onnx(normal ? "RandomNormal" : "RandomUniform", {}, std::move(values));
+  }
+  for (auto n = first; a.seeded && n < c.graph().node_count(); ++n) {
+    ir::Node& node = c.graph().node(n);
+    if (const ir::Field* seed = node.attrs.find("seed")) seed->of<int64_t>(node.attrs.edit_data()) = a.seed;
+  }
+  if (!computed) return c.output(0, y);
+  const ValueId low = c.has(1) ? c.cast(c.input(1), a.to_type) : c.scalar(a.to_type, double(a.alpha));
+  const ValueId high = c.has(2) ? c.cast(c.input(2), a.to_type) : c.scalar(a.to_type, double(a.beta));
+  const ValueId span = normal ? high : c.onnx("Sub", {high, low});
+  c.output(0, c.onnx("Add", {c.onnx("Mul", {y, span}), low}));
 }
 
 void lower_fill(LowerContext& c) {
   const auto& a = c.attrs<FillAttrs>();
   const ValueId shape = c.has(0) ? c.cast(c.input(0), DType::kI64) : c.ints(a.dimensions);
-  size_t rank = a.dimensions.size();
-  if (c.has(0)) rank = size_t(c.number(c.input(0), 0));
-  if (a.operation == 0) return c.output(0, linspace(c, a, shape, rank));
-  require(!c.has(0) && !c.has(1) && !c.has(2), ErrorCode::kUnsupported, "random numbers of dynamic shape or range");
-  const bool normal = a.operation == 2;
-  c.output(0, c.onnx(normal ? "RandomNormal" : "RandomUniform", {},
-                     {{normal ? "mean" : "low", a.alpha},
-                      {normal ? "scale" : "high", a.beta},
-                      {"shape", a.dimensions},
-                      {"dtype", a.to_type}}));
+  const size_t rank = c.has(0) ? size_t(c.number(c.input(0), 0)) : a.dimensions.size();
+  a.operation == 0 ? c.output(0, linspace(c, a, shape, rank)) : lower_random(c, a, shape);
 }
 
 void lower_grid_sample(LowerContext& c) {

@@ -20,10 +20,21 @@ def noise(name, *dims):
     return constant(name, RANDOM.standard_normal(dims).astype(np.float32) / 2)
 
 
-def save(name, nodes, inputs, outputs, weights):
+def pattern(name, *dims):
+    """Weights that a program can make again."""
+    count = int(np.prod(dims))
+    values = ((np.arange(count) * 37) % 41 - 20) / 25
+    return constant(name, values.astype(np.float32).reshape(dims))
+
+
+def graph_of(name, nodes, inputs, outputs, weights=()):
     tensors = [[helper.make_tensor_value_info(n, t, d) for n, t, d in side] for side in (inputs, outputs)]
-    graph = helper.make_graph(nodes, name, *tensors, weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return helper.make_graph(nodes, name, *tensors, list(weights))
+
+
+def save(name, nodes, inputs, outputs, weights, opset=17):
+    graph = graph_of(name, nodes, inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8 if opset < 20 else 11)
     onnx.checker.check_model(model)
     onnx.save(model, FOLDER / f"{name}.onnx")
 
@@ -47,6 +58,97 @@ def main():
          [("kept", TensorProto.INT64, ["k", 3])],
          [constant("most", np.array([3])), constant("overlap", np.array([0.5], np.float32)),
           constant("least", np.array([0.1], np.float32))])
+    composed()
+    loops()
+
+
+def composed():
+    """Operators without control flow; of each the input x and the output y alone, in one type."""
+    node, FLOAT = helper.make_node, TensorProto.FLOAT
+    half = numpy_helper.from_array(np.array([0.5], np.float32))
+    save("generated", [
+        node("Shape", ["x"], ["dims"], "dims"),
+        node("ConstantOfShape", ["dims"], ["halves"], "halves", value=half),
+        node("Gather", ["dims", "first"], ["count"], "count"),
+        node("Range", ["zero", "count", "two"], ["steps"], "steps"),
+        node("Cast", ["steps"], ["real"], "real", to=FLOAT),
+        node("Unsqueeze", ["real", "last"], ["column"], "column"),
+        node("Sub", ["halves", "column"], ["a"], "minus"),
+        node("EyeLike", ["x"], ["eye"], "eye", k=1),
+        node("Trilu", ["x"], ["lower"], "lower", upper=0),
+        node("Add", ["eye", "lower"], ["b"], "plus"),
+        node("Add", ["a", "b"], ["y"], "sum"),
+    ], [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["n", 2])],
+        [constant("first", np.array(0)), constant("zero", np.array(0)), constant("two", np.array(1)),
+         constant("last", np.array([1]))])
+    save("soft", [
+        node("Celu", ["x"], ["c"], "celu", alpha=0.5),
+        node("Shrink", ["c"], ["s"], "shrink", bias=0.125, lambd=0.25),
+        node("LogSoftmax", ["s"], ["l"], "log", axis=1),
+        node("Hardmax", ["x"], ["h"], "hard", axis=1),
+        node("Mod", ["x", "part"], ["m"], "mod", fmod=1),
+        node("Add", ["l", "h"], ["a"], "first"),
+        node("Add", ["a", "m"], ["y"], "second"),
+    ], [("x", FLOAT, ["n", 5])], [("y", FLOAT, ["n", 5])], [constant("part", np.array([0.375], np.float32))])
+    save("cut", [
+        node("Shape", ["x"], ["dims"], "dims"),
+        node("Gather", ["dims", "first"], ["count"], "count"),
+        node("Sub", ["count", "one"], ["end"], "end"),
+        node("Concat", ["end", "minus"], ["ends"], "ends", axis=0),
+        node("Slice", ["x", "starts", "ends", "axes"], ["part"], "slice"),
+        node("Concat", ["one", "zero", "zero", "end"], ["pads"], "pads", axis=0),
+        node("Pad", ["part", "pads", "fill"], ["y"], "pad"),
+    ], [("x", FLOAT, ["n", 4])], [("y", FLOAT, ["a", "b"])],
+        [constant("first", np.array([0])), constant("one", np.array([1])), constant("zero", np.array([0])),
+         constant("minus", np.array([-1])), constant("starts", np.array([0, 1])), constant("axes", np.array([0, 1])),
+         constant("fill", np.array(3, np.float32))])
+    save("pools", [
+        node("LpPool", ["x"], ["p"], "norm", kernel_shape=[2, 2], p=2),
+        node("MaxPool", ["p"], ["y"], "apart", kernel_shape=[2, 2], dilations=[2, 1]),
+    ], [("x", FLOAT, ["n", 1, 5, 4])], [("y", FLOAT, ["n", 1, 2, 2])], [])
+    save("heads", [
+        node("RMSNormalization", ["x", "gamma"], ["r"], "rms", epsilon=0.01),
+        node("Attention", ["r", "r", "x"], ["y"], "heads", is_causal=1),
+    ], [("x", FLOAT, ["n", 2, 3, 4])], [("y", FLOAT, ["n", 2, 3, 4])], [pattern("gamma", 4)], 23)
+
+
+def loops():
+    node, FLOAT, INT64, BOOL = helper.make_node, TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+    save("lstm", [node("LSTM", ["x", "W", "R", "B"], ["y"], "lstm", hidden_size=3, direction="bidirectional")],
+         [("x", FLOAT, ["n", 2, 2])], [("y", FLOAT, ["n", 2, 2, 3])],
+         [pattern("W", 2, 12, 2), pattern("R", 2, 12, 3), pattern("B", 2, 24)])
+    save("gru", [node("GRU", ["x", "W", "R", "B"], ["", "h"], "gru", hidden_size=3, linear_before_reset=1),
+                 node("Squeeze", ["h", "first"], ["y"], "squeeze")],
+         [("x", FLOAT, ["n", 2, 2])], [("y", FLOAT, [2, 3])],
+         [pattern("W", 1, 9, 2), pattern("R", 1, 9, 3), pattern("B", 1, 18), constant("first", np.array([0]))])
+    body = graph_of("body", [
+        node("Mul", ["state", "half"], ["less"], "less"),
+        node("Add", ["less", "x"], ["next"], "next"),
+        node("Cast", ["i"], ["j"], "j", to=FLOAT),
+        node("Mul", ["next", "j"], ["element"], "element"),
+        node("Identity", ["going"], ["on"], "on"),
+    ], [("i", INT64, []), ("going", BOOL, []), ("state", FLOAT, [1, 2])],
+        [("on", BOOL, []), ("next", FLOAT, [1, 2]), ("element", FLOAT, [1, 2])],
+        [constant("half", np.array(0.5, np.float32))])
+    save("loop", [
+        node("Loop", ["trips", "", "x"], ["last", "all"], "loop", body=body),
+        node("Unsqueeze", ["last", "front"], ["row"], "row"),
+        node("Concat", ["all", "row"], ["y"], "y", axis=0),
+    ], [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["k", "n", 2])],
+        [constant("trips", np.array(4)), constant("front", np.array([0]))])
+    body = graph_of("body", [
+        node("Add", ["state", "row"], ["next"], "next"),
+        node("Neg", ["next"], ["element"], "element"),
+    ], [("state", FLOAT, [2]), ("row", FLOAT, [2])], [("next", FLOAT, [2]), ("element", FLOAT, [2])])
+    save("scan", [node("Scan", ["start", "x"], ["last", "y"], "scan", num_scan_inputs=1, body=body)],
+         [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["n", 2])], [constant("start", np.array([1, 2], np.float32))])
+    branches = [graph_of(op, [node(op, ["x"], [f"{op}_of"], op)], [], [(f"{op}_of", FLOAT, ["n", 2])])
+                for op in ("Exp", "Neg")]
+    save("if", [
+        node("ReduceSum", ["x"], ["sum"], "total", keepdims=0),
+        node("Greater", ["sum", "zero"], ["positive"], "positive"),
+        node("If", ["positive"], ["y"], "if", then_branch=branches[0], else_branch=branches[1]),
+    ], [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["n", 2])], [constant("zero", np.array(0, np.float32))])
 
 
 if __name__ == "__main__":
