@@ -39,6 +39,7 @@ struct KernelCase {
   std::vector<ir::DType> output_types = {};  ///< where shape inference does not decide; normally empty
   std::string kernel = {};  ///< the only kernel to run; empty: each that accepts the problem, the reference excepted
   bool own_only = false;    ///< on a device: without tactics of libraries and those that round to TF32
+  bool deep = false;        ///< long sums, which racecheck leaves out
   bool must_accept = true;  ///< fail if no kernel but the reference accepts the problem
   double norm = 0;          ///< bound of ||y - y64|| / ||y64|| an output; 0: 1e-6 for f32, 4e-3 for bf16, 6e-4 for f16
   double element = 0;       ///< bound of |y - y64| / |y64| an element, with 1e-30 let through; 0: not checked
