@@ -246,6 +246,56 @@ def test_an_unsupported_function_stays_in_pytorch():
     assert graph.engines == 2 and "svd" in str(graph) and "no lowering" in str(graph)
 
 
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(12, 36), nn.Linear(12, 5)
+
+    def forward(self, x, mask=None, **more):
+        q, k, v = self.first(x).view(*x.shape[:2], 3, 3, 4).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, **more)
+        return self.last(y.transpose(1, 2).flatten(2))
+
+
+def hidden_rows():
+    """A mask of keys that some queries see none of."""
+    mask = f((2, 1, 7, 7)) > 0
+    mask[0, 0, 2] = False
+    return mask
+
+
+@pytest.mark.parametrize("mask, more", [
+    (None, {}), (None, {"is_causal": True}), (None, {"scale": 0.3}), (hidden_rows, {}),
+    (lambda: torch.where(hidden_rows(), 0.5, -torch.inf), {"scale": 2.0}), (lambda: f((2, 1, 1, 7)) > -9, {})])
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_attention_stays_whole(mask, more, dynamic):
+    module, x = Attention(), f((2, 7, 12))
+    if dynamic and "scale" in more:
+        pytest.skip("numbers of a closure are dynamic too")
+    given = (x,) if mask is None else (x, mask())
+    ours = torch.compile(lambda *given: module(*given, **more), backend="tenon", dynamic=dynamic,
+                         options={"measure": False})
+    check(lambda *given: module(*given, **more), ours, *given)
+    graph, = tenon.torch.report().graphs
+    assert graph.engines == 1 and not graph.in_pytorch, str(graph)
+
+
+def test_attention_with_dropout_or_groups_is_pytorchs():
+    module = Attention()
+    from tenon.torch.attention import keep_attention
+
+    for more in ({"dropout_p": 0.5}, {"enable_gqa": True}):
+        seen = []
+
+        def backend(graph, inputs):
+            seen.append((graph, keep_attention(graph)))
+            return graph.forward
+
+        with torch.no_grad():
+            torch.compile(module, backend=backend)(f((2, 7, 12)), **more)
+        assert seen[-1][0] is seen[-1][1]
+
+
 def test_dynamic_sizes_need_one_graph():
     module = Net()
     ours = compiled(module, dynamic=True)

@@ -116,11 +116,27 @@ Match scale_of_product(const ir::Graph& g, ir::NodeId n) {
   return p;
 }
 
+/// Where(c, a, b) with a constant c that is the same everywhere and does not broadcast the result.
+Match decided(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const ir::Tensor* c = g.constant(node.inputs[0]);
+  if (!c || c->count() == 0 || c->dtype() != ir::DType::kBool) return std::nullopt;
+  const auto values = c->data().first(size_t(c->bytes()));
+  if (std::any_of(values.begin(), values.end(), [&](std::byte b) { return b != values[0]; })) return std::nullopt;
+  const ir::ValueId taken = node.inputs[values[0] != std::byte{0} ? 1 : 2], y = node.outputs[0];
+  if (g.value(taken).dtype != g.value(y).dtype || shape_of(g, taken) != shape_of(g, y)) return std::nullopt;
+  ir::Patch p(g, "the condition is the same everywhere");
+  p.replace(y, taken);
+  return p;
+}
+
 constexpr Rule kRules[] = {
-    {"Add", neutral_element},   {"Sub", neutral_element},       {"Mul", neutral_element},
-    {"Div", neutral_element},   {"Pow", neutral_element},       {"Div", divide_by_constant},
-    {"Sub", subtract_constant}, {"MatMul", transposed_operand}, {"MatMul", scale_of_operand},
-    {"Mul", scale_of_product},
+    {"Add", neutral_element},     {"Sub", neutral_element},
+    {"Mul", neutral_element},     {"Div", neutral_element},
+    {"Pow", neutral_element},     {"Div", divide_by_constant},
+    {"Sub", subtract_constant},   {"MatMul", transposed_operand},
+    {"MatMul", scale_of_operand}, {"Mul", scale_of_product},
+    {"Where", decided},
 };
 
 }  // namespace

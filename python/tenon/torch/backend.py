@@ -8,6 +8,7 @@ from torch.utils import _pytree as pytree
 
 from .aten import TABLE
 from .aten.writer import function_name
+from .attention import keep_attention
 from .options import Options
 from .runner import Runner, note_for, tensors
 from .segment import compare, relative_error
@@ -92,7 +93,7 @@ def backend(module, example_inputs, *, options=None, **_):
 
     with torch.no_grad():
         compiled = aot_autograd(fw_compiler=compile_graph, inference_compiler=compile_graph,
-                                decompositions=decompositions())(module, example_inputs)
+                                decompositions=decompositions())(keep_attention(module), example_inputs)
 
     def detached(*values):
         with torch.no_grad():

@@ -231,16 +231,32 @@ def _attention(w, q, k, v, mask, causal, scale):
     scores = w.op("MatMul", w.op("Mul", q, w.scalar(scale, dtype)), w.op("Transpose", k, perm=order))
     if causal:
         scores = w.op("Add", scores, _causal(w, q.shape[-2], k.shape[-2], dtype))
+    seen = None if mask is None else _sees_a_key(w, mask)
     if mask is not None:
         if mask.dtype == torch.bool:
             mask = w.op("Where", mask, w.scalar(0.0, dtype), w.scalar(-math.inf, dtype))
         scores = w.op("Add", scores, w.cast(mask, dtype) if isinstance(mask, Value) else mask)
-    return w.op("MatMul", w.op("Softmax", scores, axis=-1), v)
+    found = w.op("MatMul", w.op("Softmax", scores, axis=-1), v)
+    return found if seen is None else w.op("Where", seen, found, w.scalar(0.0, dtype))
+
+
+def _sees_a_key(w, mask):
+    """Whether a query sees any key, for each row of a mask with one element a key; a row of zeros is the result of one
+    that sees none, where Softmax would give NaN."""
+    if mask.dtype == torch.bool:
+        most = w.op("ReduceMax", w.op("Cast", mask, to=6), w.constant([-1]))
+        return w.op("Greater", most, w.scalar(0, torch.int32))
+    return w.op("Greater", w.op("ReduceMax", mask, w.constant([-1])), w.scalar(-math.inf, mask.dtype))
 
 
 @lowering("_scaled_dot_product_flash_attention_for_cpu.default")
 def _flash(w, out, q, k, v, dropout_p=0.0, is_causal=False, attn_mask=None, scale=None):
     return [_attention(w, q, k, v, attn_mask, is_causal, scale), None]
+
+
+@lowering("attention.default")
+def _whole(w, out, q, k, v, mask, is_causal, scale):
+    return _attention(w, q, k, v, mask, is_causal, scale)
 
 
 @lowering("scaled_dot_product_attention.default")

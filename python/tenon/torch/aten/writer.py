@@ -204,11 +204,11 @@ class Writer:
 
 
 def function_name(target):
-    """"add.Tensor" of torch.ops.aten.add.Tensor; None for what is not ATen's."""
+    """"add.Tensor" of torch.ops.aten.add.Tensor; None for what is neither ATen's nor Tenon's own."""
     if target is operator.getitem:
         return "getitem"
-    text = str(target)
-    return text[len("aten."):] if text.startswith("aten.") else None
+    space, _, name = str(target).partition(".")
+    return name if space in ("aten", "tenon") and name else None
 
 
 def lower_node(writer, node, values):
