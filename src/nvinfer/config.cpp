@@ -270,6 +270,13 @@ TimingCacheKey key_of(const select::TimingKey& key) {
   return out;
 }
 
+/// The entries that are times; those without a device say something of a network's values.
+std::vector<std::pair<select::TimingKey, float>> times_of(const select::TimingCache& cache) {
+  std::vector<std::pair<select::TimingKey, float>> times = cache.entries();
+  std::erase_if(times, [](const auto& entry) { return entry.first.device == 0; });
+  return times;
+}
+
 bool same(const TimingCacheKey& a, const TimingCacheKey& b) { return std::equal(a.data, a.data + 16, b.data); }
 
 }  // namespace
@@ -280,7 +287,7 @@ int64_t TimingCache::queryKeys(TimingCacheKey* keys, int64_t capacity) const noe
       [&] {
         require(capacity >= 0, ErrorCode::kInvalidArgument, "room for ", capacity, " keys");
         int64_t count = 0;
-        for (const auto& [key, time] : core_->entries()) {
+        for (const auto& [key, time] : times_of(*core_)) {
           if (keys && count < capacity) keys[count] = key_of(key);
           ++count;
         }
@@ -293,7 +300,7 @@ TimingCacheValue TimingCache::query(const TimingCacheKey& wanted) const noexcept
   return guard(
       reports_, "ITimingCache::query",
       [&] {
-        for (const auto& [key, time] : core_->entries()) {
+        for (const auto& [key, time] : times_of(*core_)) {
           if (same(key_of(key), wanted)) return TimingCacheValue{std::hash<std::string>{}(key.kernel), time / 1000};
         }
         return TimingCacheValue{TimingCacheValue::kINVALID_TACTIC_HASH, -1};
@@ -305,7 +312,7 @@ bool TimingCache::update(const TimingCacheKey& wanted, const TimingCacheValue& v
   return guard(reports_, "ITimingCache::update", [&] {
     require(value.timingMSec >= 0 && std::isfinite(value.timingMSec), ErrorCode::kInvalidArgument, "a time of ",
             value.timingMSec, " ms");
-    for (const auto& [key, time] : core_->entries()) {
+    for (const auto& [key, time] : times_of(*core_)) {
       if (same(key_of(key), wanted)) return core_->put(key, value.timingMSec * 1000), true;
     }
     fail(ErrorCode::kInvalidArgument, "the cache has no entry of this key, queryKeys() lists those it has");

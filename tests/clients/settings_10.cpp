@@ -310,6 +310,16 @@ void timing() {
   EXPECT(copy && empty->combine(*copy, false) && empty->queryKeys(nullptr, 0) == count);
   EXPECT(empty->reset() && empty->queryKeys(nullptr, 0) == 0);
   EXPECT(b.config->createTimingCache("junk", 4) == nullptr);
+  Build half;  // what else the cache keeps is no tactic's time
+  half.config->setFlag(BuilderFlag::kFP16);
+  half.config->setFlag(BuilderFlag::kEDITABLE_TIMING_CACHE);
+  std::unique_ptr<ITimingCache> other(half.config->createTimingCache(nullptr, 0));
+  EXPECT(half.config->setTimingCache(*other, false) && half.engine() != nullptr);
+  keys.resize(static_cast<size_t>(other->queryKeys(nullptr, 0)));
+  EXPECT(!keys.empty() && other->queryKeys(keys.data(), static_cast<int64_t>(keys.size())) >= 1);
+  for (TimingCacheKey const& key : keys) {
+    EXPECT(other->query(key).timingMSec > 0);
+  }
 }
 
 class Selector : public IAlgorithmSelector {

@@ -1,4 +1,5 @@
-"""Writes the models beside it. They have operators that are other layers in TensorRT than in ONNX.
+"""Writes the models beside it: operators that are other layers in TensorRT than in ONNX, and a model with an operator of
+nobody's, whole and in the parts that can be built.
 
 usage: make.py (needs the package onnx)
 """
@@ -32,11 +33,20 @@ def graph_of(name, nodes, inputs, outputs, weights=()):
     return helper.make_graph(nodes, name, *tensors, list(weights))
 
 
-def save(name, nodes, inputs, outputs, weights, opset=17):
+def without_data(tensor):
+    """The same initializer, whose numbers are to be handed over by whoever loads the model."""
+    out = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, data_location=TensorProto.EXTERNAL)
+    out.external_data.add(key="location", value="of_the_application")
+    return out
+
+
+def save(name, nodes, inputs, outputs, weights, opset=17, check=True):
     graph = graph_of(name, nodes, inputs, outputs, weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8 if opset < 20 else 11)
-    onnx.checker.check_model(model)
-    onnx.save(model, FOLDER / f"{name}.onnx")
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(n.domain, 1) for n in nodes if n.domain)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8 if opset < 20 else 11)
+    if check:
+        onnx.checker.check_model(model)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
 
 
 def main():
@@ -60,6 +70,7 @@ def main():
           constant("least", np.array([0.1], np.float32))])
     composed()
     loops()
+    parts()
 
 
 def composed():
@@ -149,6 +160,24 @@ def loops():
         node("Greater", ["sum", "zero"], ["positive"], "positive"),
         node("If", ["positive"], ["y"], "if", then_branch=branches[0], else_branch=branches[1]),
     ], [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["n", 2])], [constant("zero", np.array(0, np.float32))])
+
+
+def parts():
+    node, FLOAT = helper.make_node, TensorProto.FLOAT
+    begin = [node("Conv", ["x", "w1", "b1"], ["c1"], "conv1", pads=[1, 1, 1, 1]), node("Relu", ["c1"], ["r1"], "relu1")]
+    unknown = node("NoBodysOperator", ["r1"], ["s1"], "unknown", domain="of.nobody", alpha=2.0)
+    end = [node("Conv", ["s1", "w2"], ["c2"], "conv2", strides=[2, 2]),
+           node("GlobalAveragePool", ["c2"], ["p2"], "pool2"), node("Flatten", ["p2"], ["f2"], "flatten"),
+           node("Gemm", ["f2", "w3", "b3"], ["y"], "gemm", transB=1)]
+    first = [pattern("w1", 6, 3, 3, 3), pattern("b1", 6)]
+    last = [pattern("w2", 8, 6, 3, 3), pattern("w3", 5, 8), pattern("b3", 5)]
+    x, s1, r1 = (("x", FLOAT, ["n", 3, "h", "w"]), ("s1", FLOAT, ["n", 6, "h", "w"]),
+                 ("r1", FLOAT, ["n", 6, "h", "w"]))
+    y = ("y", FLOAT, ["n", 5])
+    save("parts_whole", [*begin, unknown, *end], [x], [y], first + last, check=False)
+    save("parts_begin", begin, [x], [r1], first)
+    save("parts_end", end, [s1], [y], last)
+    save("parts_end_without_data", end, [s1], [y], [without_data(t) for t in last], check=False)
 
 
 if __name__ == "__main__":
