@@ -81,6 +81,24 @@ TEST_CASE("external data is found below the model's folder") {
   CHECK(error_of(f, {{"location", "w.bin"}, {kSha1, onnx::sha1_hex(MappedFile::open(f.in / "w.bin")->bytes())}}) == "");
 }
 
+TEST_CASE("initializers whose data the caller has are awaited where no file has it") {
+  const Folder f;
+  const Bytes b = model({.nodes = {},
+                         .inputs = {},
+                         .outputs = {},
+                         .initializers = {external_tensor("here", 1, {1}, {{"location", "w.bin"}, {"offset", "4"}}),
+                                          external_tensor("away", 1, {2, 3}, {{"location", "of_the_caller"}})}});
+  onnx::LoadOptions options;
+  options.later = true;
+  const onnx::Model m = onnx::load_bytes(span_of(b), f.in, options);
+  CHECK(m.graph.initializers[0].tensor.get(0) == 1);
+  CHECK(m.graph.initializers[1].tensor.dims() == ir::Dims{2, 3});
+  REQUIRE(m.awaited.size() == 1);
+  check_has(m.awaited.at("away"), "of_the_caller");
+  CHECK(onnx::load_bytes(span_of(b), {}, options).awaited.size() == 2);
+  CHECK_THROWS_AS(onnx::load_bytes(span_of(b), f.in), Error);
+}
+
 TEST_CASE("two tensors share one mapping") {
   const Folder f;
   const Bytes b = model({.nodes = {},

@@ -56,12 +56,13 @@ std::string_view recognize(std::string_view bytes) {
 }
 
 /// parse(), with a guess at what the bytes are when they are no model.
-Model parse_or_explain(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external) {
+Model parse_or_explain(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external,
+                       bool later) {
   require(!bytes.empty(), ErrorCode::kInvalidModel, "not an ONNX model: the file is empty");
   require(bytes.size() <= size_t(std::numeric_limits<int32_t>::max()), ErrorCode::kInvalidModel, "the model has ",
           bytes.size(), " bytes; a protobuf file has at most 2 GiB, larger weights go into external data");
   try {
-    return parse(bytes, std::move(owner), external);
+    return parse(bytes, std::move(owner), external, later);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::kInvalidModel) throw;
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -82,7 +83,7 @@ Model load(const std::string& path, const LoadOptions& options) {
   const auto file = MappedFile::open(path);
   try {
     ExternalData external(folder_of(path), options.external);
-    return parse_or_explain(file->bytes(), file, &external);
+    return parse_or_explain(file->bytes(), file, &external, options.later);
   } catch (const Error& e) {
     throw e.at(path);
   }
@@ -90,9 +91,9 @@ Model load(const std::string& path, const LoadOptions& options) {
 
 Model load_bytes(std::span<const std::byte> bytes, const std::string& base_directory, const LoadOptions& options) {
   const auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
-  if (base_directory.empty()) return parse_or_explain(*copy, copy, nullptr);
+  if (base_directory.empty()) return parse_or_explain(*copy, copy, nullptr, options.later);
   ExternalData external(base_directory, options.external);
-  return parse_or_explain(*copy, copy, &external);
+  return parse_or_explain(*copy, copy, &external, options.later);
 }
 
 }  // namespace tenon::onnx

@@ -12,6 +12,8 @@ namespace tenon::onnx {
 
 struct LoadOptions {
   ExternalData::Options external;
+  /// The graph's initializers whose external data cannot be read are Model::awaited: the caller has their numbers.
+  bool later = false;
 };
 
 /// Maps `path` and parses it; tensors refer to the mapping, external ones to files below the model's folder.
@@ -24,7 +26,8 @@ Model load_bytes(std::span<const std::byte> bytes, const std::string& base_direc
                  const LoadOptions& options = {});
 
 /// Parses `bytes`, which `owner` keeps alive and unchanged; tensors refer to them. `external` may be null, which
-/// refuses external data.
-Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external);
+/// refuses external data; `later` as in LoadOptions.
+Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external,
+            bool later = false);
 
 }  // namespace tenon::onnx

@@ -134,6 +134,8 @@ struct Model {
   Graph graph;
   std::vector<Function> functions;
   std::map<std::string, std::string> metadata;
+  /// Initializers of the graph without data, and why: see LoadOptions::later. Their tensors have no numbers yet.
+  std::map<std::string, std::string> awaited;
 };
 
 /// The element type with ONNX's number `code`. Throws kInvalidModel for a number without meaning, kUnsupported for

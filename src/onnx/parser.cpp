@@ -29,9 +29,9 @@ void check_model(const Model& m, bool has_graph) {
 
 }  // namespace
 
-Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external) {
+Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, ExternalData* external, bool later) {
   const char* data = reinterpret_cast<const char*>(bytes.data());
-  return Parser(std::move(owner), external).model(WireReader({data, bytes.size()}, data));
+  return Parser(std::move(owner), external, later).model(WireReader({data, bytes.size()}, data));
 }
 
 Model Parser::model(WireReader r) {
@@ -71,6 +71,7 @@ Model Parser::model(WireReader r) {
       default:
         r.skip();
     }
+  m.awaited = std::move(awaited_);
   check_model(m, has_graph);
   return m;
 }
@@ -130,7 +131,9 @@ void Parser::graph_field(WireReader& r, Graph& g) {
       return;
     case f::kInitializer:
       append(g.initializers, "initializer", [&] {
+        may_await_ = later_ && nesting_ == 1;
         NamedTensor t = tensor(r.message());
+        may_await_ = false;
         require(!t.name.empty(), ErrorCode::kInvalidModel, "an initializer without a name");
         return t;
       });

@@ -20,7 +20,8 @@ inline constexpr int64_t kMaxNodes = 1'000'000;  ///< of a whole model, bodies a
 /// What all parts of one file's reading share.
 class Parser {
  public:
-  Parser(std::shared_ptr<const void> owner, ExternalData* external) : owner_(std::move(owner)), external_(external) {}
+  Parser(std::shared_ptr<const void> owner, ExternalData* external, bool later)
+      : owner_(std::move(owner)), external_(external), later_(later) {}
 
   Model model(WireReader r);
 
@@ -62,6 +63,8 @@ class Parser {
 
   std::shared_ptr<const void> owner_;
   ExternalData* external_;
+  bool later_, may_await_ = false;              // of the tensor at hand
+  std::map<std::string, std::string> awaited_;  // as Model has them
   int64_t node_count_ = 0;
   int nesting_ = 0;
 };

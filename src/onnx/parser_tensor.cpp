@@ -141,6 +141,15 @@ TypedField typed_field(DType dtype, int64_t count) {
 }  // namespace
 
 ir::Tensor Parser::external_value(const RawTensor& t, int64_t size) {
+  if (may_await_) {
+    may_await_ = false;
+    try {
+      return external_value(t, size);
+    } catch (const Error& e) {
+      awaited_[t.name] = e.what();
+      return ir::Tensor::uninitialized(dtype_of(t.data_type), t.dims);
+    }
+  }
   require(!t.raw || t.raw->empty(), ErrorCode::kInvalidModel, "has raw data and external data");
   const ExternalReference reference = parse_external_reference(t.external);
   require(external_ != nullptr, ErrorCode::kInvalidModel, "lies in the file \"", reference.location,

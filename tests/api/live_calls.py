@@ -43,7 +43,8 @@ DIFFERENT = {
     "IKVCacheUpdateLayer.CacheMode": "there is one",
     "IAttention.NbRanks": "there is one device",
 }
-
+# Other values than the types' own, where not every one is accepted.
+ACCEPTED = {"IBuilderConfig.TacticSources": "object.getTacticSources() ^ 1U"}  # bits that enumerators have
 
 # Getters that are no part of an object's state: they make something, or take long.
 NO_STATE = {"getTensorFormatDesc", "getUsedVCPluginLibraries", "isNetworkSupported", "getEngineInformation",
@@ -151,7 +152,8 @@ def pair_texts(rows):
         if re.search(r"\w \*? ?&$", kinds[0]) and "const" not in kinds[0]:
             body = f"auto& value = Value<{kinds[0]}>::of(w); object.{row['name']}(value); return {getter} == &value;"
         else:
-            body = (f"auto value = other(w, {getter}); object.{row['name']}(value); "
+            value = ACCEPTED.get(f"{scope.split('::')[-1]}.{name}", f"other(w, {getter})")
+            body = (f"auto value = {value}; object.{row['name']}(value); "
                     f"return same({getter}, value);")
         yield scope, name, f"auto& object = live<::{scope}>(w); {body}"
 

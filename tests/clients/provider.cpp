@@ -185,6 +185,12 @@ void handed_over(KeepingLogger& logger, std::vector<float> const& x, Dims const&
   std::unique_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(*network, logger));
   std::vector<float> const w2 = pattern(432), w3 = pattern(40), b3 = pattern(5);
   EXPECT(parser->loadModelProto(model.data(), model.size()));
+  EXPECT(!parser->parseModelProto() && std::string(parser->getError(0)->desc()).find("'b3'") != std::string::npos);
+  parser->clearErrors();
+  logger.errors.clear();
+  EXPECT(!parser->loadInitializer("w2", w2.data(), 4) && !parser->loadInitializer("w9", w2.data(), 4));
+  parser->clearErrors();
+  logger.errors.clear();
   EXPECT(parser->loadInitializer("w2", w2.data(), w2.size() * sizeof(float)));
   EXPECT(parser->loadInitializer("w3", w3.data(), w3.size() * sizeof(float)));
   EXPECT(parser->loadInitializer("b3", b3.data(), b3.size() * sizeof(float)));

@@ -50,10 +50,11 @@ onnx::NamedTensor named_tensor(const onnxTensorDescriptorV1& d) {
 bool Parser::parseWithWeightDescriptors(const void* bytes, size_t size, uint32_t count,
                                         const onnxTensorDescriptorV1* weights) {
   return attempt(nvonnxparser::ErrorCode::kINVALID_VALUE, [&] {
-    onnx::Model model = onnx_model(bytes, size, nullptr);
+    onnx::Model model = onnx_model(bytes, size, nullptr, true);
     for (uint32_t i = 0; i < count; ++i) {
       try {
         onnx::NamedTensor given = named_tensor(need(weights, "weight_descriptors")[i]);
+        model.awaited.erase(given.name);
         std::erase_if(model.graph.initializers, [&](const onnx::NamedTensor& t) { return t.name == given.name; });
         model.graph.initializers.push_back(std::move(given));
       } catch (const Error& e) {

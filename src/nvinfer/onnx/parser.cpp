@@ -41,8 +41,16 @@ void Parser::keep(const importer::ImportError& error, Code code) {
   reports_.log(ILogger::Severity::kERROR, cat("ModelImporter: ", errors_.back().desc()));
 }
 
-onnx::Model onnx_model(const void* model, size_t size, const char* path) {
-  return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path));
+onnx::Model onnx_model(const void* model, size_t size, const char* path, bool later) {
+  onnx::LoadOptions options;
+  options.later = later;
+  return onnx::load_bytes({static_cast<const std::byte*>(need(model, "serialized_onnx_model")), size}, folder_of(path),
+                          options);
+}
+
+void need_data(const onnx::Model& model) {
+  for (const auto& [name, why] : model.awaited)
+    fail(ErrorCode::kInvalidModel, "initializer '", name, "' has no data, none was given for it and its own ", why);
 }
 
 void Parser::report_flags() const {
@@ -69,12 +77,14 @@ void set_initializer(onnx::Model& model, const char* name, const void* data, siz
             "' has ", known.tensor.bytes(), " bytes, ", size, " are given");
     const auto* bytes = static_cast<const std::byte*>(data);
     known.tensor = ir::Tensor(known.tensor.dtype(), known.tensor.dims(), std::shared_ptr<const void>(), {bytes, size});
+    model.awaited.erase(known.name);
     return;
   }
   fail(ErrorCode::kInvalidArgument, "the model has no initializer '", name, "'");
 }
 
 bool Parser::take(const onnx::Model& model) {
+  need_data(model);
   require(
       !implicit_, ErrorCode::kInvalidArgument,
       "the network has an implicit batch dimension; ONNX models need NetworkDefinitionCreationFlag::kEXPLICIT_BATCH");
@@ -158,7 +168,7 @@ int64_t* Parser::getSubgraphNodes(int64_t index, int64_t& length) {
 #if NV_TENSORRT_MAJOR >= 11
 bool Parser::loadModelProto(const void* model, size_t size, const char* path) {
   return attempt(Code::kMODEL_DESERIALIZE_FAILED,
-                 [&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path)), true; });
+                 [&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path, true)), true; });
 }
 
 bool Parser::loadInitializer(const char* name, const void* data, size_t size) {

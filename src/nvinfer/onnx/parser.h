@@ -39,8 +39,10 @@ class ParserError final : public nvonnxparser::IParserError {
   std::vector<const char*> functions_;
 };
 
-/// A model in memory; external data lies beside the file `path`, which may be null.
-onnx::Model onnx_model(const void* model, size_t size, const char* path);
+/// A model in memory; external data lies beside the file `path`, which may be null, or comes `later`.
+onnx::Model onnx_model(const void* model, size_t size, const char* path, bool later = false);
+/// Throws kInvalidModel naming the first initializer that still has no data.
+void need_data(const onnx::Model& model);
 /// Lets an initializer read the caller's memory. Throws if the model has none of that name and size.
 void set_initializer(onnx::Model& model, const char* name, const void* data, size_t size);
 

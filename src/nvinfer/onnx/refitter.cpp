@@ -31,7 +31,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
   void clearErrors() override { errors_.clear(); }
 #if NV_TENSORRT_MAJOR >= 11
   bool loadModelProto(const void* model, size_t size, const char* path) override {
-    return attempt([&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path)), true; });
+    return attempt([&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path, true)), true; });
   }
   bool loadInitializer(const char* name, const void* data, size_t size) override {
     return attempt([&] {
@@ -71,6 +71,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
 
   /// Imports the model aside: constants then have the names that they had when the engine's network was parsed.
   bool take(const onnx::Model& model) {
+    need_data(model);
     refitter_.get();
     ir::Graph aside;
     const std::vector<importer::ImportError> found = importer::import_onnx_into(model, aside);
