@@ -39,6 +39,7 @@ void Network::look() {
     if (slot.constant != ir::kNone) listed.insert(slot.constant);
   std::vector<Slot> slots;
   for (const Slot& slot : order_) show(slot, listed, slots);
+  if (slots.size() != order_.size()) touch(0);  // what reads the layers takes its types from them
   order_ = std::move(slots);
 }
 

@@ -52,15 +52,6 @@ bool Attention::setNormalizationQuantizeToType(DataType type) noexcept {
   });
 }
 
-bool Attention::setQueryLengths(ITensor* lengths) noexcept {
-  return guard(reports_, "IAttention::setQueryLengths", [&] {
-    if (!layer_.knows(*need(lengths, "lengths"))) return false;
-    reports_.log(ILogger::Severity::kWARNING,
-                 "IAttention::setQueryLengths: rows behind a query's length are computed as well");
-    return query_lengths_ = lengths, true;
-  });
-}
-
 bool KVCacheUpdateLayer::setUpdateLengths(ITensor* lengths) noexcept {
   return guard(reports(), "IKVCacheUpdateLayer::setUpdateLengths",
                [&] { return network_.set_input(node_, 3, *need(lengths, "lengths")), true; });

@@ -39,7 +39,8 @@ class Attention final : public AttentionState {
   ITensor* getMask() const noexcept { return layer_.Layer::getInput(3); }
   bool setNormalizationQuantizeScale(ITensor& scale) noexcept;
   bool setNormalizationQuantizeToType(DataType type) noexcept;
-  bool setQueryLengths(ITensor* lengths) noexcept;
+  bool setQueryLengths(ITensor* lengths) noexcept { return layer_.set_optional(5, lengths); }
+  ITensor* getQueryLengths() const noexcept { return layer_.Layer::getInput(5); }
   ITensor* getNormalizationQuantizeScale() const noexcept { return quantize_scale_; }
   bool setNormalizationOperation(AttentionNormalizationOp op) noexcept {
     return layer_.set_number("normalization", op);

@@ -319,6 +319,39 @@ void change_branch(ParsedModel& p) {
 }
 #endif
 
+#if NV_TENSORRT_MAJOR >= 8
+/// Up to five times, while the sum of the state is above -9: half of it where the sum is below -2, else the state and
+/// x. The logarithms of the states' soft maxima, with the last state.
+Values nested(std::vector<float> const& x, bool changed) {
+  Values y, state(x.begin(), x.end());
+  bool on = true;
+  for (int i = 0; i < 5 && on; ++i) {
+    double const sum = state[0] + state[1];
+    on = sum > -9;
+    for (size_t k = 0; k < 2; ++k) {
+      state[k] = sum < -2 ? state[k] * (changed ? 2.0 : 0.5) : state[k] + static_cast<double>(x[k]);
+    }
+    double const all = std::log(std::exp(state[0]) + std::exp(state[1]));
+    y.push_back(state[0] - all);
+    y.push_back(state[1] - all);
+  }
+  for (size_t i = 0; i < y.size(); ++i) {
+    y[i] += state[i % 2];
+  }
+  return y;
+}
+float const kDouble = 2.0F;
+/// The branch that halves doubles: its constant is another one.
+void change_factor(ParsedModel& p) {
+  for (int i = 0;; ++i) {
+    IConstantLayer& layer = static_cast<IConstantLayer&>(*nth(p, LayerType::kCONSTANT, i));
+    if (layer.getWeights().type == DataType::kFLOAT && *static_cast<float const*>(layer.getWeights().values) == 0.5F) {
+      return layer.setWeights(Weights{DataType::kFLOAT, &kDouble, 1});
+    }
+  }
+}
+#endif
+
 struct Model {
   char const* name;
   int batch;
@@ -483,6 +516,7 @@ int main(int argc, char** argv) {
         {"scan", 3, 6, true, scan, change_direction, {T::kRECURRENCE, T::kITERATOR, T::kLOOP_OUTPUT}},
 #if NV_TENSORRT_MAJOR >= 8
         {"if", 2, 4, true, conditional, change_branch, {T::kCONDITION, T::kCONDITIONAL_INPUT, T::kCONDITIONAL_OUTPUT}},
+        {"nested", 2, 2, true, nested, change_factor, {T::kRECURRENCE, T::kTRIP_LIMIT, T::kCONDITION, T::kSOFTMAX}},
 #endif
   };
   for (Model const& m : models) {

@@ -1,7 +1,6 @@
 // Normalizations and attention, as several layers.
 #include <cmath>
 
-#include "base/checked.h"
 #include "ops/nn/attention.h"
 #include "ops/nn/batch_norm.h"
 #include "ops/nn/norm.h"
@@ -53,12 +52,24 @@ void expand_rms_norm(ExpandContext& c) {
   c.output(0, c.elementwise("Mul", y, c.input(1)));
 }
 
-/// key - query - offset of every pair, [1, 1, queries, keys].
+/// A number for all, or one a batch entry, as [batch or 1, 1, 1, 1].
+ValueId by_batch(ExpandContext& c, size_t input) {
+  return c.reshape(c.converted(c.input(input), DType::kI64), {-1, 1, 1, 1});
+}
+
+/// key - query - offset of every pair, [batch or 1, 1, queries, keys].
 ValueId distances(ExpandContext& c) {
   const ValueId rows = c.picked(c.dims_of(c.input(0)), {2}), keys = c.picked(c.dims_of(c.input(1)), {2});
-  ValueId first = c.constant(Tensor::scalar_i64(0));
-  if (c.has(4)) first = c.elementwise("Sub", first, c.reshape(c.converted(c.input(4), DType::kI64), {}));
-  return c.linspace(c.concat({c.ints({1, 1}), rows, keys}, 0), first, {0, 0, -1, 1});
+  const ValueId zero = c.constant(Tensor::scalar_i64(0));
+  const ValueId away = c.linspace(c.concat({c.ints({1, 1}), rows, keys}, 0), zero, {0, 0, -1, 1});
+  return c.has(4) ? c.elementwise("Sub", away, by_batch(c, 4)) : away;
+}
+
+/// Whether a key lies within its sequence's length, [batch or 1, 1, 1, keys].
+ValueId within_length(ExpandContext& c) {
+  const ValueId keys = c.picked(c.dims_of(c.input(1)), {2}), zero = c.constant(Tensor::scalar_i64(0));
+  const ValueId place = c.linspace(c.concat({c.ints({1, 1, 1}), keys}, 0), zero, {0, 0, 0, 1});
+  return c.elementwise("Less", place, by_batch(c, 5));
 }
 
 /// The mask with four axes.
@@ -101,6 +112,10 @@ void expand_products(ExpandContext& c, double scale) {
     const ValueId past = c.elementwise("Less", distances(c), c.number_of_rank(DType::kI64, 4, 1));
     seen = seen == ir::kNone ? past : c.elementwise("And", seen, past);
   }
+  if (c.has(5)) {
+    const ValueId inside = within_length(c);
+    seen = seen == ir::kNone ? inside : c.elementwise("And", seen, inside);
+  }
   const double lowest = c.dtype(scores) == DType::kF16 ? -65504 : -1e30;
   if (seen != ir::kNone) scores = c.select(seen, scores, c.number_like(scores, lowest));
   ValueId p = c.layer("trt.SoftMax", {scores}, {{"axes", int64_t{8}}});
@@ -111,15 +126,8 @@ void expand_products(ExpandContext& c, double scale) {
 void expand_attention(ExpandContext& c) {
   const auto& a = c.attrs<AttentionAttrs>();
   if (c.wants(1) || a.left_window >= 0 || a.right_window >= 0) return;
-  if (c.has(4)) {  // one offset for all
-    const auto dims = c.numbers(c.input(4));
-    if (!dims || checked_product(*dims) != 1) return;
-  }
   const double scale = a.scale == 0 ? 1 / std::sqrt(double(c.number(c.input(0), 3))) : double(a.scale);
-  if (c.level < 11 || a.softcap > 0 || c.has(4)) {
-    if (!c.has(5)) expand_products(c, scale);
-    return;
-  }
+  if (c.level < 11 || a.softcap > 0 || c.has(4)) return expand_products(c, scale);
   const ValueId q = scale == 1 ? c.input(0) : c.elementwise("Mul", c.input(0), c.number_like(c.input(0), scale));
   std::vector<ValueId> inputs{q, c.input(1), c.input(2)};
   if (c.has(3) || c.has(5)) inputs.push_back(c.has(3) ? mask_of(c) : ir::kNone);

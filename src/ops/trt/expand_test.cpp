@@ -199,6 +199,7 @@ TEST_CASE("expand: slices and pads whose numbers are computed") {
 TEST_CASE("expand: normalization by the root mean square, attention") {
   const Operand q = Typed(kF32, "n, 4, 3, 8"), k = Typed(kF32, "n, 2, 5, 8"), v = Typed(kF32, "n, 2, 5, 6");
   const Tensor mask = trial::boolean({3, 5}, {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
+  const Operand none, lengths = Typed(DType::kI64, "n");
   const std::string statistics = "trt.ElementWise trt.Reduce trt.ElementWise trt.Unary trt.ElementWise ";
   const Case cases[] = {
       {"RMSNormalization", statistics + "trt.ElementWise", {kImage, weights({9})}, {{"epsilon", 0.01F}}, 1, 23},
@@ -216,6 +217,16 @@ TEST_CASE("expand: normalization by the root mean square, attention") {
        10},
       {"Attention", "", {q, k, v, mask}, {{"is_causal", 1}, {"softcap", 2.0F}}, 1, 23, {}, 8},
       {"Attention", "", {q, k, v, weights({4, 3, 5})}, {{"is_causal", 1}}, 1, 23, {}, 8},
+      {"Attention", "", {q, k, v, none, none, none, lengths}, {}, 1, 24, {{3, trial::i64({4, 2})}}, 8},
+      {"Attention", "", {q, k, v, none, none, none, lengths}, {{"is_causal", 1}}, 1, 24, {{3, trial::i64({4, 3})}}, 8},
+      {"Attention", "", {q, k, v, none, none, none, lengths}, {{"is_causal", 1}}, 1, 24, {{3, trial::i64({4, 5})}}},
+      {"Attention",
+       "trt.ElementWise trt.Attention",
+       {q, k, v, none, none, none, lengths},
+       {},
+       1,
+       24,
+       {{3, trial::i64({4, 2})}}},
   };
   for (const Case& test : cases) check(test);
 }
@@ -332,8 +343,9 @@ TEST_CASE("expand: a loop as its boundary and its body") {
       LoopAttrs attrs;
       attrs.carried = 1;
       attrs.body = growing_body(graph.symbols, bounded);
-      const ValueId count =
-          dynamic ? graph.add_input("count", DType::kI64, {}) : graph.add_constant(Tensor::scalar_i64(5));
+      const ValueId count = bounded && !dynamic ? ir::kNone
+                            : dynamic           ? graph.add_input("count", DType::kI64, {})
+                                                : graph.add_constant(Tensor::scalar_i64(5));
       const ValueId x = graph.add_input("x", kF32, {2}), step = graph.add_input("s", kF32, {2});
       const ir::NodeId n = graph.add_node("Loop", {count, ir::kNone, x, step}, attrs, 2, "loop");
       graph.outputs = graph.node(n).outputs;
@@ -391,6 +403,22 @@ TEST_CASE("expand: a conditional") {
     check_graph(graph, {trial::boolean({1}, {taken}), trial::noise({2, 3}, 2)},
                 {.op = "If", .layers = layers, .operands = {}});
   }
+}
+
+TEST_CASE("expand: a conditional whose branches are constants") {
+  ir::Graph graph;
+  IfAttrs attrs;
+  const auto branch = [&](double value) {
+    auto body = std::make_shared<ir::Graph>(graph.symbols);
+    body->outputs = {body->add_constant(trial::f32({2}, {value, -value}))};
+    return body;
+  };
+  attrs.then_branch = branch(1);
+  attrs.else_branch = branch(2);
+  const ir::NodeId n = graph.add_node("If", {graph.add_input("c", DType::kBool, {})}, attrs, 1, "if");
+  graph.outputs = graph.node(n).outputs;
+  infer(graph);
+  check_graph(graph, {trial::boolean({}, {1})}, {.op = "If", .layers = "trt.Condition trt.IfOutput", .operands = {}});
 }
 
 TEST_CASE("fold: what was changed or is seen stays in layers, all else folds") {

@@ -128,7 +128,6 @@ ValueId slice_operand(LowerContext& c, size_t input, const Ints& values) {
 /// Pads so that a slice that reaches outside stays inside; moves `start` accordingly.
 ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   const ValueId x = c.input(0);
-  require(a.axes.empty(), ErrorCode::kUnsupported, "sample mode ", a.mode, " slices all axes");
   require(a.mode > 0 && a.mode < 5, ErrorCode::kInvalidModel, "sample mode ", a.mode, " does not exist");
   const size_t rank = c.rank(x);
   Ints pads(2 * rank, 0);
@@ -146,21 +145,22 @@ ValueId pad_for_slice(LowerContext& c, const SliceAttrs& a, Ints& start) {
   return c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}});
 }
 
-/// The same where start or size is computed; steps are 1. Gives the padded tensor and where the slice starts in it.
+/// The same where numbers are computed or some axes alone are sliced. Gives the padded tensor and where the slice
+/// starts.
 std::pair<ValueId, ValueId> pad_for_computed_slice(LowerContext& c, const SliceAttrs& a) {
-  const ValueId x = c.input(0);
-  const bool by_one = std::all_of(a.stride.begin(), a.stride.end(), [](int64_t s) { return s == 1; });
-  require(!c.has(3) && !c.has(5) && a.axes.empty() && by_one, ErrorCode::kUnsupported, "sample mode ", a.mode,
-          " with a computed start or size needs constant steps of 1 along all axes");
   require(a.mode > 0 && a.mode < 5, ErrorCode::kInvalidModel, "sample mode ", a.mode, " does not exist");
-  const ValueId start = c.has(1) ? c.cast(c.input(1), DType::kI64) : c.ints(a.start);
-  const ValueId size = c.has(2) ? c.cast(c.input(2), DType::kI64) : c.ints(a.size);
-  const ValueId zeros = c.ints(Ints(c.rank(x), 0));
-  const ValueId before = c.onnx("Max", {c.onnx("Sub", {zeros, start}), zeros});
-  const ValueId beyond = c.onnx("Sub", {c.onnx("Add", {start, size}), c.onnx("Shape", {x})});
-  const ValueId pads = c.onnx("Concat", {before, c.onnx("Max", {beyond, zeros})}, {{"axis", int64_t{0}}});
-  std::vector<ValueId> inputs{x, pads};
-  if (c.has(4)) inputs.push_back(c.cast(c.input(4), c.dtype(x)));
+  const ValueId x = c.input(0), start = slice_operand(c, 1, a.start), size = slice_operand(c, 2, a.size),
+                stride = slice_operand(c, 3, a.stride);
+  const ValueId axes = c.has(5) ? c.cast(c.input(5), DType::kI64) : a.axes.empty() ? ir::kNone : c.ints(a.axes);
+  ValueId whole = c.onnx("Shape", {x});
+  if (axes != ir::kNone) whole = c.onnx("Gather", {whole, axes}, {{"axis", int64_t{0}}});
+  const ValueId zero = c.constant(Tensor::scalar_i64(0)), one = c.constant(Tensor::scalar_i64(1));
+  const ValueId last = c.onnx("Add", {start, c.onnx("Mul", {c.onnx("Sub", {size, one}), stride})});
+  const ValueId before = c.onnx("Max", {c.onnx("Sub", {zero, c.onnx("Min", {start, last})}), zero});
+  const ValueId beyond = c.onnx("Add", {c.onnx("Sub", {c.onnx("Max", {start, last}), whole}), one});
+  const ValueId pads = c.onnx("Concat", {before, c.onnx("Max", {beyond, zero})}, {{"axis", int64_t{0}}});
+  std::vector<ValueId> inputs{x, pads, c.has(4) ? c.cast(c.input(4), c.dtype(x)) : ir::kNone, axes};
+  while (inputs.back() == ir::kNone) inputs.pop_back();
   return {c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}}), c.onnx("Add", {start, before})};
 }
 
@@ -202,12 +202,13 @@ void lower_slice(LowerContext& c) {
   }
   Ints from = a.start;
   const bool computed = c.has(1) || c.has(2) || c.has(3);
-  if (a.mode != 0 && !computed) x = pad_for_slice(c, a, from);
+  const bool partial = c.has(5) || !a.axes.empty();
+  if (a.mode != 0 && !computed && !partial) x = pad_for_slice(c, a, from);
   ValueId start = slice_operand(c, 1, from);
-  if (a.mode != 0 && computed) std::tie(x, start) = pad_for_computed_slice(c, a);
+  if (a.mode != 0 && (computed || partial)) std::tie(x, start) = pad_for_computed_slice(c, a);
   const ValueId size = slice_operand(c, 2, a.size), stride = slice_operand(c, 3, a.stride);
   ValueId end;
-  if (!computed) {
+  if (!computed && !(a.mode != 0 && partial)) {
     Ints ends;
     for (size_t i = 0; i < count; ++i) {
       const int64_t stop = checked_add(from[i], checked_mul(a.size[i], a.stride[i]));
@@ -275,13 +276,33 @@ void lower_unsqueeze(LowerContext& c) {
   c.output(0, c.onnx("Unsqueeze", {c.input(0), c.cast(c.input(1), DType::kI64)}));
 }
 
+/// y[b…, before…, i…, after…] = data[b…, before…, indices[b…, i…], after…]
+ValueId gather_in_batches(LowerContext& c, const GatherAttrs& a) {
+  const auto rank = int64_t(c.rank(c.input(0))), batch = a.nb_element_wise_dims,
+             chosen = int64_t(c.rank(c.input(1))) - batch,
+             axis = a.gather_axis < 0 ? a.gather_axis + rank : a.gather_axis;
+  require(batch <= axis && axis < rank && chosen >= 0, ErrorCode::kShapeMismatch, "gather along axis ", a.gather_axis,
+          " of rank ", rank, " behind ", batch, " element-wise dimensions");
+  Ints order, back;
+  for (int64_t i = 0; i < rank; ++i)
+    if (i != axis) order.push_back(i);
+  order.insert(order.begin() + batch, axis);
+  const ValueId data = c.onnx("Transpose", {c.input(0)}, {{"perm", order}});
+  const ValueId indices = c.onnx("Unsqueeze", {c.cast(c.input(1), DType::kI64), c.ints({-1})});
+  const ValueId y = c.onnx("GatherND", {data, indices}, {{"batch_dims", batch}});
+  for (int64_t i = 0; i < batch; ++i) back.push_back(i);
+  for (int64_t i = batch; i < axis; ++i) back.push_back(i + chosen);
+  for (int64_t i = 0; i < chosen; ++i) back.push_back(batch + i);
+  for (int64_t i = axis + chosen; i < rank - 1 + chosen; ++i) back.push_back(i);
+  return c.onnx("Transpose", {y}, {{"perm", back}});
+}
+
 void lower_gather(LowerContext& c) {
   const auto& a = c.attrs<GatherAttrs>();
   const std::vector<ValueId> inputs{c.input(0), c.input(1)};
   if (a.mode == 1) return c.output(0, c.onnx("GatherElements", inputs, {{"axis", a.gather_axis}}));
   if (a.mode == 2) return c.output(0, c.onnx("GatherND", inputs, {{"batch_dims", a.nb_element_wise_dims}}));
-  require(a.nb_element_wise_dims == 0, ErrorCode::kUnsupported, "gather in the default mode over ",
-          a.nb_element_wise_dims, " element-wise dimensions");
+  if (a.nb_element_wise_dims > 0) return c.output(0, gather_in_batches(c, a));
   c.output(0, c.onnx("Gather", inputs, {{"axis", a.gather_axis}}));
 }
 

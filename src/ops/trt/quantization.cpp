@@ -26,33 +26,46 @@ struct DequantizeAttrs {
   }
 };
 
-/// Where the scale varies: nowhere, along `axis`, or over blocks along the one axis whose block is longer than 1.
-Values axis_values(LowerContext& c, int64_t axis, const Dims& block_shape) {
-  if (c.rank(c.input(1)) == 0) return {};
-  if (block_shape.empty()) return {{"axis", axis < 0 ? int64_t{1} : axis}};
+/// How a scale is used: nowhere varying, along `axis`, or over blocks.
+struct ScaleUse {
+  ValueId scale;
+  Values values;
+};
+
+/// Blocks along several axes become blocks along the last of them: along the others scales are repeated.
+ScaleUse scale_use(LowerContext& c, int64_t axis, const Dims& block_shape) {
+  ValueId scale = c.input(1);
+  if (c.rank(scale) == 0) return {scale, {}};
+  if (block_shape.empty()) return {scale, {{"axis", axis < 0 ? int64_t{1} : axis}}};
   require(block_shape.size() == c.rank(c.input(0)), ErrorCode::kShapeMismatch, "the block shape ", block_shape,
           " has another rank than the input, ", c.rank(c.input(0)));
-  size_t blocked = block_shape.size() - 1;
-  int count = 0;
+  std::vector<size_t> blocked;
   for (size_t i = 0; i < block_shape.size(); ++i) {
     require(block_shape[i] > 0, ErrorCode::kInvalidArgument, "the block shape is ", block_shape);
-    if (block_shape[i] > 1) blocked = i, ++count;
+    if (block_shape[i] > 1) blocked.push_back(i);
   }
-  require(count <= 1, ErrorCode::kUnsupported, "blocks of shape ", block_shape, "; accepted are blocks along one axis");
-  return {{"axis", static_cast<int64_t>(blocked)}, {"block_size", block_shape[blocked]}};
+  if (blocked.empty()) blocked.push_back(block_shape.size() - 1);
+  const size_t last = blocked.back();
+  blocked.pop_back();
+  for (size_t i : blocked) {
+    Ints places;
+    for (int64_t k = 0; k < c.number(c.input(0), i); ++k) places.push_back(k / block_shape[i]);
+    scale = c.onnx("Gather", {scale, c.ints(places)}, {{"axis", int64_t(i)}});
+  }
+  return {scale, {{"axis", int64_t(last)}, {"block_size", block_shape[last]}}};
 }
 
 void lower_quantize(LowerContext& c) {
   const auto& a = c.attrs<QuantizeAttrs>();
-  Values values = axis_values(c, a.axis, a.block_shape);
-  values["output_dtype"] = a.to_type;
-  c.output(0, c.onnx("QuantizeLinear", {c.input(0), c.cast(c.input(1), c.dtype(c.input(0)))}, std::move(values)));
+  ScaleUse use = scale_use(c, a.axis, a.block_shape);
+  use.values["output_dtype"] = a.to_type;
+  c.output(0, c.onnx("QuantizeLinear", {c.input(0), c.cast(use.scale, c.dtype(c.input(0)))}, std::move(use.values)));
 }
 
 void lower_dequantize(LowerContext& c) {
   const auto& a = c.attrs<DequantizeAttrs>();
-  c.output(0, c.cast(c.onnx("DequantizeLinear", {c.input(0), c.input(1)}, axis_values(c, a.axis, a.block_shape)),
-                     a.to_type));
+  const ScaleUse use = scale_use(c, a.axis, a.block_shape);
+  c.output(0, c.cast(c.onnx("DequantizeLinear", {c.input(0), use.scale}, use.values), a.to_type));
 }
 
 }  // namespace

@@ -12,7 +12,9 @@ enum Form : int64_t { kPadded = 0, kPacked = 1 };
 enum Causal : int64_t { kNotCausal = 0, kUpperLeft = 1, kLowerRight = 2 };
 enum Activation : int64_t { kNoActivation = 0, kSilu = 1 };
 
-/// Inputs: query, key, value, mask, key and value lengths.
+/// Inputs: query, key, value, mask, key and value lengths, query lengths. Lengths of packed sequences are offsets:
+/// where each begins, and where the last one ends.
+constexpr size_t kMask = 3, kKeyLengths = 4, kQueryLengths = 5;
 struct AttentionAttrs {
   int64_t normalization = 1, causal = 0, query_form = 0, key_value_form = 0;
   static std::span<const ir::Field> fields() {
@@ -33,7 +35,8 @@ struct RotaryEmbeddingAttrs {
   }
 };
 
-/// Inputs: cache, update, first position of each batch entry, lengths of the update.
+/// Inputs: cache, update, first position of each batch entry, lengths of the update, which are offsets if it is packed.
+constexpr size_t kUpdateLengths = 3;
 struct CacheUpdateAttrs {
   int64_t cache_mode = 0, update_form = 0;
   static std::span<const ir::Field> fields() {
@@ -74,18 +77,23 @@ ValueId size_of(LowerContext& c, ValueId v, int64_t axis) {
   return c.onnx("Shape", {v}, {{"start", axis}, {"end", axis + 1}});
 }
 
-/// Which keys a query sees, [queries, keys]: key <= query, counted from the first or from the last of both.
+ValueId counted(LowerContext& c, ValueId count) {
+  const ValueId n = c.onnx("Reshape", {count, c.ints({})});
+  return c.onnx("Range", {c.constant(Tensor::scalar_i64(0)), n, c.constant(Tensor::scalar_i64(1))});
+}
+
+/// How many tokens each sequence has, [batch, 1, 1, 1]: the lengths of an input, else all.
+ValueId lengths_of(LowerContext& c, size_t lengths, size_t tensor) {
+  if (!c.has(lengths)) return size_of(c, c.input(tensor), 2);
+  return c.onnx("Reshape", {c.cast(c.input(lengths), DType::kI64), c.ints({-1, 1, 1, 1})});
+}
+
+/// Which keys a query sees: key <= query, counted from the first or from the last of both.
 ValueId causal_mask(LowerContext& c, int64_t kind) {
-  const auto positions = [&](ValueId v) {
-    const ValueId count = c.onnx("Reshape", {size_of(c, v, 2), c.ints({})});
-    return c.onnx("Range", {c.constant(Tensor::scalar_i64(0)), count, c.constant(Tensor::scalar_i64(1))});
-  };
-  ValueId query = positions(c.input(0));
-  if (kind == kLowerRight) {
-    const ValueId shift = c.onnx("Sub", {size_of(c, c.input(1), 2), size_of(c, c.input(0), 2)});
-    query = c.onnx("Add", {query, shift});
-  }
-  return c.onnx("LessOrEqual", {positions(c.input(1)), c.onnx("Unsqueeze", {query, c.ints({1})})});
+  ValueId query = c.onnx("Unsqueeze", {counted(c, size_of(c, c.input(0), 2)), c.ints({1})});
+  if (kind == kLowerRight)
+    query = c.onnx("Add", {query, c.onnx("Sub", {lengths_of(c, kKeyLengths, 1), lengths_of(c, kQueryLengths, 0)})});
+  return c.onnx("LessOrEqual", {counted(c, size_of(c, c.input(1), 2)), query});
 }
 
 /// One mask that says what two say: false wherever one is false, else the sum.
@@ -96,39 +104,108 @@ ValueId both_masks(LowerContext& c, ValueId seen, ValueId given) {
 }
 
 /// Scores without softmax: what is masked counts nothing.
-ValueId linear_attention(LowerContext& c, ValueId mask) {
-  const auto repeated = [&](ValueId v) {  // fewer heads of keys and values than of queries
-    const int64_t heads = c.number(c.input(0), 1), own = c.number(v, 1);
-    if (heads == own) return v;
+ValueId linear_attention(LowerContext& c, ValueId q, ValueId k, ValueId v, ValueId mask) {
+  const auto repeated = [&](ValueId x) {  // fewer heads of keys and values than of queries
+    const int64_t heads = c.number(q, 1), own = c.number(x, 1);
+    if (heads == own) return x;
     require(own > 0 && heads % own == 0, ErrorCode::kShapeMismatch, heads, " heads of queries, ", own, " of keys");
     Ints order;
     for (int64_t h = 0; h < heads; ++h) order.push_back(h / (heads / own));
-    return c.onnx("Gather", {v, c.ints(order)}, {{"axis", int64_t{1}}});
+    return c.onnx("Gather", {x, c.ints(order)}, {{"axis", int64_t{1}}});
   };
-  const ValueId keys = c.onnx("Transpose", {repeated(c.input(1))}, {{"perm", Ints{0, 1, 3, 2}}});
-  ValueId scores = c.onnx("MatMul", {c.input(0), keys});
+  const ValueId keys = c.onnx("Transpose", {repeated(k)}, {{"perm", Ints{0, 1, 3, 2}}});
+  ValueId scores = c.onnx("MatMul", {q, keys});
   if (mask != ir::kNone && c.dtype(mask) == DType::kBool)
     scores = c.onnx("Where", {mask, scores, c.scalar(c.dtype(scores), 0)});
   else if (mask != ir::kNone)
-    scores = c.onnx("Add", {scores, mask});
-  return c.onnx("MatMul", {scores, repeated(c.input(2))});
+    scores = c.onnx("Where", {c.onnx("IsInf", {mask}), c.scalar(c.dtype(scores), 0), c.onnx("Add", {scores, mask})});
+  return c.onnx("MatMul", {scores, repeated(v)});
 }
 
+/// Of each token of a side of an attention, [tokens]: its sequence, its place there, and that sequence's length.
+struct Tokens {
+  ValueId sequence, place, length;
+};
+
+Tokens packed_tokens(LowerContext& c, ValueId tokens, size_t lengths) {
+  const ValueId index = counted(c, size_of(c, tokens, 0)), offsets = c.cast(c.input(lengths), DType::kI64);
+  const ValueId ends = c.onnx("Slice", {offsets, c.ints({1}), c.ints({INT64_MAX}), c.ints({0})});
+  const ValueId ended = c.onnx("LessOrEqual", {c.onnx("Unsqueeze", {ends, c.ints({1})}), index});
+  const ValueId sequence = c.onnx("ReduceSum", {c.cast(ended, DType::kI64), c.ints({0})}, {{"keepdims", int64_t{0}}});
+  const ValueId first = c.onnx("Gather", {offsets, sequence}, {{"axis", int64_t{0}}});
+  const ValueId next = c.onnx("Min", {c.onnx("Add", {sequence, c.ints({1})}), c.onnx("Shape", {ends})});
+  const ValueId end = c.onnx("Gather", {offsets, next}, {{"axis", int64_t{0}}});
+  return {sequence, c.onnx("Sub", {index, first}), c.onnx("Sub", {end, first})};
+}
+
+Tokens padded_tokens(LowerContext& c, ValueId tensor, size_t lengths) {
+  const ValueId each = size_of(c, tensor, 2);
+  const ValueId index = counted(c, c.onnx("Mul", {size_of(c, tensor, 0), each}));
+  const ValueId sequence = c.onnx("Div", {index, each});
+  const ValueId place = c.onnx("Sub", {index, c.onnx("Mul", {sequence, each})});
+  if (!c.has(lengths)) return {sequence, place, each};
+  return {sequence, place, c.onnx("Gather", {c.cast(c.input(lengths), DType::kI64), sequence}, {{"axis", int64_t{0}}})};
+}
+
+/// [1, heads, tokens, size] of a tensor in either form.
+ValueId as_tokens(LowerContext& c, ValueId v, bool packed) {
+  const ValueId heads = c.onnx("Transpose", {v}, {{"perm", packed ? Ints{1, 0, 2} : Ints{1, 0, 2, 3}}});
+  const size_t rank = c.rank(v);
+  return c.onnx("Reshape", {heads, c.ints({1, c.number(v, 1), -1, c.number(v, rank - 1)})});
+}
+
+ValueId attend(LowerContext& c, const AttentionAttrs& a, std::vector<ValueId> inputs, bool causal) {
+  if (a.normalization == 0) return linear_attention(c, inputs[0], inputs[1], inputs[2], inputs[3]);
+  while (inputs.back() == ir::kNone) inputs.pop_back();
+  return c.onnx("Attention", inputs, {{"scale", 1.0F}, {"is_causal", int64_t{causal}}});
+}
+
+/// Sequences behind each other: one attention over all tokens, of which those of one sequence see each other.
+void lower_packed_attention(LowerContext& c, const AttentionAttrs& a) {
+  const bool query_packed = a.query_form == kPacked, keys_packed = a.key_value_form == kPacked;
+  require(!c.has(kMask), ErrorCode::kInvalidModel, "packed sequences take no mask");
+  require(!(query_packed && !c.has(kQueryLengths)) && !(keys_packed && !c.has(kKeyLengths)), ErrorCode::kInvalidModel,
+          "packed sequences need their lengths, by setQueryLengths or setKeyValueLengths");
+  const Tokens q =
+      query_packed ? packed_tokens(c, c.input(0), kQueryLengths) : padded_tokens(c, c.input(0), kQueryLengths);
+  const Tokens k = keys_packed ? packed_tokens(c, c.input(1), kKeyLengths) : padded_tokens(c, c.input(1), kKeyLengths);
+  const auto column = [&](ValueId v) { return c.onnx("Unsqueeze", {v, c.ints({1})}); };
+  ValueId seen = c.onnx("Equal", {column(q.sequence), k.sequence});
+  seen = c.onnx("And", {seen, c.onnx("Less", {k.place, k.length})});
+  ValueId query = q.place, key = k.place;
+  if (a.causal == kLowerRight) query = c.onnx("Sub", {query, q.length}), key = c.onnx("Sub", {key, k.length});
+  if (a.causal != kNotCausal) seen = c.onnx("And", {seen, c.onnx("LessOrEqual", {key, column(query)})});
+  ValueId y = attend(c, a,
+                     {as_tokens(c, c.input(0), query_packed), as_tokens(c, c.input(1), keys_packed),
+                      as_tokens(c, c.input(2), keys_packed), seen},
+                     false);
+  const int64_t heads = c.number(c.input(0), 1), width = c.number(c.input(2), c.rank(c.input(2)) - 1);
+  if (query_packed) {
+    y = c.onnx("Reshape", {y, c.ints({heads, -1, width})});
+    return c.output(0, c.onnx("Transpose", {y}, {{"perm", Ints{1, 0, 2}}}));
+  }
+  const ValueId dims =
+      c.onnx("Concat", {c.ints({heads}), size_of(c, c.input(0), 0), size_of(c, c.input(0), 2), c.ints({width})},
+             {{"axis", int64_t{0}}});
+  c.output(0, c.onnx("Transpose", {c.onnx("Reshape", {y, dims})}, {{"perm", Ints{1, 0, 2, 3}}}));
+}
+
+/// ONNX's operator counts from the first key, and with lengths from each sequence's last; all else is said by a mask.
 void lower_attention(LowerContext& c) {
   const auto& a = c.attrs<AttentionAttrs>();
-  require(a.query_form == kPadded && a.key_value_form == kPadded, ErrorCode::kUnsupported,
-          "sequences packed behind each other are not taken, kPADDED_BHND is");
-  ValueId mask = c.has(3) ? c.input(3) : ir::kNone;
-  if (a.causal == kLowerRight || (a.causal != kNotCausal && a.normalization == 0))
-    mask = both_masks(c, causal_mask(c, a.causal), mask);
-  if (a.normalization == 0) {
-    require(!c.has(4), ErrorCode::kUnsupported, "lengths of keys need normalization by softmax");
-    return c.output(0, linear_attention(c, mask));
+  if (a.query_form == kPacked || a.key_value_form == kPacked) return lower_packed_attention(c, a);
+  ValueId mask = c.has(kMask) ? c.input(kMask) : ir::kNone;
+  const bool linear = a.normalization == 0, lengths = c.has(kKeyLengths);
+  const bool by_operator =
+      !linear && (lengths ? a.causal == kLowerRight && !c.has(kQueryLengths) : a.causal == kUpperLeft);
+  if (a.causal != kNotCausal && !by_operator) mask = both_masks(c, causal_mask(c, a.causal), mask);
+  if (lengths && linear) {
+    const ValueId keys = counted(c, size_of(c, c.input(1), 2));
+    mask = both_masks(c, c.onnx("Less", {keys, lengths_of(c, kKeyLengths, 1)}), mask);
   }
   std::vector<ValueId> inputs{c.input(0), c.input(1), c.input(2), mask, ir::kNone, ir::kNone};
-  if (c.has(4)) inputs.push_back(c.cast(c.input(4), DType::kI64));
-  while (inputs.back() == ir::kNone) inputs.pop_back();
-  c.output(0, c.onnx("Attention", inputs, {{"scale", 1.0F}, {"is_causal", int64_t{a.causal == kUpperLeft}}}));
+  if (lengths && !linear) inputs.push_back(c.cast(c.input(kKeyLengths), DType::kI64));
+  c.output(0, attend(c, a, std::move(inputs), by_operator));
 }
 
 void lower_rotary(LowerContext& c) {
@@ -139,10 +216,38 @@ void lower_rotary(LowerContext& c) {
                      {{"interleaved", int64_t{a.interleaved}}, {"rotary_embedding_dim", a.rotary_embedding_dim}}));
 }
 
+/// Updates of several lengths. Packed: each token has its place in the cache. Padded: each place of the cache takes
+/// the token that belongs there, if there is one.
+ValueId update_by_lengths(LowerContext& c, bool packed) {
+  const Ints rows_first{0, 2, 1, 3};
+  const ValueId at = c.cast(c.input(2), DType::kI64);
+  if (packed) {
+    const Tokens t = packed_tokens(c, c.input(1), kUpdateLengths);
+    const ValueId place = c.onnx("Add", {t.place, c.onnx("Gather", {at, t.sequence}, {{"axis", int64_t{0}}})});
+    const auto column = [&](ValueId v) { return c.onnx("Unsqueeze", {v, c.ints({1})}); };
+    const ValueId indices = c.onnx("Concat", {column(t.sequence), column(place)}, {{"axis", int64_t{1}}});
+    const ValueId cache = c.onnx("Transpose", {c.input(0)}, {{"perm", rows_first}});
+    return c.onnx("Transpose", {c.onnx("ScatterND", {cache, indices, c.input(1)})}, {{"perm", rows_first}});
+  }
+  const auto by_batch = [&](ValueId v) { return c.onnx("Reshape", {v, c.ints({-1, 1})}); };
+  const ValueId token = c.onnx("Sub", {counted(c, size_of(c, c.input(0), 2)), by_batch(at)});  // [batch, places]
+  const ValueId zero = c.constant(Tensor::scalar_i64(0)),
+                last = c.onnx("Sub", {size_of(c, c.input(1), 2), c.ints({1})});
+  const ValueId lengths = by_batch(c.cast(c.input(kUpdateLengths), DType::kI64));
+  const ValueId inside = c.onnx("And", {c.onnx("LessOrEqual", {zero, token}), c.onnx("Less", {token, lengths})});
+  const ValueId taken = c.onnx("Unsqueeze", {c.onnx("Min", {c.onnx("Max", {token, zero}), last}), c.ints({-1})});
+  const ValueId rows = c.onnx("Transpose", {c.input(1)}, {{"perm", rows_first}});
+  const ValueId placed = c.onnx("GatherND", {rows, taken}, {{"batch_dims", int64_t{1}}});
+  const ValueId update = c.onnx("Transpose", {placed}, {{"perm", rows_first}});
+  return c.onnx("Where", {c.onnx("Unsqueeze", {inside, c.ints({1, 3})}), update, c.input(0)});
+}
+
 /// cache[i, :, w[i] + s, :] = update[i, :, s, :]
 void lower_cache_update(LowerContext& c) {
-  require(c.attrs<CacheUpdateAttrs>().update_form == kPadded && !c.has(3), ErrorCode::kUnsupported,
-          "updates of several lengths packed behind each other are not taken, kPADDED_BHND is");
+  const bool packed = c.attrs<CacheUpdateAttrs>().update_form == kPacked;
+  require(!packed || c.has(kUpdateLengths), ErrorCode::kInvalidModel,
+          "packed updates need their lengths, by setUpdateLengths");
+  if (c.has(kUpdateLengths)) return c.output(0, update_by_lengths(c, packed));
   c.output(0,
            c.onnx("TensorScatter", {c.input(0), c.input(1), c.cast(c.input(2), DType::kI64)}, {{"axis", int64_t{-2}}}));
 }
@@ -265,7 +370,7 @@ void lower_dynamic_quantize(LowerContext& c) {
 }  // namespace
 
 std::vector<Layer> transformer_layers() {
-  return {{"trt.Attention", ir::schema_of<AttentionAttrs>(), 3, 5, lower_attention},
+  return {{"trt.Attention", ir::schema_of<AttentionAttrs>(), 3, 6, lower_attention},
           {"trt.RotaryEmbedding", ir::schema_of<RotaryEmbeddingAttrs>(), 3, 4, lower_rotary},
           {"trt.KVCacheUpdate", ir::schema_of<CacheUpdateAttrs>(), 3, 4, lower_cache_update},
           {"trt.MoE", ir::schema_of<ExpertsAttrs>(), 3, 10, lower_experts},

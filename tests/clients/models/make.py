@@ -160,6 +160,18 @@ def loops():
         node("Greater", ["sum", "zero"], ["positive"], "positive"),
         node("If", ["positive"], ["y"], "if", then_branch=branches[0], else_branch=branches[1]),
     ], [("x", FLOAT, ["n", 2])], [("y", FLOAT, ["n", 2])], [constant("zero", np.array(0, np.float32))])
+    halved = graph_of("then", [node("Mul", ["state", "half"], ["less"], "halve")], [], [("less", FLOAT, [2])],
+                      [constant("half", np.array(0.5, np.float32))])
+    added = graph_of("else", [node("Add", ["state", "x"], ["more"], "add")], [], [("more", FLOAT, [2])])
+    cell = [node("ReduceSum", ["state"], ["sum"], "sum", keepdims=0), node("Less", ["sum", "bound"], ["far"], "far"),
+            node("If", ["far"], ["next"], "if", then_branch=halved, else_branch=added),
+            node("LogSoftmax", ["next"], ["element"], "log", axis=0), node("Greater", ["sum", "most"], ["on"], "on")]
+    body = graph_of("body", cell, [("i", INT64, []), ("going", BOOL, []), ("state", FLOAT, [2])],
+                    [("on", BOOL, []), ("next", FLOAT, [2]), ("element", FLOAT, [2])],
+                    [constant("bound", np.array(-2, np.float32)), constant("most", np.array(-9, np.float32))])
+    save("nested", [node("Loop", ["trips", "", "x"], ["last", "all"], "loop", body=body),
+                    node("Add", ["all", "last"], ["y"], "sum")],
+         [("x", FLOAT, [2])], [("y", FLOAT, ["k", 2])], [constant("trips", np.array(5))])
 
 
 def parts():
