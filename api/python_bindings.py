@@ -81,7 +81,7 @@ class Generator:
         self.items = description.load(FOLDER)
         self.names = Names((FOLDER / "python.names").read_text())
         lines = [line for line in (FOLDER / "python.docs").read_text().splitlines() if not line.startswith("#")]
-        self.docs = dict(line.split(": ", 1) for line in lines)
+        self.docs, self.documented = dict(line.split(": ", 1) for line in lines), set()
         self.enums = self.collect_enums()
         self.enum_types = {key.rsplit("::", 1)[-1]: key for key, _, _ in self.enums if key.startswith("nvinfer1::")}
         self.classes = {i.name: i for i in self.items if i.kind in ("class", "owned", "interface") and
@@ -142,7 +142,7 @@ class Generator:
     def enum_table(self):
         lines = ["// Written by api/python_bindings.py. Number at level `all`; numbers that 7, 8, 10 and 11 show."]
         for _, python, part in self.enums:
-            lines.append(f'ENUM("{python}")')
+            lines.append(f'ENUM("{python}"{self.text(python)})')
             for name, number, shown in self.enumerators(emit.enum_name(part), part):
                 lines.append(f'VALUE("{name}", {number}, {", ".join(map(str, shown))})')
         return lines
@@ -269,8 +269,10 @@ class Generator:
         return self.text(f"{entry['name']}.{python}")
 
     def text(self, name):
-        text = self.docs.get(name)
-        return "" if text is None else ', "' + text.replace('"', '\\"') + '"'
+        if name not in self.docs:
+            raise SystemExit(f"python.docs says nothing of {name}")
+        self.documented.add(name)
+        return ', "' + self.docs[name].replace('"', '\\"') + '"'
 
     def property(self, entry, name, getter, setter):
         options = []
@@ -384,6 +386,8 @@ def main():
         path = output / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
+    if unused := sorted(set(generator.docs) - generator.documented):
+        raise SystemExit(f"python.docs has texts of nothing: {unused}")
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ _NUMPY = {PluginFieldType.FLOAT16: np.float16, PluginFieldType.FLOAT32: np.float
 class PluginField:
     """A named value of a plugin: an array, bytes or text."""
 
-    __slots__ = "name", "data", "type"
+    __slots__ = {"name": "The field's name.", "data": "An array, bytes, text or None.", "type": "The PluginFieldType."}
 
     def __init__(self, name="", data=None, type=PluginFieldType.UNKNOWN):
         self.name, self.data, self.type = name, data, type
 
     @property
     def size(self):
+        """The number of values."""
         return self._array().size
 
     def _array(self):
@@ -78,6 +79,7 @@ class IPluginV2DynamicExt(IPluginV2DynamicExtBase):
         """When the engine or network lets the plugin go."""
 
     def get_serialization_size(self):
+        """Bytes that serialize() makes."""
         return len(self.serialize())
 
     def serialize(self):
@@ -85,12 +87,14 @@ class IPluginV2DynamicExt(IPluginV2DynamicExtBase):
         return b""
 
     def get_workspace_size(self, input_desc, output_desc):
+        """Bytes of scratch memory that an enqueue needs."""
         return 0
 
     def configure_plugin(self, pos, in_out):
         """Told the shapes' ranges before a build."""
 
     def get_output_datatype(self, index, input_types):
+        """The DataType of an output, by index, for those of the inputs."""
         return input_types[0]
 
     @abc.abstractmethod
@@ -124,9 +128,11 @@ class IPluginV3:
         pass
 
     def get_capability_interface(self, type):
+        """The object that is a part, of a PluginCapabilityType."""
         return self
 
     def clone(self):
+        """A plugin with the same parameters."""
         raise NotImplementedError(f"{type(self).__name__} has no clone()")
 
     def destroy(self):
@@ -150,18 +156,23 @@ class IPluginV3OneBuild(IPluginCapability):
         """Told the shapes' ranges before a build."""
 
     def get_workspace_size(self, in_, out):
+        """Bytes of scratch memory that an enqueue needs."""
         return 0
 
     def get_valid_tactics(self):
+        """Numbers above 0 of ways to compute, which the build times; set_tactic() tells the one that was chosen."""
         return []
 
     def get_output_data_types(self, input_types):
+        """The DataTypes of the outputs for those of the inputs."""
         return [input_types[0]] * self.num_outputs
 
     def get_output_shapes(self, inputs, shape_inputs, expr_builder):
+        """The DimsExprs of the outputs, from those of the inputs and of the inputs that decide shapes."""
         return [inputs[0]] * self.num_outputs
 
     def supports_format_combination(self, pos, in_out, num_inputs):
+        """Whether the tensor at `pos` may have its type and format, given those before it."""
         raise NotImplementedError(f"{type(self).__name__} has no supports_format_combination()")
 
 
@@ -169,6 +180,7 @@ class IPluginV3OneBuildV2(IPluginV3OneBuild):
     """With outputs that may share an input's memory."""
 
     def get_aliased_input(self, output_index):
+        """The input whose memory an output shares; -1 for none."""
         return -1
 
 
@@ -183,12 +195,15 @@ class IPluginV3OneRuntime(IPluginCapability):
         """Told the shapes before an enqueue with other ones."""
 
     def attach_to_context(self, context):
+        """The plugin that a context runs, told what it may ask for, an IPluginResourceContext."""
         return self.clone()
 
     def get_fields_to_serialize(self):
+        """The PluginFields that the creator makes the plugin of again."""
         return PluginFieldCollection()
 
     def enqueue(self, input_desc, output_desc, inputs, outputs, workspace, stream):
+        """Computes; inputs, outputs, workspace and stream are addresses."""
         raise NotImplementedError(f"{type(self).__name__} has no enqueue()")
 
 
@@ -218,6 +233,7 @@ class IPluginV3QuickRuntime(IPluginCapability):
     in_strides, out_strides, stream)."""
 
     def get_fields_to_serialize(self):
+        """The PluginFields that the creator makes the plugin of again."""
         return PluginFieldCollection()
 
 
@@ -234,9 +250,11 @@ class IPluginCreator(IPluginCreatorInterface):
         self.field_names = PluginFieldCollection()
 
     def create_plugin(self, name, field_collection):
+        """A plugin of a PluginFieldCollection; None for values that it refuses."""
         raise NotImplementedError(f"{type(self).__name__} has no create_plugin()")
 
     def deserialize_plugin(self, name, serialized_plugin):
+        """The plugin of the bytes that its serialize() made."""
         raise NotImplementedError(f"{type(self).__name__} has no deserialize_plugin()")
 
     field_names = ()
@@ -251,6 +269,7 @@ class IPluginCreatorV3One(IPluginCreatorInterface):
         self.field_names = PluginFieldCollection()
 
     def create_plugin(self, name, field_collection, phase):
+        """A plugin of a PluginFieldCollection, for a build or for running; None for values that it refuses."""
         raise NotImplementedError(f"{type(self).__name__} has no create_plugin()")
 
 
@@ -263,6 +282,7 @@ class IPluginCreatorV3Quick(IPluginCreatorInterface):
         self.field_names = PluginFieldCollection()
 
     def create_plugin(self, name, namespace, field_collection, phase, quick_plugin_creation_request):
+        """A plugin of a PluginFieldCollection, for a build or for running; None for values that it refuses."""
         raise NotImplementedError(f"{type(self).__name__} has no create_plugin()")
 
 
@@ -276,6 +296,7 @@ class IPluginResource:
         """When nobody uses the resource any more."""
 
     def clone(self):
+        """The object that the registry keeps."""
         return self
 
 
@@ -283,9 +304,11 @@ class ICaffePluginFactoryV2:
     """Made plugins for the Caffe parser."""
 
     def is_plugin_v2(self, layer_name):
+        """Whether a layer is a plugin."""
         return False
 
     def create_plugin(self, layer_name, weights, num_weights, plugin_namespace):
+        """The plugin of a layer."""
         raise NotImplementedError(f"{type(self).__name__} has no create_plugin()")
 
 

@@ -204,19 +204,10 @@ def test_dims_expressions_index_as_sequences():
     assert len(trt.DimsExprs(3)) == 3 and desc.min == (1, 2) and desc.desc.type == trt.float16
 
 
-def test_softplus_without_parameters_and_texts_of_every_layer(logger):
+def test_softplus_without_parameters(logger):
     network = trt.Builder(logger).create_network()
     layer = network.add_activation(network.add_input("x", trt.float32, (2, 3)), trt.ActivationType.SOFTPLUS)
     assert (layer.alpha, layer.beta) == (1, 1)
-    layers = [kind for name, kind in vars(trt).items() if isinstance(kind, type) and name.endswith("Layer")]
-    silent = [kind.__name__ for kind in layers if not kind.__doc__]
-    for kind in layers:
-        for name, member in vars(kind).items():
-            text = (member.__doc__ or "").strip()
-            if not name.startswith("_") and (not text or text.startswith("(self") or
-                                             callable(member) and "\n" not in text):
-                silent.append(f"{kind.__name__}.{name}")
-    assert len(layers) > 50 and not silent
 
 
 def test_constants_inputs_and_doubles_are_outputs_by_their_names(logger):

@@ -206,8 +206,8 @@ def do_inference_v2(context, bindings, inputs, outputs, stream):
 class ONNXClassifierWrapper:
     """A classifier from a plan's file: ONNXClassifierWrapper("classifier.plan", [batch, classes]).predict(images).
 
-    `num_classes` is the output's shape; images are converted to the input's type. Where the input's dimensions are fixed
-    only the number of values has to agree. Memory is allocated once, for the first batch.
+    `num_classes` is the output's shape; images are converted to the input's type. Where the input's dimensions are
+    fixed, only the number of values has to agree. Memory is allocated once, for the first batch.
     """
 
     def __init__(self, file, num_classes, target_dtype=np.float32):

@@ -70,27 +70,34 @@ void define(nb::class_<Type, Rest...>& c) {
   c.def(nb::init<>());
   c.def(
       "allocate", [](Type&, uint64_t, uint64_t, uint32_t) { return nb::none(); }, nb::arg("size"), nb::arg("alignment"),
-      nb::arg("flags"));
+      nb::arg("flags"), "An address of `size` bytes, aligned to `alignment`; None if there is no memory.");
   c.def(
       "reallocate", [](Type&, Address, uint64_t, uint64_t) { return nb::none(); }, nb::arg("address"),
-      nb::arg("alignment"), nb::arg("new_size"));
+      nb::arg("alignment"), nb::arg("new_size"),
+      "An address of `new_size` bytes with the same contents; None if that can't be done, and the old memory stays.");
   c.def(
-      "deallocate", [](Type&, Address) { return false; }, nb::arg("memory"));
+      "deallocate", [](Type&, Address) { return false; }, nb::arg("memory"),
+      "Gives memory back. Whether it was known.");
   c.def(
-      "free", [](Type&, Address) {}, nb::arg("memory"));
+      "free", [](Type&, Address) {}, nb::arg("memory"), "The former name of deallocate().");
   c.def(
       "allocate_async", [](Type&, uint64_t, uint64_t, uint32_t, Address) { return nb::none(); }, nb::arg("size"),
-      nb::arg("alignment"), nb::arg("flags"), nb::arg("stream"));
+      nb::arg("alignment"), nb::arg("flags"), nb::arg("stream"), "The same in the order of a stream.");
   c.def(
-      "deallocate_async", [](Type&, Address, Address) { return false; }, nb::arg("memory"), nb::arg("stream"));
+      "deallocate_async", [](Type&, Address, Address) { return false; }, nb::arg("memory"), nb::arg("stream"),
+      "The same in the order of a stream.");
 }
 
 }  // namespace
 
 void bind_allocators(nb::module_& m) {
-  nb::class_<IGpuAllocator, IVersionedInterface, PyAllocator<IGpuAllocator>> plain(m, "IGpuAllocator");
+  nb::class_<IGpuAllocator, IVersionedInterface, PyAllocator<IGpuAllocator>> plain(
+      m, "IGpuAllocator",
+      "Allocates device memory. A class has allocate() and deallocate(); addresses are integers, None for failure.");
   define(plain);
-  nb::class_<IGpuAsyncAllocator, IGpuAllocator, PyAllocator<IGpuAsyncAllocator>> async(m, "IGpuAsyncAllocator");
+  nb::class_<IGpuAsyncAllocator, IGpuAllocator, PyAllocator<IGpuAsyncAllocator>> async(
+      m, "IGpuAsyncAllocator",
+      "Allocates device memory in the order of streams. A class has allocate_async() and deallocate_async().");
   define(async);
 }
 

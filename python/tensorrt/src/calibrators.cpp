@@ -92,13 +92,19 @@ struct PyAnyCalibrator : PyLegacyCalibrator {
 template <class Type, class... Rest>
 void define(nb::class_<Type, Rest...>& c, CalibrationAlgoType algorithm) {
   c.def(nb::init<>());
-  c.def("get_batch_size", [](Type&) { return 1; });
   c.def(
-      "get_batch", [](Type&, nb::object) { return nb::none(); }, nb::arg("names"));
-  c.def("read_calibration_cache", [](Type&) { return nb::none(); });
+      "get_batch_size", [](Type&) { return 1; }, "Rows of each batch.");
   c.def(
-      "write_calibration_cache", [](Type&, nb::object) {}, nb::arg("cache"));
-  c.def("get_algorithm", [algorithm](Type&) { return algorithm; });
+      "get_batch", [](Type&, nb::object) { return nb::none(); }, nb::arg("names"),
+      "Device addresses of the next batch, one for each of `names`; None after the last.");
+  c.def(
+      "read_calibration_cache", [](Type&) { return nb::none(); },
+      "The bytes of an earlier calibration, which is taken instead of batches; None if there is none.");
+  c.def(
+      "write_calibration_cache", [](Type&, nb::object) {}, nb::arg("cache"),
+      "Told the bytes of the calibration, for read_calibration_cache() of another build.");
+  c.def(
+      "get_algorithm", [algorithm](Type&) { return algorithm; }, "The CalibrationAlgoType.");
 }
 
 struct PyAlgorithmSelector : IAlgorithmSelector {
@@ -131,20 +137,26 @@ struct PyAlgorithmSelector : IAlgorithmSelector {
 }  // namespace
 
 void bind_calibrators(nb::module_& m) {
-  nb::class_<IInt8Calibrator, IVersionedInterface, PyAnyCalibrator> any(m, "IInt8Calibrator");
+  nb::class_<IInt8Calibrator, IVersionedInterface, PyAnyCalibrator> any(
+      m, "IInt8Calibrator",
+      "Feeds inputs whose ranges become INT8 scales. A class has get_batch_size(), get_batch(), "
+      "read_calibration_cache() and write_calibration_cache().");
   define(any, CalibrationAlgoType::kENTROPY_CALIBRATION_2);
   nb::class_<IInt8EntropyCalibrator, IInt8Calibrator, PyCalibrator<IInt8EntropyCalibrator>> entropy(
-      m, "IInt8EntropyCalibrator");
+      m, "IInt8EntropyCalibrator", "A calibrator whose scales lose the least information, with the bins of release 4.");
   define(entropy, CalibrationAlgoType::kENTROPY_CALIBRATION);
   nb::class_<IInt8EntropyCalibrator2, IInt8Calibrator, PyCalibrator<IInt8EntropyCalibrator2>> second(
-      m, "IInt8EntropyCalibrator2");
+      m, "IInt8EntropyCalibrator2", "A calibrator whose scales lose the least information; the usual one.");
   define(second, CalibrationAlgoType::kENTROPY_CALIBRATION_2);
   nb::class_<IInt8MinMaxCalibrator, IInt8Calibrator, PyCalibrator<IInt8MinMaxCalibrator>> extremes(
-      m, "IInt8MinMaxCalibrator");
+      m, "IInt8MinMaxCalibrator", "A calibrator whose scales cover the whole range of values.");
   define(extremes, CalibrationAlgoType::kMINMAX_CALIBRATION);
-  nb::class_<IInt8LegacyCalibrator, IInt8Calibrator, PyLegacyCalibrator> legacy(m, "IInt8LegacyCalibrator");
+  nb::class_<IInt8LegacyCalibrator, IInt8Calibrator, PyLegacyCalibrator> legacy(
+      m, "IInt8LegacyCalibrator", "A calibrator of the first releases, with a quantile and a cutoff.");
   define(legacy, CalibrationAlgoType::kLEGACY_CALIBRATION);
-  nb::class_<IAlgorithmSelector, IVersionedInterface, PyAlgorithmSelector> selector(m, "IAlgorithmSelector");
+  nb::class_<IAlgorithmSelector, IVersionedInterface, PyAlgorithmSelector> selector(
+      m, "IAlgorithmSelector",
+      "Chooses among kernels. A class has select_algorithms() and report_algorithms(); until release 9.");
   selector.def(nb::init<>());
   selector.def(
       "select_algorithms",
@@ -153,9 +165,10 @@ void bind_calibrators(nb::module_& m) {
         for (size_t i = 0; i < nb::len(choices); ++i) all.append(i);
         return all;
       },
-      nb::arg("context"), nb::arg("choices"));
+      nb::arg("context"), nb::arg("choices"), "Indices of the kernels, of `choices`, that may be used for a layer.");
   selector.def(
-      "report_algorithms", [](IAlgorithmSelector&, nb::object, nb::object) {}, nb::arg("contexts"), nb::arg("choices"));
+      "report_algorithms", [](IAlgorithmSelector&, nb::object, nb::object) {}, nb::arg("contexts"), nb::arg("choices"),
+      "Told the kernel that was chosen for each layer.");
 }
 
 }  // namespace tenon::py

@@ -166,58 +166,84 @@ struct PyStreamWriter : IStreamWriter {
 };
 
 void bind_streams(nb::module_& m) {
-  nb::class_<IStreamReader, IVersionedInterface, PyStreamReader> reader(m, "IStreamReader");
+  nb::class_<IStreamReader, IVersionedInterface, PyStreamReader> reader(
+      m, "IStreamReader", "Reads a plan piece by piece. A class has read(size).");
   reader.def(nb::init<>());
   reader.def(
-      "read", [](IStreamReader&, int64_t) { return nb::bytes("", 0); }, nb::arg("size"));
-  nb::class_<IStreamReaderV2, IVersionedInterface, PyStreamReaderV2> second(m, "IStreamReaderV2");
+      "read", [](IStreamReader&, int64_t) { return nb::bytes("", 0); }, nb::arg("size"),
+      "The next `size` bytes, or fewer at the end, as an object with a buffer.");
+  nb::class_<IStreamReaderV2, IVersionedInterface, PyStreamReaderV2> second(
+      m, "IStreamReaderV2",
+      "Reads a plan piece by piece, at any place. A class has read(num_bytes, stream) and seek(offset, where).");
   second.def(nb::init<>());
   second.def(
       "read", [](IStreamReaderV2&, int64_t, Address) { return nb::bytes("", 0); }, nb::arg("num_bytes"),
-      nb::arg("stream"));
-  second.def("seek", &IStreamReaderV2::seek, nb::arg("offset"), nb::arg("where"));
-  nb::class_<IStreamWriter, IVersionedInterface, PyStreamWriter> writer(m, "IStreamWriter");
+      nb::arg("stream"), "The next `num_bytes` bytes, or fewer at the end, as an object with a buffer.");
+  second.def("seek", &IStreamReaderV2::seek, nb::arg("offset"), nb::arg("where"),
+             "Moves to a place, counted as a SeekPosition tells. Whether it could.");
+  nb::class_<IStreamWriter, IVersionedInterface, PyStreamWriter> writer(
+      m, "IStreamWriter", "Takes a plan piece by piece. A class has write(data).");
   writer.def(nb::init<>());
   writer.def(
-      "write", [](IStreamWriter&, nb::bytes) { return int64_t{0}; }, nb::arg("data"));
+      "write", [](IStreamWriter&, nb::bytes) { return int64_t{0}; }, nb::arg("data"),
+      "Takes the next bytes; the number of those taken.");
 }
 
 void bind_recorder(nb::module_& m) {
-  nb::class_<IErrorRecorder, IVersionedInterface, PyErrorRecorder> c(m, "IErrorRecorder");
+  nb::class_<IErrorRecorder, IVersionedInterface, PyErrorRecorder> c(
+      m, "IErrorRecorder", "Keeps errors of builders, runtimes, engines and contexts. A class has all of its methods.");
   c.def(nb::init<>());
-  c.def("num_errors", [](IErrorRecorder&) { return 0; });
-  c.def("get_error_code", &IErrorRecorder::getErrorCode, nb::arg("arg0"));
   c.def(
-      "get_error_desc", [](IErrorRecorder&, int32_t) { return ""; }, nb::arg("arg0"));
-  c.def("has_overflowed", &IErrorRecorder::hasOverflowed);
-  c.def("clear", &IErrorRecorder::clear);
-  c.def("report_error", &IErrorRecorder::reportError, nb::arg("arg0"), nb::arg("arg1"));
+      "num_errors", [](IErrorRecorder&) { return 0; }, "Errors that were recorded; a method or a property.");
+  c.def("get_error_code", &IErrorRecorder::getErrorCode, nb::arg("arg0"), "The ErrorCodeTRT of an error, by index.");
+  c.def(
+      "get_error_desc", [](IErrorRecorder&, int32_t) { return ""; }, nb::arg("arg0"),
+      "The text of an error, by index.");
+  c.def("has_overflowed", &IErrorRecorder::hasOverflowed, "Whether errors were dropped for want of room.");
+  c.def("clear", &IErrorRecorder::clear, "Forgets all errors.");
+  c.def("report_error", &IErrorRecorder::reportError, nb::arg("arg0"), nb::arg("arg1"),
+        "Told the code and the text of a new error. True if nothing else should be done about it.");
   c.attr("MAX_DESC_LENGTH") = size_t{IErrorRecorder::kMAX_DESC_LENGTH};
 }
 
 }  // namespace
 
 void bind_callbacks(nb::module_& m) {
-  nb::class_<IProfiler, IVersionedInterface, PyProfiler> profiler(m, "IProfiler");
+  nb::class_<IProfiler, IVersionedInterface, PyProfiler> profiler(
+      m, "IProfiler", "Is told layers' times. A class has report_layer_time(layer_name, ms).");
   profiler.def(nb::init<>());
-  profiler.def("report_layer_time", &IProfiler::reportLayerTime, nb::arg("layer_name"), nb::arg("ms"));
-  nb::class_<Profiler, IProfiler> printing(m, "Profiler");
+  profiler.def("report_layer_time", &IProfiler::reportLayerTime, nb::arg("layer_name"), nb::arg("ms"),
+               "Told a layer's time in milliseconds, layer after layer.");
+  nb::class_<Profiler, IProfiler> printing(m, "Profiler", "Prints layers' times.");
   printing.def(nb::init<>());
   bind_recorder(m);
-  nb::class_<IProgressMonitor, IVersionedInterface, PyProgressMonitor> monitor(m, "IProgressMonitor");
+  nb::class_<IProgressMonitor, IVersionedInterface, PyProgressMonitor> monitor(
+      m, "IProgressMonitor",
+      "Is told how a build goes on. A class has phase_start(), step_complete() and phase_finish().");
   monitor.def(nb::init<>());
   monitor.def("phase_start", &IProgressMonitor::phaseStart, nb::arg("phase_name"), nb::arg("parent_phase").none(),
-              nb::arg("num_steps"));
-  monitor.def("step_complete", &IProgressMonitor::stepComplete, nb::arg("phase_name"), nb::arg("step"));
-  monitor.def("phase_finish", &IProgressMonitor::phaseFinish, nb::arg("phase_name"));
-  nb::class_<IDebugListener, IVersionedInterface, PyDebugListener> listener(m, "IDebugListener");
+              nb::arg("num_steps"), "Told a phase, the phase that it is part of or None, and its steps.");
+  monitor.def("step_complete", &IProgressMonitor::stepComplete, nb::arg("phase_name"), nb::arg("step"),
+              "Told that a step has ended. False cancels the build.");
+  monitor.def("phase_finish", &IProgressMonitor::phaseFinish, nb::arg("phase_name"), "Told that a phase has ended.");
+  nb::class_<IDebugListener, IVersionedInterface, PyDebugListener> listener(
+      m, "IDebugListener", "Is shown tensors as runs compute them. A class has process_debug_tensor().");
   listener.def(nb::init<>());
-  listener.def("process_debug_tensor", [](IDebugListener&, nb::args) { return true; });
-  nb::class_<IOutputAllocator, IVersionedInterface, PyOutputAllocator> output(m, "IOutputAllocator");
+  listener.def(
+      "process_debug_tensor", [](IDebugListener&, nb::args) { return true; },
+      "Told (address, location, type, shape, name, stream) of a debug tensor. False stops the run with an error.");
+  nb::class_<IOutputAllocator, IVersionedInterface, PyOutputAllocator> output(
+      m, "IOutputAllocator",
+      "Allocates outputs whose size depends on data. A class has reallocate_output() and notify_shape().");
   output.def(nb::init<>());
-  output.def_prop_ro("tensorrt_version", [](IOutputAllocator&) { return release(); });
-  output.def("reallocate_output", [](IOutputAllocator&, nb::args) { return 0; });
-  output.def("notify_shape", [](IOutputAllocator&, nb::args) {});
+  output.def_prop_ro(
+      "tensorrt_version", [](IOutputAllocator&) { return release(); }, "The release that the interface is of.");
+  output.def(
+      "reallocate_output", [](IOutputAllocator&, nb::args) { return 0; },
+      "Told (name, address, bytes, alignment); an address of that many bytes. A class may have "
+      "reallocate_output_async() with a stream instead.");
+  output.def(
+      "notify_shape", [](IOutputAllocator&, nb::args) {}, "Told an output's name and dimensions when they are known.");
   bind_streams(m);
 }
 

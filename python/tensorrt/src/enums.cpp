@@ -9,13 +9,13 @@ namespace tenon::py {
 namespace {
 
 struct Row {
-  const char* enumeration;  ///< Begins an enumeration if not null.
-  const char* name;
+  const char* enumeration;       ///< Begins an enumeration if not null.
+  const char* name;              ///< Of an enumerator, or what the enumeration says of itself.
   int32_t number;                ///< At level `all`.
   std::array<int32_t, 4> shown;  ///< At levels 7, 8, 10 and 11.
 };
 
-#define ENUM(name) {name, nullptr, 0, {}},
+#define ENUM(name, doc) {name, doc, 0, {}},
 #define VALUE(name, number, at_7, at_8, at_10, at_11) {nullptr, name, number, {at_7, at_8, at_10, at_11}},
 constexpr Row kRows[] = {
 #include "enums.inc"
@@ -60,6 +60,7 @@ Enumeration make(nb::module_& m, const nb::object& base, const Row* begin, const
   nb::list pairs;
   for (const Row* row = begin + 1; row != end; ++row) pairs.append(nb::make_tuple(row->name, row->shown[column()]));
   nb::object type = base(begin->enumeration, pairs, nb::arg("module") = "tensorrt");
+  type.attr("__doc__") = begin->name;
   Enumeration made;
   for (const Row* row = begin + 1; row != end; ++row) {
     nb::object member = type.attr(row->name);

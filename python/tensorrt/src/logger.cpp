@@ -93,24 +93,32 @@ void failed(const char* what) {
 }
 
 void bind_logger(nb::module_& m) {
-  nb::class_<nvinfer1::IVersionedInterface> versioned(m, "IVersionedInterface");
-  versioned.def_prop_ro("api_language", [](const nvinfer1::IVersionedInterface& v) { return v.getAPILanguage(); });
-  versioned.def_prop_ro("interface_info", [](const nvinfer1::IVersionedInterface& v) { return v.getInterfaceInfo(); });
-  nb::class_<nvinfer1::InterfaceInfo> info(m, "InterfaceInfo");
-  info.def_ro("kind", &nvinfer1::InterfaceInfo::kind);
-  info.def_ro("major", &nvinfer1::InterfaceInfo::major);
-  info.def_ro("minor", &nvinfer1::InterfaceInfo::minor);
+  nb::class_<nvinfer1::IVersionedInterface> versioned(m, "IVersionedInterface",
+                                                      "What interfaces that users implement have in common.");
+  versioned.def_prop_ro(
+      "api_language", [](const nvinfer1::IVersionedInterface& v) { return v.getAPILanguage(); },
+      "The APILanguage that the object is implemented in.");
+  versioned.def_prop_ro(
+      "interface_info", [](const nvinfer1::IVersionedInterface& v) { return v.getInterfaceInfo(); },
+      "The interface's name and version.");
+  nb::class_<nvinfer1::InterfaceInfo> info(m, "InterfaceInfo", "An interface's name and version.");
+  info.def_ro("kind", &nvinfer1::InterfaceInfo::kind, "The interface's name.");
+  info.def_ro("major", &nvinfer1::InterfaceInfo::major, "The version's first part.");
+  info.def_ro("minor", &nvinfer1::InterfaceInfo::minor, "The version's second part.");
 
-  nb::class_<ILogger, nvinfer1::IVersionedInterface, PyILogger> interface(m, "ILogger");
+  nb::class_<ILogger, nvinfer1::IVersionedInterface, PyILogger> interface(
+      m, "ILogger", "Is told messages. A class has log(severity, msg).");
   interface.def(nb::init<>());
   interface.def(
-      "log", [](ILogger&, Severity, const char*) {}, nb::arg("severity"), nb::arg("msg"));
-  nb::class_<Logger, ILogger, PyLogger> logger(m, "Logger");
+      "log", [](ILogger&, Severity, const char*) {}, nb::arg("severity"), nb::arg("msg"),
+      "Told a message and its severity. Exceptions are shown and go no further.");
+  nb::class_<Logger, ILogger, PyLogger> logger(m, "Logger",
+                                               "Prints messages of at least `min_severity` to standard error.");
   logger.def(nb::init<Severity>(), nb::arg("min_severity") = Severity::kWARNING);
   logger.def(
       "log", [](Logger& self, Severity severity, const char* message) { self.Logger::log(severity, message); },
-      nb::arg("severity"), nb::arg("msg"));
-  logger.def_rw("min_severity", &Logger::min_severity);
+      nb::arg("severity"), nb::arg("msg"), "Prints a message, if it is severe enough.");
+  logger.def_rw("min_severity", &Logger::min_severity, "Messages that are less severe are not printed.");
   add_context_manager(logger);
   m.def(
       "log",

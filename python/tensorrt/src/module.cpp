@@ -12,9 +12,11 @@ void bind_functions(nb::module_& m) {
   m.def(
       "init_libnvinfer_plugins",
       [](ILogger* logger, const char* space) { return initLibNvInferPlugins(logger, space); }, nb::arg("logger").none(),
-      nb::arg("namespace"));
-  m.def("get_plugin_registry", &getPluginRegistry, nb::rv_policy::reference);
-  m.def("get_builder_plugin_registry", &getBuilderPluginRegistry, nb::arg("capability"), nb::rv_policy::reference);
+      nb::arg("namespace"), "Registers the plugins that come with the library, in a namespace. True.");
+  m.def("get_plugin_registry", &getPluginRegistry, nb::rv_policy::reference,
+        "The process's registry of plugin creators.");
+  m.def("get_builder_plugin_registry", &getBuilderPluginRegistry, nb::arg("capability"), nb::rv_policy::reference,
+        "The registry that builders of an engine capability use.");
   m.def(
       "nptype",
       [](DataType type) {
@@ -22,7 +24,7 @@ void bind_functions(nb::module_& m) {
         if (found.is_none()) nb::raise_type_error("numpy has no data type for %s", nb::repr(nb::cast(type)).c_str());
         return found;
       },
-      nb::arg("trt_type"));
+      nb::arg("trt_type"), "numpy's type for a DataType. TypeError if it has none.");
   m.def("_version", &getInferLibVersion);
   m.def("_release", &release);
 }

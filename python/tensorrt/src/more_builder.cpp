@@ -59,16 +59,19 @@ void set_plugins_to_serialize(IBuilderConfig& config, const std::vector<std::str
 void add_devices(nb::class_<IBuilder>& c) {
   c.def(
       "set_device_type", [](IBuilder& self, ILayer& layer, DeviceType type) { self.setDeviceType(&layer, type); },
-      nb::arg("layer"), nb::arg("device_type"));
+      nb::arg("layer"), nb::arg("device_type"), "Where a layer runs: GPU or DLA; until release 7.");
   c.def(
-      "get_device_type", [](IBuilder& self, ILayer& layer) { return self.getDeviceType(&layer); }, nb::arg("layer"));
+      "get_device_type", [](IBuilder& self, ILayer& layer) { return self.getDeviceType(&layer); }, nb::arg("layer"),
+      "Where a layer runs; until release 7.");
   c.def(
       "is_device_type_set", [](IBuilder& self, ILayer& layer) { return self.isDeviceTypeSet(&layer); },
-      nb::arg("layer"));
+      nb::arg("layer"), "Whether a layer's device was set; until release 7.");
   c.def(
-      "reset_device_type", [](IBuilder& self, ILayer& layer) { self.resetDeviceType(&layer); }, nb::arg("layer"));
+      "reset_device_type", [](IBuilder& self, ILayer& layer) { self.resetDeviceType(&layer); }, nb::arg("layer"),
+      "Leaves a layer's device to the default again; until release 7.");
   c.def(
-      "can_run_on_DLA", [](IBuilder& self, ILayer& layer) { return self.canRunOnDLA(&layer); }, nb::arg("layer"));
+      "can_run_on_DLA", [](IBuilder& self, ILayer& layer) { return self.canRunOnDLA(&layer); }, nb::arg("layer"),
+      "Whether a layer could run on DLA, of which there is none: False.");
 }
 
 }  // namespace
@@ -102,13 +105,16 @@ void more(nb::class_<IBuilder>& c) {
   c.def_prop_rw(
       "gpu_allocator", [](IBuilder&) { return nb::none(); },
       [](IBuilder& self, IGpuAllocator* allocator) { self.setGpuAllocator(allocator); },
-      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()),
+      "An IGpuAllocator for device memory; None for the default. Reading gives None.");
   c.def(
-      "get_plugin_registry", [](IBuilder& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference);
+      "get_plugin_registry", [](IBuilder& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference,
+      "The registry of this builder's plugins.");
   c.def_prop_rw(
       "int8_calibrator", [](IBuilder&) { return nb::none(); },
       [](IBuilder& self, IInt8Calibrator* calibrator) { self.setInt8Calibrator(calibrator); },
-      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()),
+      "What INT8 scales are measured with; until release 7. Reading gives None.");
   add_devices(c);
 }
 
@@ -120,7 +126,8 @@ void more(nb::class_<IBuilderConfig>& c) {
   c.def(
       "get_memory_pool_limit", [](IBuilderConfig& self, MemoryPoolType pool) { return self.getMemoryPoolLimit(pool); },
       nb::arg("pool"), "The limit of a kind of memory, in bytes.");
-  c.def_prop_rw("plugins_to_serialize", &plugins_to_serialize, &set_plugins_to_serialize);
+  c.def_prop_rw("plugins_to_serialize", &plugins_to_serialize, &set_plugins_to_serialize,
+                "Paths of plugin libraries that plans bring along.");
   c.def(
       "create_timing_cache",
       [](IBuilderConfig& self, Buffer data) {
@@ -158,8 +165,11 @@ void more(nb::class_<IBuilderConfig>& c) {
       [](IBuilderConfig& self, uint64_t sources) {
         return done(self.setTacticSources(mask_to_cpp(kSource, sources)), "IBuilderConfig.set_tactic_sources");
       },
-      nb::arg("tactic_sources"));
-  c.def("get_tactic_sources", [](IBuilderConfig& self) { return mask_to_python(kSource, self.getTacticSources()); });
+      nb::arg("tactic_sources"),
+      "Where kernels may come from, a mask of 1 << int(TacticSource.X). False for an unknown source.");
+  c.def(
+      "get_tactic_sources", [](IBuilderConfig& self) { return mask_to_python(kSource, self.getTacticSources()); },
+      "Where kernels may come from, a mask of 1 << int(TacticSource.X).");
 }
 
 void more(nb::class_<IOptimizationProfile>& c) {
@@ -182,10 +192,12 @@ void more(nb::class_<IOptimizationProfile>& c) {
       },
       nb::arg("input"), nb::arg("min"), nb::arg("opt"), nb::arg("max"),
       "Sets smallest, best and largest values of an input that decides shapes.");
-  c.def("get_shape_input", &profile_values, nb::arg("input"));
+  c.def("get_shape_input", &profile_values, nb::arg("input"),
+        "Smallest, best and largest values of an input that decides shapes; empty if none were set.");
   c.def_prop_rw(
       "extra_memory_target", [](IOptimizationProfile& self) { return self.getExtraMemoryTarget(); },
-      [](IOptimizationProfile& self, float target) { self.setExtraMemoryTarget(target); });
+      [](IOptimizationProfile& self, float target) { self.setExtraMemoryTarget(target); },
+      "0 to 1: how much memory kernels that fit other shapes too may take.");
   c.def("__bool__", [](IOptimizationProfile& self) { return self.isValid(); });
   c.def("__nonzero__", [](IOptimizationProfile& self) { return self.isValid(); });
 }
@@ -201,20 +213,25 @@ void more(nb::class_<ITimingCache>& c) {
       },
       nb::arg("input_cache"), nb::arg("ignore_mismatch"),
       "Takes over another cache's entries. False if it was made on another device and `ignore_mismatch` is false.");
-  c.def("reset", [](ITimingCache& self) { return self.reset(); });
-  c.def("queryKeys", [](ITimingCache& self) {
-    std::vector<TimingCacheKey> keys(static_cast<size_t>(std::max<int64_t>(self.queryKeys(nullptr, 0), 0)));
-    self.queryKeys(keys.data(), static_cast<int64_t>(keys.size()));
-    return keys;
-  });
   c.def(
-      "query", [](ITimingCache& self, const TimingCacheKey& key) { return self.query(key); }, nb::arg("key"));
+      "reset", [](ITimingCache& self) { return self.reset(); }, "Empties the cache.");
+  c.def(
+      "queryKeys",
+      [](ITimingCache& self) {
+        std::vector<TimingCacheKey> keys(static_cast<size_t>(std::max<int64_t>(self.queryKeys(nullptr, 0), 0)));
+        self.queryKeys(keys.data(), static_cast<int64_t>(keys.size()));
+        return keys;
+      },
+      "The TimingCacheKeys that the cache has entries for.");
+  c.def(
+      "query", [](ITimingCache& self, const TimingCacheKey& key) { return self.query(key); }, nb::arg("key"),
+      "The TimingCacheValue of a key.");
   c.def(
       "update",
       [](ITimingCache& self, const TimingCacheKey& key, const TimingCacheValue& value) {
         return self.update(key, value);
       },
-      nb::arg("key"), nb::arg("value"));
+      nb::arg("key"), nb::arg("value"), "Sets the entry of a key. False if the cache refuses it.");
 }
 
 void more(nb::class_<IAlgorithmContext>& c) {
@@ -228,7 +245,7 @@ void more(nb::class_<IAlgorithmContext>& c) {
         }
         return shapes;
       },
-      nb::arg("index"));
+      nb::arg("index"), "Smallest, best and largest dimensions of an input or output, inputs first.");
 }
 
 }  // namespace tenon::py

@@ -116,14 +116,15 @@ void add_shapes(nb::class_<IExecutionContext>& c) {
       nb::arg("binding"), "Dimensions now, of an input or output.");
   c.def(
       "get_strides", [](IExecutionContext& self, int32_t binding) { return self.getStrides(binding); },
-      nb::arg("binding"));
+      nb::arg("binding"), "Elements between neighbours along each axis of a binding; until release 9.");
   c.def(
       "set_shape_input",
       [](IExecutionContext& self, int32_t binding, const std::vector<int32_t>& shape) {
         return done(self.setInputShapeBinding(binding, shape.data()), "IExecutionContext.set_shape_input");
       },
-      nb::arg("binding"), nb::arg("shape"));
-  c.def("get_shape", &shape_values, nb::arg("binding"));
+      nb::arg("binding"), nb::arg("shape"),
+      "Sets the values of an input that decides shapes. False outside of the profile's range; until release 9.");
+  c.def("get_shape", &shape_values, nb::arg("binding"), "The values of a shape binding; until release 9.");
 }
 
 void add_profile(nb::class_<IExecutionContext>& c) {
@@ -156,7 +157,7 @@ void more(nb::class_<IExecutionContext>& c) {
   c.def(
       "set_device_memory",
       [](IExecutionContext& self, Address memory, int64_t size) { self.setDeviceMemoryV2(memory.as<void*>(), size); },
-      nb::arg("memory"), nb::arg("size"));
+      nb::arg("memory"), nb::arg("size"), "An address of device memory for the context's activations, and its bytes.");
   c.def(
       "set_aux_streams",
       [](IExecutionContext& self, const std::vector<Address>& streams) {
@@ -164,18 +165,20 @@ void more(nb::class_<IExecutionContext>& c) {
         for (const Address& s : streams) list.push_back(s.as<cudaStream_t>());
         self.setAuxStreams(list.data(), static_cast<int32_t>(list.size()));
       },
-      nb::arg("aux_streams"));
+      nb::arg("aux_streams"), "Streams, as numbers, that runs may use beside their own.");
   c.def_prop_rw(
       "temporary_allocator", [](IExecutionContext& self) { return self.getTemporaryStorageAllocator(); },
       [](IExecutionContext& self, IGpuAllocator* a) { self.setTemporaryStorageAllocator(a); },
-      nb::rv_policy::reference_internal, nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+      nb::rv_policy::reference_internal, nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()),
+      "The IGpuAllocator of memory that runs need for a time, or None for the default.");
   c.def(
       "set_debug_listener",
       [](IExecutionContext& self, IDebugListener* listener) { return self.setDebugListener(listener); },
-      nb::arg("listener").none(), nb::keep_alive<1, 2>());
+      nb::arg("listener").none(), nb::keep_alive<1, 2>(),
+      "An IDebugListener that is shown debug tensors; None for nobody.");
   c.def(
       "get_debug_listener", [](IExecutionContext& self) { return self.getDebugListener(); },
-      nb::rv_policy::reference_internal);
+      nb::rv_policy::reference_internal, "The IDebugListener, or None.");
   c.def(
       "set_output_allocator",
       [](IExecutionContext& self, const char* name, IOutputAllocator* allocator) {
@@ -185,7 +188,7 @@ void more(nb::class_<IExecutionContext>& c) {
       "Lets an allocator give the memory of an output whose size is known only after the run.");
   c.def(
       "get_output_allocator", [](IExecutionContext& self, const char* name) { return self.getOutputAllocator(name); },
-      nb::arg("name"), nb::rv_policy::reference_internal);
+      nb::arg("name"), nb::rv_policy::reference_internal, "The IOutputAllocator of an output, or None.");
 }
 
 }  // namespace tenon::py

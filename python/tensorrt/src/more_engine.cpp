@@ -28,10 +28,10 @@ nb::object item(ICudaEngine& engine, nb::handle key) {
 
 /// A method on a binding given by index or name.
 template <auto Method>
-void on_binding(nb::class_<ICudaEngine>& c, const char* name) {
+void on_binding(nb::class_<ICudaEngine>& c, const char* name, const char* doc) {
   c.def(
       name, [](ICudaEngine& self, nb::object binding) { return (self.*Method)(binding_of(self, binding)); },
-      nb::arg("index"));
+      nb::arg("index"), doc);
 }
 
 std::vector<int64_t> tensor_values(ICudaEngine& engine, const char* name, int32_t profile, OptProfileSelector select) {
@@ -66,22 +66,37 @@ void add_bindings(nb::class_<ICudaEngine>& c) {
   c.def(
       "get_binding_index", [](ICudaEngine& self, const char* name) { return self.getBindingIndex(name); },
       nb::arg("name"), "The number of a binding; -1 for a name that is none.");
-  on_binding<&ICudaEngine::bindingIsInput>(c, "binding_is_input");
-  on_binding<&ICudaEngine::getBindingDimensions>(c, "get_binding_shape");
-  on_binding<&ICudaEngine::getBindingDataType>(c, "get_binding_dtype");
-  on_binding<&ICudaEngine::getLocation>(c, "get_location");
-  on_binding<&ICudaEngine::getBindingBytesPerComponent>(c, "get_binding_bytes_per_component");
-  on_binding<&ICudaEngine::getBindingComponentsPerElement>(c, "get_binding_components_per_element");
-  on_binding<&ICudaEngine::getBindingFormat>(c, "get_binding_format");
-  on_binding<&ICudaEngine::getBindingFormatDesc>(c, "get_binding_format_desc");
-  on_binding<&ICudaEngine::getBindingVectorizedDim>(c, "get_binding_vectorized_dim");
-  on_binding<&ICudaEngine::isShapeBinding>(c, "is_shape_binding");
-  on_binding<&ICudaEngine::isExecutionBinding>(c, "is_execution_binding");
+  on_binding<&ICudaEngine::bindingIsInput>(c, "binding_is_input",
+                                           "Whether a binding, by index or name, is an input; until release 9.");
+  on_binding<&ICudaEngine::getBindingDimensions>(c, "get_binding_shape",
+                                                 "Dimensions of a binding, by index or name; -1 where they vary; "
+                                                 "without the batch where it is implicit; until release 9.");
+  on_binding<&ICudaEngine::getBindingDataType>(c, "get_binding_dtype",
+                                               "The DataType of a binding, by index or name; until release 9.");
+  on_binding<&ICudaEngine::getLocation>(
+      c, "get_location", "Whether a binding, by index or name, is in device or host memory; until release 9.");
+  on_binding<&ICudaEngine::getBindingBytesPerComponent>(
+      c, "get_binding_bytes_per_component", "Bytes of one component of a binding's elements; until release 9.");
+  on_binding<&ICudaEngine::getBindingComponentsPerElement>(
+      c, "get_binding_components_per_element", "Components of a vector of a binding's format; until release 9.");
+  on_binding<&ICudaEngine::getBindingFormat>(c, "get_binding_format",
+                                             "The TensorFormat of a binding, by index or name; until release 9.");
+  on_binding<&ICudaEngine::getBindingFormatDesc>(c, "get_binding_format_desc",
+                                                 "A binding's format in words; until release 9.");
+  on_binding<&ICudaEngine::getBindingVectorizedDim>(
+      c, "get_binding_vectorized_dim",
+      "The axis that a binding's format makes vectors of, -1 for none; until release 9.");
+  on_binding<&ICudaEngine::isShapeBinding>(
+      c, "is_shape_binding", "Whether a binding's values decide shapes or come from them; until release 9.");
+  on_binding<&ICudaEngine::isExecutionBinding>(c, "is_execution_binding",
+                                               "Whether a binding's values are computed with; until release 9.");
 }
 
 void add_profiles(nb::class_<ICudaEngine>& c) {
-  c.def("get_profile_shape", &profile_shape, nb::arg("profile_index"), nb::arg("binding"));
-  c.def("get_profile_shape_input", &profile_values, nb::arg("profile_index"), nb::arg("binding"));
+  c.def("get_profile_shape", &profile_shape, nb::arg("profile_index"), nb::arg("binding"),
+        "Smallest, best and largest dimensions of a binding in a profile; until release 9.");
+  c.def("get_profile_shape_input", &profile_values, nb::arg("profile_index"), nb::arg("binding"),
+        "Smallest, best and largest values of a shape binding in a profile; until release 9.");
   c.def(
       "get_tensor_profile_shape",
       [](ICudaEngine& self, const char* name, int32_t profile) {
@@ -95,11 +110,13 @@ void add_profiles(nb::class_<ICudaEngine>& c) {
     for (const OptProfileSelector s : kSelectors) all.append(nb::cast(tensor_values(self, name, profile, s)));
     return all;
   };
-  c.def("get_tensor_profile_values", values, nb::arg("name"), nb::arg("profile_index"));
+  c.def("get_tensor_profile_values", values, nb::arg("name"), nb::arg("profile_index"),
+        "Smallest, best and largest values of an input that decides shapes, in a profile.");
   c.def(
       "get_tensor_profile_values",
       [values](ICudaEngine& self, int32_t profile, const char* name) { return values(self, name, profile); },
-      nb::arg("profile_index"), nb::arg("name"));
+      nb::arg("profile_index"), nb::arg("name"),
+      "Smallest, best and largest values of an input that decides shapes, in a profile.");
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ void more(nb::class_<ITensor>& c) {
   c.def(
       "set_dynamic_range", [](ITensor& self, float min, float max) { return self.setDynamicRange(min, max); },
       nb::arg("min"), nb::arg("max"), "Sets minimum and maximum that INT8 scales follow from.");
-  c.def("get_dynamic_range", &dynamic_range);
+  c.def("get_dynamic_range", &dynamic_range,
+        "(minimum, maximum) that INT8 scales follow from, or None; until release 7.");
   constexpr int kFormat = EnumIndex<TensorFormat>::value;
   c.def_prop_rw(
       "allowed_formats", [](ITensor& self) { return mask_to_python(kFormat, self.getAllowedFormats()); },
@@ -103,12 +104,16 @@ void more(nb::class_<ILayer>& c) {
 
 void more(nb::class_<IDimensionExpr>& c) {
   for (const char* name : {"is_constant", "isConstant"}) {
-    c.def(name, [](const IDimensionExpr& self) { return self.isConstant(); });
+    c.def(
+        name, [](const IDimensionExpr& self) { return self.isConstant(); }, "Whether its value is known.");
   }
   for (const char* name : {"get_constant_value", "getConstantValue"}) {
-    c.def(name, [](const IDimensionExpr& self) { return self.getConstantValue(); });
+    c.def(
+        name, [](const IDimensionExpr& self) { return self.getConstantValue(); }, "Its value, if that is known.");
   }
-  c.def("is_size_tensor", [](const IDimensionExpr& self) { return self.isSizeTensor(); });
+  c.def(
+      "is_size_tensor", [](const IDimensionExpr& self) { return self.isSizeTensor(); },
+      "Whether it is an output of its own, whose value a run tells.");
 }
 
 void more(nb::class_<IMatrixMultiplyLayer, ILayer>& c) {
@@ -241,7 +246,7 @@ void more(nb::class_<INetworkDefinition>& c) {
             "INetworkDefinition.add_dist_collective");
       },
       nb::arg("input"), nb::arg("dist_collective_op"), nb::arg("reduce_op"), nb::arg("root"), nb::arg("groups"),
-      nb::rv_policy::reference_internal);
+      nb::rv_policy::reference_internal, "An exchange between devices; None, with an error: there is one device.");
 }
 
 }  // namespace tenon::py

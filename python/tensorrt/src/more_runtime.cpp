@@ -64,9 +64,12 @@ void add_listings(nb::class_<IRefitter>& c) {
         return names_of([&](int32_t n, const char** names) { return self.getAllWeights(n, names); });
       },
       "Names that can be set.");
-  c.def("get_tensors_with_dynamic_range", [](IRefitter& self) {
-    return names_of([&](int32_t n, const char** names) { return self.getTensorsWithDynamicRange(n, names); });
-  });
+  c.def(
+      "get_tensors_with_dynamic_range",
+      [](IRefitter& self) {
+        return names_of([&](int32_t n, const char** names) { return self.getTensorsWithDynamicRange(n, names); });
+      },
+      "Names of the tensors that INT8 ranges were set for.");
 }
 
 }  // namespace
@@ -116,14 +119,16 @@ void more(nb::class_<IRuntime>& c) {
   c.def_prop_rw(
       "gpu_allocator", [](IRuntime&) { return nb::none(); },
       [](IRuntime& self, IGpuAllocator* allocator) { self.setGpuAllocator(allocator); },
-      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()));
+      nb::for_setter(nb::arg().none()), nb::for_setter(nb::keep_alive<1, 2>()),
+      "An IGpuAllocator for device memory; None for the default. Reading gives None.");
   c.def(
       "get_plugin_registry", [](IRuntime& self) { return &self.getPluginRegistry(); }, nb::rv_policy::reference,
       "The registry that plans' plugins are looked up in.");
   c.def(
       "load_runtime",
       [](IRuntime& self, const char* path) { return made(self.loadRuntime(path), "Runtime.load_runtime"); },
-      nb::arg("path"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>());
+      nb::arg("path"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
+      "The runtime of another release, from a library's path; None if it fails.");
 }
 
 void more(nb::class_<IRefitter>& c) {
@@ -136,26 +141,27 @@ void more(nb::class_<IRefitter>& c) {
       [](IRefitter& self, const char* name) {
         return nb::make_tuple(self.getDynamicRangeMin(name), self.getDynamicRangeMax(name));
       },
-      nb::arg("tensor_name"));
+      nb::arg("tensor_name"), "(minimum, maximum) of a tensor.");
   c.def(
       "set_dynamic_range",
       [](IRefitter& self, const char* name, std::vector<float> range) {
         if (range.size() != 2) throw nb::value_error("a dynamic range is a pair: minimum and maximum");
         return done(self.setDynamicRange(name, range[0], range[1]), "Refitter.set_dynamic_range");
       },
-      nb::arg("tensor_name"), nb::arg("range"));
+      nb::arg("tensor_name"), nb::arg("range"),
+      "Sets minimum and maximum of a tensor that INT8 is computed of. False if it has none.");
   c.def(
       "get_named_weights",
       [](nb::pointer_and_handle<IRefitter> self, const char* name) {
         return weights_object(self.p->getNamedWeights(name), self.h);
       },
-      nb::arg("weights_name"));
+      nb::arg("weights_name"), "The weights that were set for a name.");
   c.def(
       "get_weights_prototype",
       [](IRefitter& self, const char* name) {
         return PyWeights{self.getWeightsPrototype(name), {}};
       },
-      nb::arg("weights_name"));
+      nb::arg("weights_name"), "Type and number of the weights of a name, without values.");
   c.def(
       "set_named_weights",
       [](IRefitter& self, const char* name, WeightsArg weights) {
@@ -176,7 +182,8 @@ void more(nb::class_<IRefitter>& c) {
         return done(unlocked([&] { return self.refitCudaEngineAsync(stream.as<cudaStream_t>()); }),
                     "Refitter.refit_cuda_engine_async");
       },
-      nb::arg("stream_handle").none());
+      nb::arg("stream_handle").none(),
+      "Changes the engine's weights in the order of a stream. False if some are missing.");
 }
 
 }  // namespace tenon::py

@@ -23,29 +23,39 @@ nb::list creators(IPluginCreatorInterface* const* list, int32_t count) {
 }
 
 void add_creators(nb::class_<IPluginRegistry>& c) {
-  c.def_prop_ro("plugin_creator_list", [](IPluginRegistry& self) {
-    int32_t count = 0;
-    IPluginCreator* const* list = self.getPluginCreatorList(&count);
-    nb::list objects;
-    for (int32_t i = 0; i < count; ++i) objects.append(creator_object(list[i]));
-    return objects;
-  });
-  c.def_prop_ro("all_creators", [](IPluginRegistry& self) {
-    int32_t count = 0;
-    IPluginCreatorInterface* const* list = self.getAllCreators(&count);
-    return creators(list, count);
-  });
-  c.def_prop_ro("all_creators_recursive", [](IPluginRegistry& self) {
-    int32_t count = 0;
-    IPluginCreatorInterface* const* list = self.getAllCreatorsRecursive(&count);
-    return creators(list, count);
-  });
+  c.def_prop_ro(
+      "plugin_creator_list",
+      [](IPluginRegistry& self) {
+        int32_t count = 0;
+        IPluginCreator* const* list = self.getPluginCreatorList(&count);
+        nb::list objects;
+        for (int32_t i = 0; i < count; ++i) objects.append(creator_object(list[i]));
+        return objects;
+      },
+      "The IPluginV2 creators.");
+  c.def_prop_ro(
+      "all_creators",
+      [](IPluginRegistry& self) {
+        int32_t count = 0;
+        IPluginCreatorInterface* const* list = self.getAllCreators(&count);
+        return creators(list, count);
+      },
+      "All creators of this registry.");
+  c.def_prop_ro(
+      "all_creators_recursive",
+      [](IPluginRegistry& self) {
+        int32_t count = 0;
+        IPluginCreatorInterface* const* list = self.getAllCreatorsRecursive(&count);
+        return creators(list, count);
+      },
+      "All creators of this registry and of those it asks.");
   c.def(
       "get_plugin_creator",
       [](IPluginRegistry& self, const char* type, const char* version, const char* space) {
         return creator_object(self.getPluginCreator(type, version, space));
       },
-      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "");
+      nb::arg("type"), nb::arg("version"), nb::arg("plugin_namespace") = "",
+      "The IPluginV2 creator of a name, version and namespace, or None.");
   c.def(
       "get_creator",
       [](IPluginRegistry& self, const char* type, const char* version, const char* space) {
@@ -90,16 +100,17 @@ void more(nb::class_<IPluginRegistry>& c) {
       "loaded.");
   c.def(
       "deregister_library", [](IPluginRegistry& self, nb::capsule handle) { self.deregisterLibrary(handle.data()); },
-      nb::arg("handle"));
+      nb::arg("handle"), "Lets a plugin library go that load_library() returned.");
   c.def(
       "acquire_plugin_resource",
       [](IPluginRegistry& self, const char* key, nb::handle resource) {
         return resource_object(self.acquirePluginResource(key, resource_of(resource)));
       },
-      nb::arg("key"), nb::arg("resource"));
+      nb::arg("key"), nb::arg("resource"),
+      "The IPluginResource of a key; the first call keeps a clone of what it is given.");
   c.def(
       "release_plugin_resource", [](IPluginRegistry& self, const char* key) { return self.releasePluginResource(key); },
-      nb::arg("key"));
+      nb::arg("key"), "Lets a resource go; after the last user it is released.");
 }
 
 }  // namespace tenon::py

@@ -94,7 +94,9 @@ void fixed(nb::class_<Type, PyDims>& type) {
 }
 
 void bind_dims(nb::module_& m) {
-  nb::class_<PyDims> c(m, "Dims");
+  nb::class_<PyDims> c(m, "Dims",
+                       "Up to 8 dimensions, a sequence of integers; -1 stands for one that is not fixed. Tuples and "
+                       "lists are taken in its place.");
   c.def(nb::init<>());
   c.def(
       "__init__", [](PyDims* self, nb::object shape) { new (self) PyDims(dims_of_object(shape)); }, nb::arg("shape"));
@@ -116,18 +118,18 @@ void bind_dims(nb::module_& m) {
   c.def("__repr__", [](const PyDims& d) { return nb::repr(to_tuple(d)); });
   c.def("__iter__", [](const PyDims& d) { return nb::iter(to_tuple(d)); });
   c.attr("MAX_DIMS") = Dims::MAX_DIMS;
-  nb::class_<PyDimsN<2>, PyDims> two(m, "Dims2");
+  nb::class_<PyDimsN<2>, PyDims> two(m, "Dims2", "Two dimensions.");
   fixed<2>(two);
-  nb::class_<PyDimsN<3>, PyDims> three(m, "Dims3");
+  nb::class_<PyDimsN<3>, PyDims> three(m, "Dims3", "Three dimensions.");
   fixed<3>(three);
-  nb::class_<PyDimsN<4>, PyDims> four(m, "Dims4");
+  nb::class_<PyDimsN<4>, PyDims> four(m, "Dims4", "Four dimensions.");
   fixed<4>(four);
-  nb::class_<PyDimsHW, PyDims> hw(m, "DimsHW");
+  nb::class_<PyDimsHW, PyDims> hw(m, "DimsHW", "Height and width.");
   fixed<2>(hw);
   hw.def_prop_rw(
-      "h", [](PyDimsHW& d) { return d.d[0]; }, [](PyDimsHW& d, int64_t v) { d.d[0] = v; });
+      "h", [](PyDimsHW& d) { return d.d[0]; }, [](PyDimsHW& d, int64_t v) { d.d[0] = v; }, "The height.");
   hw.def_prop_rw(
-      "w", [](PyDimsHW& d) { return d.d[1]; }, [](PyDimsHW& d, int64_t v) { d.d[1] = v; });
+      "w", [](PyDimsHW& d) { return d.d[1]; }, [](PyDimsHW& d, int64_t v) { d.d[1] = v; }, "The width.");
 }
 
 void bind_permutation(nb::module_& m) {
@@ -142,7 +144,7 @@ void bind_permutation(nb::module_& m) {
     for (int32_t axis : p.order) values.append(axis);
     return nb::tuple(values);
   };
-  nb::class_<Permutation> c(m, "Permutation");
+  nb::class_<Permutation> c(m, "Permutation", "An order of axes, for IShuffleLayer. Sequences are taken in its place.");
   c.def("__init__", [](Permutation* self) { new (self) Permutation{}; });
   c.def(
       "__init__",
@@ -171,7 +173,9 @@ PyWeights weights_of_array(nb::handle array) {
 }
 
 void bind_weights(nb::module_& m) {
-  nb::class_<PyWeights> c(m, "Weights");
+  nb::class_<PyWeights> c(
+      m, "Weights",
+      "Values of a layer: an array of numpy, or a type, an address and a number. Arrays are taken in its place.");
   c.def(
       "__init__",
       [](PyWeights* self, DataType type) {
@@ -186,11 +190,16 @@ void bind_weights(nb::module_& m) {
       nb::arg("type"), nb::arg("ptr"), nb::arg("count"));
   c.def(
       "__init__", [](PyWeights* self, nb::object a) { new (self) PyWeights(weights_of_array(a)); }, nb::arg("a"));
-  c.def_prop_ro("dtype", [](const PyWeights& w) { return w.weights.type; });
-  c.def_prop_ro("size", [](const PyWeights& w) { return w.weights.count; });
-  c.def_prop_ro("nbytes", [](const PyWeights& w) { return bytes_of(w.weights); });
+  c.def_prop_ro(
+      "dtype", [](const PyWeights& w) { return w.weights.type; }, "The DataType of the values.");
+  c.def_prop_ro(
+      "size", [](const PyWeights& w) { return w.weights.count; }, "The number of values.");
+  c.def_prop_ro(
+      "nbytes", [](const PyWeights& w) { return bytes_of(w.weights); }, "Bytes of the values.");
   c.def("__len__", [](const PyWeights& w) { return static_cast<size_t>(w.weights.count); });
-  c.def("numpy", [](nb::pointer_and_handle<PyWeights> self) { return weights_object(self.p->weights, self.h); });
+  c.def(
+      "numpy", [](nb::pointer_and_handle<PyWeights> self) { return weights_object(self.p->weights, self.h); },
+      "The values as an array of numpy that shares their memory.");
 }
 
 void release_object(const void* object) {
