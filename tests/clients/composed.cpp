@@ -454,6 +454,18 @@ void rewire(ParsedModel& p) {
   }
 }
 
+#if NV_TENSORRT_MAJOR >= 10
+/// A node of the model is known by its name before and after it became layers.
+void find_outputs() {
+  ParsedModel const p(logger, read_file(folder + "/lstm.onnx"), 4);
+  ITensor const* output = p.network->getOutput(0);
+  EXPECT(p.parser->getLayerOutputTensor("lstm", 0) == output);
+  EXPECT(p.network->getNbLayers() > 20 && p.parser->getLayerOutputTensor("lstm", 0) == output);
+  EXPECT(output->isNetworkOutput() && std::string(output->getName()) == "y");
+  EXPECT(p.parser->getLayerOutputTensor("lstm", 9) == nullptr && p.parser->getLayerOutputTensor("no", 0) == nullptr);
+}
+#endif
+
 void test(Model const& m) {
   ParsedModel const plain(logger, read_file(folder + "/" + m.name + ".onnx"), m.batch);
   expect_results(m, plain, false, "as parsed");
@@ -522,6 +534,9 @@ int main(int argc, char** argv) {
   for (Model const& m : models) {
     test(m);
   }
+#if NV_TENSORRT_MAJOR >= 10
+  find_outputs();
+#endif
 #if NV_TENSORRT_MAJOR < 8
   ParsedModel const p(logger, read_file(folder + "/if.onnx"), 2);  // the release has no conditionals
   EXPECT(nth(p, LayerType::kPLUGIN_V2) != nullptr && conditional(input_of(4), true).size() == 4);

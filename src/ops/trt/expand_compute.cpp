@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "ops/math/activation.h"
 #include "ops/math/binary.h"
+#include "ops/math/cast.h"
 #include "ops/math/ordering.h"
 #include "ops/math/reduce.h"
 #include "ops/nn/norm.h"
@@ -224,10 +225,17 @@ void expand_lp_norm(ExpandContext& c) {
   c.output(0, c.elementwise("Div", x, c.select(zero, c.number_like(norm, 1), norm)));
 }
 
+/// Before there were cast layers, an identity of another output type.
+void expand_cast(ExpandContext& c) {
+  const auto& a = c.attrs<CastAttrs>();
+  if (c.level < 8 && a.saturate) c.output(0, c.layer("trt.Identity", {c.input(0)}, {{"to_type", a.to}}));
+}
+
 }  // namespace
 
 std::vector<ExpandRule> expand_compute_rules() {
-  return {{"Silu", expand_silu},
+  return {{"Cast", expand_cast},
+          {"Silu", expand_silu},
           {"Swish", expand_silu},
           {"HardSwish", expand_hard_swish},
           {"Mish", expand_mish},

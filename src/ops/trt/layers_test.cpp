@@ -107,6 +107,26 @@ TEST_CASE("layers: slices that reach outside, along some axes, by computed numbe
       }
 }
 
+TEST_CASE("layers: slices with a stride of 0 repeat an element") {
+  const Tensor x = trial::noise({3, 4}, 9);
+  const auto check = [&](const Tensor& start, const Tensor& size, const Tensor& stride, int64_t mode) {
+    std::vector<Tensor> inputs{x, start, size, stride};
+    while (!inputs.back().defined()) inputs.pop_back();
+    const Tensor y = run_layer("trt.Slice", inputs,
+                               {{"start", Ints{1, 3}}, {"size", Ints{5, 2}}, {"stride", Ints{0, -1}}, {"mode", mode}});
+    REQUIRE(y.dims() == ir::Dims{5, 2});
+    for (int64_t i = 0; i < 10; ++i) REQUIRE(y.get(i) == x.get(4 + 3 - i % 2));
+  };
+  const Tensor start = trial::i64({2}, {1, 3}), size = trial::i64({2}, {5, 2}), stride = trial::i64({2}, {0, -1}), none;
+  check(none, none, none, 0);
+  check(start, none, none, 0);
+  check(none, size, none, 0);
+  check(start, size, stride, 0);
+  check(none, none, stride, 0);
+  check(none, none, none, 2);
+  check(start, size, stride, 3);
+}
+
 TEST_CASE("layers: blocks along two axes share a scale") {
   const Tensor x = trial::noise({4, 6}, 3), scale = trial::f32({2, 2}, {0.5, 0.25, 0.125, 1});
   const Tensor q = run_layer("trt.Quantize", {x, scale}, {{"block_shape", Ints{2, 3}}, {"to_type", DType::kI8}}, {1});

@@ -178,8 +178,7 @@ ValueId computed_end(LowerContext& c, const SliceAttrs& a, ValueId start, ValueI
 /// that repeats it. Empty if no step is 0.
 Ints take_repeats(LowerContext& c, SliceAttrs& a) {
   if (c.has(3) || std::find(a.stride.begin(), a.stride.end(), 0) == a.stride.end()) return {};
-  require(!c.has(1) && !c.has(2) && !c.has(5) && a.mode == 0, ErrorCode::kUnsupported,
-          "a stride of 0 needs constant start and size, and the default mode");
+  require(!c.has(5), ErrorCode::kUnsupported, "a stride of 0 needs constant axes");
   const Ints axes = a.axes;
   Ints repeats(c.rank(c.input(0)), 1);
   for (size_t i = 0; i < a.stride.size() && i < a.size.size(); ++i) {
@@ -191,8 +190,43 @@ Ints take_repeats(LowerContext& c, SliceAttrs& a) {
   return repeats;
 }
 
+/// Whether a stride may be 0 where ONNX's slice and expansion cannot say so.
+bool may_repeat(LowerContext& c, const SliceAttrs& a) {
+  if (c.has(5)) return false;
+  if (!c.has(3)) {
+    const bool zero = std::find(a.stride.begin(), a.stride.end(), 0) != a.stride.end();
+    return zero && (c.has(1) || c.has(2) || a.mode != 0);
+  }
+  const ir::Value& stride = c.graph().value(c.input(3));
+  if (stride.constant) {
+    const Ints steps = stride.constant->to_ints();
+    return std::find(steps.begin(), steps.end(), 0) != steps.end();
+  }
+  return !stride.contents || std::any_of(stride.contents->begin(), stride.contents->end(),
+                                         [](const ir::Dim& d) { return !d.is_const() || d.constant() == 0; });
+}
+
+/// Elements start + i * stride of each axis: any stride, 0 too.
+ValueId slice_by_elements(LowerContext& c, const SliceAttrs& a) {
+  ValueId y = c.input(0), start = slice_operand(c, 1, a.start);
+  if (a.mode != 0) std::tie(y, start) = pad_for_computed_slice(c, a);
+  const ValueId size = slice_operand(c, 2, a.size), stride = slice_operand(c, 3, a.stride);
+  const ValueId zero = c.constant(Tensor::scalar_i64(0)), one = c.constant(Tensor::scalar_i64(1));
+  const auto count = a.axes.empty() ? int64_t(c.rank(y)) : int64_t(a.axes.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const auto entry = [&](ValueId v) {
+      return c.onnx("Gather", {v, c.constant(Tensor::scalar_i64(i))}, {{"axis", int64_t{0}}});
+    };
+    const ValueId places = c.onnx("Mul", {c.onnx("Range", {zero, entry(size), one}), entry(stride)});
+    y = c.onnx("Gather", {y, c.onnx("Add", {places, entry(start)})},
+               {{"axis", a.axes.empty() ? i : a.axes[size_t(i)]}});
+  }
+  return y;
+}
+
 void lower_slice(LowerContext& c) {
   SliceAttrs a = c.attrs<SliceAttrs>();
+  if (may_repeat(c, a)) return c.output(0, slice_by_elements(c, a));
   const Ints repeats = take_repeats(c, a);
   ValueId x = c.input(0);
   const size_t count = a.axes.empty() && !c.has(5) ? c.rank(x) : std::max(a.axes.size(), a.start.size());
