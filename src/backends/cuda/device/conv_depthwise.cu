@@ -2,6 +2,7 @@
 // each row is read once and added to every row of results that it belongs to.
 #include "backends/cuda/device/conv_depthwise.h"
 
+#include "backends/cuda/device/epilogue_apart.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -136,7 +137,7 @@ __global__ void __launch_bounds__(kThreads, blocks_wanted(sizeof(T), K, V))
       if (a.sums) {
         store_floats(a.sums + int64_t(y_row + t) * a.channels + channel, sums[0][t]);
       } else {
-        apply_epilogue(a.epilogue, sums[0][t], extra[t]);
+        apply_apart(a.epilogue, sums[0][t], extra[t]);
         store_floats(static_cast<T*>(a.y) + (y_row + t) * a.y_pitch + channel, sums[0][t]);
       }
     }

@@ -3,6 +3,7 @@
 // few neighbouring results: a row of pixels is unpacked once and added to every row of results that it belongs to.
 #pragma once
 #include "backends/cuda/device/conv_depthwise.h"
+#include "backends/cuda/device/epilogue_apart.h"
 #include "backends/cuda/device/mma.h"
 #include "backends/cuda/launch.h"
 
@@ -45,7 +46,7 @@ __device__ __forceinline__ void finish_pair(const DepthwiseArgs& a, float (&v)[2
     }
     Words<T, 2> extra;
     load_extra(a.epilogue, row, channel, true, 2, extra);
-    apply_epilogue(a.epilogue, v, extra);
+    apply_apart(a.epilogue, v, extra);
   } else if constexpr (is_silu(kForm)) {
     v[0] = silu_of_half(v[0]), v[1] = silu_of_half(v[1]);
   } else {

@@ -2,6 +2,7 @@
 // neighbouring elements there, so fragments of the gathered matrix are read in place, a pair of elements at a time.
 #include "backends/cuda/device/conv_stem.h"
 
+#include "backends/cuda/device/epilogue_apart.h"
 #include "backends/cuda/device/mma.h"
 #include "backends/cuda/launch.h"
 
@@ -135,7 +136,7 @@ __device__ __forceinline__ void finish(const StemArgs& a, const Tile& t, const f
     const bool vector = aligned && valid == 8;
     Words<T, 8> extra;
     load_extra(a.epilogue, row, column, vector, valid, extra);
-    apply_epilogue(a.epilogue, v, extra);
+    apply_apart(a.epilogue, v, extra);
     T* const to = static_cast<T*>(a.y) + row * a.y_pitch + column;
     if (vector) {
       store_floats(to, v);

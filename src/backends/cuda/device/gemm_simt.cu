@@ -1,5 +1,6 @@
 #include "backends/cuda/device/gemm_simt.h"
 
+#include "backends/cuda/device/epilogue_apart.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -166,7 +167,7 @@ struct Simt {
       if (!g.y_is_sums) {
         Words<T, TN> extra;
         load_extra(g.epilogue, row, column, false, valid, extra);
-        apply_epilogue(g.epilogue, sums[i], extra);
+        apply_apart(g.epilogue, sums[i], extra);
       }
 #pragma unroll
       for (int j = 0; j < TN; ++j) {

@@ -4,7 +4,7 @@
 // operand's parts are no numbers.
 #pragma once
 #include "backends/cuda/device/cluster.h"
-#include "backends/cuda/device/epilogue_exact.h"
+#include "backends/cuda/device/epilogue_apart.h"
 #include "backends/cuda/device/gemm_tensor_core_f32.h"
 #include "backends/cuda/device/gemm_tensor_core_stage.h"
 #include "backends/cuda/device/mma.h"
@@ -22,7 +22,8 @@ struct GemmTiled {
   static constexpr int kChunksB = kForm == GemmForm::kColumns ? BN / kEach<T> : kChunks;  ///< of a row of b's tile
   static constexpr int kRowStepB = kThreads / kChunksB;
   static constexpr int kRowsB = (kForm == GemmForm::kColumns ? kDepth : BN) / kRowStepB;
-  static constexpr int kTileRows = BM, kTileColumns = BN, kRing = kStages;
+  static constexpr int kTileRows = BM, kTileColumns = BN, kRing = kStages, kPiece = kEach<T>;
+  static constexpr bool kWindows = kForm == GemmForm::kConv;
   static constexpr int kStage = (BM + BN) * kDepth;  ///< elements
   static constexpr int kSumsPitch = BN + 8;
   static constexpr size_t kShared = sizeof(T) * kStage * kStages > sizeof(float) * BM* kSumsPitch
@@ -381,15 +382,9 @@ struct GemmTiled {
         if (i < p.valid) g.sums[p.y_row * g.sums_pitch + p.y_column + i] = v[i];
       return;
     }
-    if constexpr (sizeof(T) == 4)
-      apply_exactly(g.epilogue, v, extra);
-    else
-      apply_epilogue(g.epilogue, v, extra);
+    apply_apart(g.epilogue, v, extra);
     T* const to = static_cast<T*>(g.y) + p.y_row * g.y_pitch + p.y_column;
-    if (vector) {
-      store_floats(to, v);
-      return;
-    }
+    if (vector) return store_floats(to, v);
 #pragma unroll
     for (int i = 0; i < 8; ++i)
       if (i < p.valid) to[i] = from_float<T>(v[i]);

@@ -4,9 +4,8 @@
 
 namespace tenon::cuda {
 
-inline constexpr GemmTile kWgmmaTiles[] = {{128, 256}, {256, 128}, {128, 128}, {128, 64},
-                                           {64, 128},  {64, 64},   {64, 32}};
-inline constexpr int kWgmma128x128 = 2;  ///< its number
+inline constexpr GemmTile kWgmmaTiles[] = {{128, 128}, {64, 64}, {64, 32}};
+inline constexpr int kWgmma128x128 = 0;  ///< its number
 inline constexpr int kWgmmaTileCount = int(sizeof kWgmmaTiles / sizeof *kWgmmaTiles);
 
 /// As gemm_tensor_core_conv and gemm_tensor_core_by_rows.

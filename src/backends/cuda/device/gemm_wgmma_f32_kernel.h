@@ -3,7 +3,7 @@
 // Rows of a are split in registers. Of b the larger part is what tensor cores read of it as it lies in the ring; what
 // they leave out is written beside the ring, rounded, while the products of the stage before run.
 #pragma once
-#include "backends/cuda/device/gemm_tensor_core_kernel.h"
+#include "backends/cuda/device/gemm_tensor_core_special.h"
 #include "backends/cuda/device/gemm_wgmma_f32.h"
 #include "backends/cuda/device/wgmma_tf32.h"
 
@@ -65,30 +65,7 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
   Tiled t(g, reinterpret_cast<float*>(memory + (1024 - start % 1024) % 1024));
   constexpr int kStages = Tiled::kRing, kRest = Tiled::kTileColumns * Tiled::kDepth;
   float* const rest = t.shared + kStages * Tiled::kStage;
-  t.column0 = blockIdx.x * Tiled::kTileColumns;
-  t.row0 = blockIdx.y * Tiled::kTileRows;
-  const int rank = splits > 1 ? int(blockIdx.z) % splits : 0;
-  const int matrix = splits > 1 ? int(blockIdx.z) / splits : int(blockIdx.z);
-  t.group = matrix % g.groups;
-  t.z = matrix / g.groups;
-  const int first = steps * rank / splits, count = steps * (rank + 1) / splits - first;
-  t.place(first);
-
-  if (g.b_constant) {
-#pragma unroll
-    for (int s = 0; s < kStages - 1; ++s)
-      if (s < count) t.load_b(s);
-  }
-  begin();
-  finish_early();
-#pragma unroll
-  for (int s = 0; s < kStages - 1; ++s) {
-    if (s < count) {
-      if (!g.b_constant) t.load_b(s);
-      t.load_a(s);
-    }
-    commit_copies();
-  }
+  const GemmSteps mine = start_tile(t, steps, splits);
   float sums[1][Tiled::kN][4] = {}, part[Tiled::kN][4] = {};
   Tf32Pair<4> a[2][Tiled::kDepth / 8];
   const auto prepare = [&](int step, Tf32Pair<4>(&to)[Tiled::kDepth / 8]) {
@@ -99,14 +76,14 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
   // The products of step i and, meanwhile, what step i + 1 needs.
   const auto advance = [&](int i, const Tf32Pair<4>(&now)[Tiled::kDepth / 8], Tf32Pair<4>(&next)[Tiled::kDepth / 8]) {
     start_products(t, i % kStages, rest + i % 2 * kRest, now, part);
-    if (i + 1 < count) {
+    if (i + 1 < mine.count) {
       wait_copies<kStages - 3>();
       __syncthreads();
       prepare(i + 1, next);
     }
     // After the fence, which waits for copies that are under way.
     const int ahead = i + kStages - 1;
-    if (ahead < count) {
+    if (ahead < mine.count) {
       t.load_b(ahead % kStages);
       t.load_a(ahead % kStages);
     }
@@ -123,21 +100,13 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
   __syncthreads();
   prepare(0, a[0]);
   __syncthreads();
-  for (int i = 0; i < count; i += 2) {
+  for (int i = 0; i < mine.count; i += 2) {
     advance(i, a[0], a[1]);
-    if (i + 1 < count) advance(i + 1, a[1], a[0]);
+    if (i + 1 < mine.count) advance(i + 1, a[1], a[0]);
   }
   wait_copies<0>();
-  repeat_special(t, first, count, sums);
-  t.keep(sums);
-  if (splits == 1) {
-    __syncthreads();
-    t.finish(1, 0);
-  } else {
-    sync_cluster();
-    t.finish(splits, rank);
-    sync_cluster();
-  }
+  repeat_special(t, mine, sums);
+  end_tile(t, splits, mine.rank, sums);
 }
 
 template <GemmForm kForm, int BM, int BN, int kStages, int kBlocks>
@@ -145,12 +114,7 @@ cudaError_t launch_wgmma_f32(const GemmArgs& g, int splits, cudaStream_t stream)
   using Tiled = GemmTiled<float, BM, BN, 16, BN, kStages, kForm>;
   constexpr size_t kShared = sizeof(float) * (Tiled::kStage * kStages + 2 * BN * Tiled::kDepth) + 1024;
   static_assert(kShared >= Tiled::kShared);
-  const int taps = g.kernel[0] * g.kernel[1] * g.kernel[2];
-  const int depth = kForm == GemmForm::kConv ? taps * g.chunks * kEach<float> : g.depth;
-  const int steps = (depth + Tiled::kDepth - 1) / Tiled::kDepth;
-  const dim3 grid((g.columns + BN - 1) / BN, (g.rows + BM - 1) / BM, unsigned(g.batch * g.groups * splits));
-  return launch_cluster(gemm_wgmma_f32<Tiled, kBlocks>, unsigned(splits), grid, dim3(Tiled::kThreads), kShared, stream,
-                        g, steps, splits);
+  return launch_tiles<Tiled>(gemm_wgmma_f32<Tiled, kBlocks>, kShared, g, splits, stream);
 }
 
 /// In the order of kWgmmaF32Tiles.
