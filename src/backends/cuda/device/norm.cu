@@ -122,11 +122,12 @@ __global__ void __launch_bounds__(kLanes > 32 ? kLanes : 128)
     for (int k = 0; k < kChunks; ++k) load_parameters<T>(of, (k * kLanes + lane) * kChunk<T>, wide, scale[k], bias[k]);
   };
   int64_t r = int64_t(blockIdx.x) * together + threadIdx.x / kLanes;
-  if (p.constant) load_scales(r);
-  begin();
+  // Constants do not depend on the kernel before this one.
+  if (!p.constant) begin();
+  load_scales(r);
+  if (p.constant) begin();
   finish_early();
   load_row(r, v);
-  if (!p.constant) load_scales(r);
   for (int64_t base = int64_t(blockIdx.x) * together; base < p.rows; base += step, r += step) {
     const bool more = base + step < p.rows;
     if (more) load_row(r + step, next);

@@ -16,20 +16,29 @@ struct Total {
   float sum, top;
 };
 
-/// How elements join a total and totals join each other.
-enum class Form { kSum, kAbs, kSquare, kMax, kMin, kProd, kLogSumExp };
+/// How elements join a total and totals join each other. Absolute values and squares are summed; the least is the
+/// greatest of the opposites.
+enum class Form { kSum, kMax, kProd, kLogSumExp };
+
+/// What is done to an element first: bits are cleared and changed, and it may be multiplied by itself.
+struct Change {
+  uint32_t keep, flip;
+  bool square;
+};
+__device__ __forceinline__ Change change_of(ReduceRule rule) {
+  return {rule == ReduceRule::kL1 ? 0x7fffffffu : 0xffffffffu, rule == ReduceRule::kMin ? 0x80000000u : 0u,
+          rule == ReduceRule::kL2 || rule == ReduceRule::kSumSquare};
+}
 
 template <Form kForm>
 __device__ __forceinline__ Total nothing() {
   if (kForm == Form::kMax) return {-INFINITY, 0};
-  if (kForm == Form::kMin) return {INFINITY, 0};
   if (kForm == Form::kProd) return {1, 0};
   return {0, -INFINITY};
 }
 template <Form kForm>
 __device__ __forceinline__ Total join(Total a, Total b) {
   if (kForm == Form::kMax) return {MaxFold()(a.sum, b.sum), 0};
-  if (kForm == Form::kMin) return {a.sum != a.sum || a.sum < b.sum ? a.sum : b.sum, 0};
   if (kForm == Form::kProd) {
     const float v = a.sum * b.sum;
     return {v, fmaf(a.sum, b.sum, -v) + (a.sum * b.top + a.top * b.sum)};
@@ -40,16 +49,18 @@ __device__ __forceinline__ Total join(Total a, Total b) {
   return {a.sum * expf(a.top - top) + b.sum * expf(b.top - top), top};
 }
 template <Form kForm>
-__device__ __forceinline__ Total with(Total t, float v) {
-  if (kForm == Form::kAbs) return {t.sum + fabsf(v), 0};
-  if (kForm == Form::kSquare) return {t.sum + v * v, 0};
+__device__ __forceinline__ Total with(Total t, float v, const Change& change) {
   if (kForm == Form::kLogSumExp) return join<kForm>(t, {1, v});
+  if (kForm == Form::kProd) return join<kForm>(t, {v, 0});
+  v = __uint_as_float((__float_as_uint(v) & change.keep) ^ change.flip);
+  if (kForm == Form::kSum) return {fmaf(v, change.square ? v : 1.f, t.sum), 0};
   return join<kForm>(t, {v, 0});
 }
 template <Form kForm>
 __device__ __forceinline__ float finish(ReduceRule rule, Total t, uint32_t count) {
   if (kForm == Form::kLogSumExp) return fabsf(t.top) < INFINITY ? logf(t.sum) + t.top : t.top;
   if (kForm == Form::kProd) return fabsf(t.sum) < INFINITY ? t.sum + t.top : t.sum;
+  if (rule == ReduceRule::kMin) return -t.sum;
   if (rule == ReduceRule::kMean) return t.sum / float(count);
   if (rule == ReduceRule::kL2) return sqrtf(t.sum);
   if (rule == ReduceRule::kLogSum) return logf(t.sum);
@@ -90,15 +101,16 @@ __global__ void __launch_bounds__(kBlock) rows_kernel(const __grid_constant__ Re
   const T* x = static_cast<const T*>(p.x) + (mine ? place(p.kept, p.kept_strides, result) : 0);
   const uint32_t begin_at = split_begin(p.count, blockIdx.y, gridDim.y);
   const uint32_t end_at = mine ? split_begin(p.count, blockIdx.y + 1, gridDim.y) : 0;
+  const Change change = change_of(p.rule);
   Total t = nothing<kForm>();
   if (p.combined.rank <= 1) {
     const int64_t step = p.combined.rank ? p.combined_strides.of[0] : 0;
 #pragma unroll 8
     for (uint32_t k = begin_at + threadIdx.x % kLanes; k < end_at; k += kLanes)
-      t = with<kForm>(t, to_float(x[k * step]));
+      t = with<kForm>(t, to_float(x[k * step]), change);
   } else {
     for (uint32_t k = begin_at + threadIdx.x % kLanes; k < end_at; k += kLanes)
-      t = with<kForm>(t, to_float(x[place(p.combined, p.combined_strides, k)]));
+      t = with<kForm>(t, to_float(x[place(p.combined, p.combined_strides, k)]), change);
   }
   if (kLanes > 1) t = shuffle_join<kForm>(t, kLanes < 32 ? kLanes : 32);
   if (kLanes > 32) {
@@ -129,6 +141,7 @@ __global__ void __launch_bounds__(kBlock) columns_kernel(const __grid_constant__
   const T* x = static_cast<const T*>(p.x) + place(p.kept, p.kept_strides, group) + (mine ? column : 0);
   const uint32_t begin_at = split_begin(p.count, blockIdx.y, gridDim.y);
   const uint32_t end_at = mine ? split_begin(p.count, blockIdx.y + 1, gridDim.y) : 0;
+  const Change change = change_of(p.rule);
   Total t[kN];
 #pragma unroll
   for (int j = 0; j < kN; ++j) t[j] = nothing<kForm>();
@@ -136,7 +149,7 @@ __global__ void __launch_bounds__(kBlock) columns_kernel(const __grid_constant__
     float v[kN];
     load_floats<T, kN>(at, v);
 #pragma unroll
-    for (int j = 0; j < kN; ++j) t[j] = with<kForm>(t[j], v[j]);
+    for (int j = 0; j < kN; ++j) t[j] = with<kForm>(t[j], v[j], change);
   };
   if (p.combined.rank <= 1) {
     const int64_t step = p.combined.rank ? p.combined_strides.of[0] : 0;
@@ -245,16 +258,10 @@ cudaError_t reduce(const ReduceParams& p, Elem type, cudaStream_t stream) {
     using T = decltype(element);
     switch (p.rule) {
       case ReduceRule::kMax:
-        return reduce_as<T, Form::kMax>(p, stream);
       case ReduceRule::kMin:
-        return reduce_as<T, Form::kMin>(p, stream);
+        return reduce_as<T, Form::kMax>(p, stream);
       case ReduceRule::kProd:
         return reduce_as<T, Form::kProd>(p, stream);
-      case ReduceRule::kL1:
-        return reduce_as<T, Form::kAbs>(p, stream);
-      case ReduceRule::kL2:
-      case ReduceRule::kSumSquare:
-        return reduce_as<T, Form::kSquare>(p, stream);
       case ReduceRule::kLogSumExp:
         return reduce_as<T, Form::kLogSumExp>(p, stream);
       default:
