@@ -1,5 +1,5 @@
-"""Writes the models beside it: operators that are other layers in TensorRT than in ONNX, and a model with an operator of
-nobody's, whole and in the parts that can be built.
+"""Writes the models beside it: operators that are other layers in TensorRT than in ONNX, and a model with an operator
+of nobody's, whole and in the parts that can be built.
 
 usage: make.py (needs the package onnx)
 """
@@ -35,7 +35,8 @@ def graph_of(name, nodes, inputs, outputs, weights=()):
 
 def without_data(tensor):
     """The same initializer, whose numbers are to be handed over by whoever loads the model."""
-    out = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, data_location=TensorProto.EXTERNAL)
+    out = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims,
+                      data_location=TensorProto.EXTERNAL)
     out.external_data.add(key="location", value="of_the_application")
     return out
 
