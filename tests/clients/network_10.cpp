@@ -106,6 +106,60 @@ void misuse(IRuntime& runtime, ICudaEngine& engine, KeepingLogger& logger) {
   EXPECT(logger.errors.size() >= 6);
 }
 
+/// A condition on dims, and one on elements: where they do not hold, the run fails with the message.
+void asserted(IBuilder& builder, IRuntime& runtime, KeepingLogger& logger) {
+  std::unique_ptr<INetworkDefinition> network(builder.createNetworkV2(0));
+  ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2{-1, 2});
+  int64_t const zero = 0, three = 3;
+  float const limit = 5.0F;
+  Dims one{};
+  one.nbDims = 1;
+  one.d[0] = 1;
+  ITensor* first = network->addConstant(one, Weights{DataType::kINT64, &zero, 1})->getOutput(0);
+  ITensor* refused = network->addConstant(one, Weights{DataType::kINT64, &three, 1})->getOutput(0);
+  ITensor* rows = network->addGather(*network->addShape(*x)->getOutput(0), *first, 0)->getOutput(0);
+  ITensor* same = network->addElementWise(*rows, *refused, ElementWiseOperation::kEQUAL)->getOutput(0);
+  network->addAssertion(*network->addUnary(*same, UnaryOperation::kNOT)->getOutput(0), "three rows are not taken");
+  ITensor* bound = network->addConstant(Dims2{1, 1}, Weights{DataType::kFLOAT, &limit, 1})->getOutput(0);
+  ITensor* small = network->addElementWise(*x, *bound, ElementWiseOperation::kLESS)->getOutput(0);
+  IAssertionLayer* elements = network->addAssertion(*small, "elements are below 5");
+  EXPECT(elements != nullptr && std::string(elements->getMessage()) == "elements are below 5");
+  ITensor* y = network->addActivation(*x, ActivationType::kRELU)->getOutput(0);
+  y->setName("y");
+  network->markOutput(*y);
+  std::unique_ptr<IBuilderConfig> config(builder.createBuilderConfig());
+  IOptimizationProfile* profile = builder.createOptimizationProfile();
+  EXPECT(profile->setDimensions("x", OptProfileSelector::kMIN, Dims2{1, 2}));
+  EXPECT(profile->setDimensions("x", OptProfileSelector::kOPT, Dims2{2, 2}));
+  EXPECT(profile->setDimensions("x", OptProfileSelector::kMAX, Dims2{4, 2}));
+  config->addOptimizationProfile(profile);
+  std::unique_ptr<IHostMemory> plan(builder.buildSerializedNetwork(*network, *config));
+  EXPECT(plan != nullptr);
+  std::unique_ptr<ICudaEngine> engine(plan ? runtime.deserializeCudaEngine(plan->data(), plan->size()) : nullptr);
+  EXPECT(engine != nullptr);
+  if (!engine) {
+    return;
+  }
+  std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());
+  struct Case {
+    int rows;
+    float value;
+    char const* message;
+  };
+  for (Case const& c : {Case{2, 1.5F, nullptr}, Case{3, 1.5F, "three rows are not taken"}, Case{4, 2.0F, nullptr},
+                        Case{4, 6.0F, "elements are below 5"}, Case{1, -1.0F, nullptr}}) {
+    std::vector<float> in(c.rows * 2, c.value), out(in.size(), -9.0F);
+    bool const ran = context->setInputShape("x", Dims2{c.rows, 2}) && context->setTensorAddress("x", in.data()) &&
+                     context->setTensorAddress("y", out.data()) && context->enqueueV3(nullptr);
+    EXPECT(ran == (c.message == nullptr));
+    if (c.message) {
+      EXPECT(!logger.errors.empty() && logger.errors.back().find(c.message) != std::string::npos);
+    } else {
+      EXPECT(out.back() == (c.value > 0.0F ? c.value : 0.0F));
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -130,6 +184,7 @@ int main() {
     run(*engine, model);
     misuse(*runtime, *engine, logger);
   }
+  asserted(*builder, *runtime, logger);
   for (std::string const& error : logger.errors) {
     std::printf("expected error: %s\n", error.c_str());
   }

@@ -232,6 +232,28 @@ TEST_CASE("layers: updates of several lengths in a cache") {
   }
 }
 
+TEST_CASE("layers: an assertion fails where its condition does not hold") {
+  ir::Graph graph;
+  const ValueId x = graph.add_input("x", kF32, {graph.symbols->named("n"), 2});
+  const ValueId condition = graph.add_input("holds", DType::kBool, {2});
+  ir::Attrs attrs(find_layer("trt.Assertion")->attrs);
+  attrs.find("message")->of<std::string>(attrs.edit_data()) = "rows must be even";
+  graph.add_node("trt.Assertion", {condition}, std::move(attrs), 0, "check");
+  const ir::NodeId n = graph.add_node("trt.Unary", {x}, ir::Attrs(find_layer("trt.Unary")->attrs), 1, "exp");
+  graph.outputs = graph.node(n).outputs;
+  graph.rename(graph.outputs[0], "y");
+  infer(graph);
+  lower(graph);
+  infer(graph);
+  graph.check_links();
+  CHECK(graph.value(graph.outputs[0]).name == "y");
+  const Tensor data = trial::noise({3, 2}, 1);
+  CHECK(eval_graph(graph, {data, trial::boolean({2}, {1, 1})}, false)[0].get(5) ==
+        doctest::Approx(std::exp(data.get(5))));
+  const auto failing = [&] { eval_graph(graph, {data, trial::boolean({2}, {1, 0})}, false); };
+  CHECK_THROWS_WITH(failing(), doctest::Contains("rows must be even"));
+}
+
 TEST_CASE("layers: random fills of computed dims and ranges") {
   const Tensor dims = trial::i64({2}, {30, 40}), low = trial::f32({}, {3}), high = trial::f32({}, {5});
   for (int64_t operation : {1, 2}) {

@@ -1,6 +1,10 @@
 // Layers that choose, count or make elements: top-k, NMS, non-zero, one-hot, fill, grid sample, reverse sequence,
 // assertion.
+#include <algorithm>
+#include <optional>
+
 #include "base/checked.h"
+#include "ops/control/assertion.h"
 #include "ops/trt/lower.h"
 #include "ops/trt/names.h"
 
@@ -217,12 +221,41 @@ void lower_reverse_sequence(LowerContext& c) {
                      {{"batch_axis", a.batch_axis}, {"time_axis", a.sequence_axis}}));
 }
 
-/// Checked when the condition is a constant at build time; otherwise it makes nothing.
-void lower_assertion(LowerContext& c) {
-  const Tensor* known = c.graph().constant(c.input(0));
-  for (int64_t i = 0; known && i < known->count(); ++i) {
-    require(known->get_int(i) != 0, ErrorCode::kInvalidModel, "assertion failed: ", c.attrs<AssertionAttrs>().message);
+/// The output that is handed on in exchange for the condition: the one with the fewest elements.
+ValueId checked_output(const ir::Graph& graph) {
+  ValueId best = ir::kNone;
+  int64_t fewest = INT64_MAX;
+  for (ValueId v : graph.outputs) {
+    const ir::Value& value = graph.value(v);
+    if (graph.is_input(v) || value.constant) continue;
+    const bool known = value.ranked && ir::is_static(value.shape);
+    const int64_t count = known ? checked_product(ir::static_dims(value.shape)) : INT64_MAX;
+    if (best == ir::kNone || count < fewest) best = v, fewest = count;
   }
+  return best;
+}
+
+/// A constant condition is checked here, any other by an operator that an output goes through. In a graph aside, which
+/// has no outputs, types alone count.
+void lower_assertion(LowerContext& c) {
+  const std::string& message = c.attrs<AssertionAttrs>().message;
+  const Tensor* known = c.graph().constant(c.input(0));
+  for (int64_t i = 0; known && i < known->count(); ++i)
+    require(known->get_int(i) != 0, ErrorCode::kInvalidModel, "assertion failed: ", message);
+  const ValueId output = checked_output(c.graph());
+  if (known || output == ir::kNone) return;
+  AssertAttrs attrs;
+  attrs.message = message;
+  ir::Graph& graph = c.graph();
+  const std::string name = graph.value(output).name;
+  const ir::NodeId n = graph.add_node("Assert", {output, c.input(0)}, attrs, 1, c.node().name);
+  const ValueId made = graph.node(n).outputs[0];
+  graph.value(made).dtype = graph.value(output).dtype;
+  graph.value(made).ranked = graph.value(output).ranked;
+  graph.value(made).shape = graph.value(output).shape;
+  std::replace(graph.outputs.begin(), graph.outputs.end(), output, made);
+  graph.rename(output, graph.unique_name(name));
+  graph.rename(made, name);
 }
 
 }  // namespace
