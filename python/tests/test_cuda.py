@@ -15,6 +15,7 @@ import tenon.torch  # noqa: E402
 
 tenon.tensorrt.install()
 import tensorrt as trt  # noqa: E402
+import tensorrt.plugin as trtp  # noqa: E402
 from torch2trt import TRTModule, torch2trt  # noqa: E402
 
 nn = torch.nn
@@ -193,3 +194,126 @@ def test_tensorrt_by_addresses_of_torch(model):
     assert context.execute_async_v3(stream.cuda_stream)
     stream.synchronize()
     torch.testing.assert_close(y, (x @ model[1]).relu(), rtol=1e-4, atol=1e-4)
+
+
+ADD_VALUE = """
+.version 7.0
+.target sm_70
+.address_size 64
+
+.visible .entry add_value(.param .u64 x, .param .s32 count, .param .s32 value, .param .u64 y)
+{
+  .reg .pred %beyond;
+  .reg .b32 %i, %block, %threads, %n, %v;
+  .reg .f32 %f, %g;
+  .reg .b64 %x, %y, %offset;
+  mov.u32 %block, %ctaid.x;
+  mov.u32 %threads, %ntid.x;
+  mov.u32 %i, %tid.x;
+  mad.lo.s32 %i, %block, %threads, %i;
+  ld.param.s32 %n, [count];
+  setp.ge.s32 %beyond, %i, %n;
+  @%beyond ret;
+  ld.param.s32 %v, [value];
+  cvt.rn.f32.s32 %g, %v;
+  ld.param.u64 %x, [x];
+  ld.param.u64 %y, [y];
+  cvta.to.global.u64 %x, %x;
+  cvta.to.global.u64 %y, %y;
+  mul.wide.s32 %offset, %i, 4;
+  add.s64 %x, %x, %offset;
+  add.s64 %y, %y, %offset;
+  ld.global.f32 %f, [%x];
+  add.f32 %f, %f, %g;
+  st.global.f32 [%y], %f;
+  ret;
+}
+"""
+asked = []
+
+
+@trtp.register("cuda_tests::add_value")
+def add_value(x: trtp.TensorDesc, value: int) -> trtp.TensorDesc:
+    return x.like()
+
+
+@trtp.aot_impl("cuda_tests::add_value")
+def add_value_ahead(x, value, outputs, tactic):
+    asked.append(tuple(x.shape))
+    launch = trtp.KernelLaunchParams(block_x=32)
+    launch.grid_x = trtp.cdiv(x.shape_expr.numel(), 32)
+    extra = trtp.SymIntExprs(2)
+    extra[0], extra[1] = x.shape_expr.numel(), value
+    return "add_value" if value < 100 else b"absent", ADD_VALUE, launch, extra
+
+
+@trtp.register("cuda_tests::either")
+def either(x: trtp.TensorDesc) -> trtp.TensorDesc:
+    return x.like()
+
+
+@trtp.impl("cuda_tests::either")
+def either_impl(x, outputs, stream):
+    with torch.cuda.stream(torch.cuda.ExternalStream(stream)):
+        torch.add(torch.as_tensor(x, device="cuda"), 1, out=torch.as_tensor(outputs[0], device="cuda"))
+
+
+@trtp.aot_impl("cuda_tests::either")
+def either_ahead(x, outputs):
+    return add_value_ahead(x, 2, outputs, 0)
+
+
+class Messages(trt.ILogger):
+    def __init__(self):
+        super().__init__()
+        self.errors = []
+
+    def log(self, severity, msg):
+        if severity <= trt.Logger.ERROR:
+            self.errors.append(msg)
+
+
+def run_plugin(make, rows, logger=None):
+    """Results for torch's random inputs (rows, 7), of an engine whose plan was read."""
+    builder = trt.Builder(logger or trt.Logger(trt.Logger.ERROR))
+    network = builder.create_network()
+    twice = network.add_unary(network.add_input("x", trt.float32, (-1, 7)), trt.UnaryOperation.NEG)
+    layer = network.add_plugin(make(twice.get_output(0)))
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape("x", (1, 7), (20, 7), (40, 7))
+    config.add_optimization_profile(profile)
+    plan = builder.build_serialized_network(network, config)
+    engine = trt.Runtime(logger or trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(plan)
+    context, found = engine.create_execution_context(), []
+    for n in rows:
+        x, y = torch.randn(n, 7, device="cuda"), torch.empty(n, 7, device="cuda")
+        torch.cuda.synchronize()
+        context.set_input_shape("x", (n, 7))
+        context.set_tensor_address("x", x.data_ptr())
+        context.set_tensor_address("y", y.data_ptr())
+        assert context.execute_async_v3(torch.cuda.current_stream().cuda_stream)
+        torch.cuda.synchronize()
+        found.append((x, y))
+    return found
+
+
+def test_kernels_compiled_ahead_of_time():
+    asked.clear()
+    for x, y in run_plugin(lambda t: trtp.op.cuda_tests.add_value(t, value=3), (1, 33, 40, 33)):
+        torch.testing.assert_close(y, 3 - x)
+    assert {(1, 7), (33, 7), (40, 7)} <= set(asked)
+
+
+@pytest.mark.parametrize("aot, value", [(None, 1), (False, 1), (True, 2)])
+def test_a_plugin_with_both_takes_the_kernel_where_it_is_asked_to(aot, value):
+    (x, y), = run_plugin(lambda t: trtp.op.cuda_tests.either(t, aot=aot), (5,))
+    torch.testing.assert_close(y, value - x)
+
+
+def test_a_kernel_that_is_not_in_its_module_gives_a_reason():
+    logger = Messages()
+    with pytest.raises(AssertionError):
+        run_plugin(lambda t: trtp.op.cuda_tests.add_value(t, value=100), (5,), logger)
+    assert any("cuModuleGetFunction" in e and "'absent'" in e for e in logger.errors), logger.errors

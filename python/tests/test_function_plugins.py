@@ -235,6 +235,23 @@ def test_a_kernel_compiled_ahead_says_why_it_cannot_run(logger):
     assert int(launch.grid_x) == 3 and int(launch.block_x) == 128 and int(extra[0]) == 130
 
 
+def test_a_launch_is_checked():
+    from tensorrt.plugin._kernels import Launch
+
+    launch = Launch("tests::x", ("kernel", "ptx", trtp.KernelLaunchParams(3, block_x=trtp.cdiv(100, 32)),
+                                 trtp.SymIntExprs.from_tuple([5, trtp.SymIntExpr(6)])))
+    assert launch.grid == [3, 1, 1] and launch.block == [4, 1, 1] and launch.name == b"kernel"
+    assert [(type(e).__name__, e.value) for e in launch.extra] == [("c_int", 5), ("c_long", 6)]
+    with pytest.raises(TypeError, match="tests::x: the aot_impl function returns"):
+        Launch("tests::x", ("kernel", "ptx"))
+
+
+def test_the_kernel_is_asked_for_without_a_gpu_or_kernel(logger):
+    _, network, x = network_with(logger, (2, 3))
+    with pytest.warns(UserWarning, match="aot=True, but there is no aot_impl; the impl runs"):
+        trtp.op.tests.repeat_rows(x, times=2, aot=True)
+
+
 def test_wrong_definitions_say_what_is_accepted(logger):
     with pytest.raises(ValueError, match="namespace::name"):
         trtp.register("nameless")(lambda: None)

@@ -12,8 +12,9 @@
 
     layer = network.add_plugin(trtp.op.space.name(tensor, factor=2.0))
 
-`autotune` restricts types and names tactics. Tensors lie in host memory: numpy.asarray() and torch.as_tensor() take
-them without a copy. `aot_impl` is for kernels compiled ahead of time for a GPU; it registers, and a plugin that has
+`autotune` restricts types and names tactics. Tensors in host memory are taken by numpy.asarray() and torch.as_tensor()
+without a copy, those of a GPU by torch.as_tensor() and others that know __cuda_array_interface__. `aot_impl` gives a
+kernel compiled ahead of time, as PTX, and how it is launched. It runs on a GPU alone: without one, a plugin that has
 nothing else fails to build and says so.
 """
 

@@ -8,11 +8,13 @@ import numpy as np
 
 from .. import _plugins, _trt
 from .._trt import PluginFieldType, TensorFormat, TensorRTPhase
+from . import _kernels
 from ._autotune import AutoTuneCombination
 from ._shapes import ShapeExpr, ShapeExprs
-from ._tensors import Tensor, TensorDesc, _Sizes
+from ._tensors import Tensor, TensorDesc, _gpu_of, _Sizes
 
 _RANKS = (4, 3, 2, 1, 5, 6, 7, 8, 0)  # tried in turn where types are asked for before ranks are known
+_AHEAD = "tenon.aot"  # a field of plugins that take the kernel
 _SCALARS = {int: (np.int64, PluginFieldType.INT64), float: (np.float64, PluginFieldType.FLOAT64),
             bool: (np.int8, PluginFieldType.INT8), str: (np.int8, PluginFieldType.CHAR),
             bytes: (np.int8, PluginFieldType.CHAR)}
@@ -127,9 +129,10 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
                      _plugins.IPluginV3OneRuntime):
     """The plugin of a definition with values for its attributes."""
 
-    def __init__(self, definition, values, ranks=None):
+    def __init__(self, definition, values, ranks=None, ahead=False):
         super().__init__()
         self.definition, self.values, self.ranks = definition, values, ranks
+        self.ahead, self.launches = ahead, {}
         self.plugin_name, self.plugin_version, self.plugin_namespace = definition.name, "1", definition.space
         self.num_outputs = definition.num_outputs
         self.tactic, self.combinations, self.outputs = 0, None, None
@@ -172,12 +175,14 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
 
     def configure_plugin(self, in_, out):
         self.chosen = [d.desc for d in (*in_, *out)]
-        if self.definition.impl is not None:
-            return
+        if self.definition.impl is None and not (self.definition.aot_impl and _kernels.has_gpu()):
+            raise self.refusal()
+
+    def refusal(self):
         reason = ("has an aot_impl, which gives a kernel compiled for a GPU; the CPU runs an impl"
                   if self.definition.aot_impl else "has no impl")
-        raise RuntimeError(f"{self.definition.id} cannot run: it {reason}. Decorate a function with "
-                           f"@tensorrt.plugin.impl('{self.definition.id}')")
+        return RuntimeError(f"{self.definition.id} cannot run: it {reason}. Decorate a function with "
+                            f"@tensorrt.plugin.impl('{self.definition.id}')")
 
     def get_valid_tactics(self):
         found = [t for c in self.combinations or () if c._accepts(self.chosen) for t in c._tactics]
@@ -187,10 +192,28 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
         self.tactic = tactic
 
     def get_fields_to_serialize(self):
-        return _plugins.PluginFieldCollection(
-            [a.to_field(self.values[name]) for name, a in self.definition.attributes.items()])
+        fields = [a.to_field(self.values[name]) for name, a in self.definition.attributes.items()]
+        if self.ahead:
+            fields.append(_plugins.PluginField(_AHEAD, np.ones(1, np.int8), PluginFieldType.INT8))
+        return _plugins.PluginFieldCollection(fields)
+
+    def launch(self, input_desc, output_desc):
+        """How the kernel is launched for these shapes and types; the function is asked once for each."""
+        key = (self.tactic, *((tuple(d.dims), d.type) for d in (*input_desc, *output_desc)))
+        if key not in self.launches:
+            descs, made = ([TensorDesc._of(d) for d in group] for group in (input_desc, output_desc))
+            self.launches[key] = _kernels.Launch(self.definition.id, self.definition.call(
+                self.definition.aot_impl, descs, self.values, outputs=tuple(made), tactic=self.tactic))
+        return self.launches[key]
 
     def enqueue(self, input_desc, output_desc, inputs, outputs, workspace, stream):
+        if self.definition.aot_impl is not None and (self.ahead or self.definition.impl is None):
+            gpu = next((g for g in map(_gpu_of, (*outputs, *inputs)) if g is not None), None)
+            if gpu is not None:
+                self.launch(input_desc, output_desc).run(gpu, inputs, outputs, stream)
+                return
+        if self.definition.impl is None:
+            raise self.refusal()
         given = [Tensor(address, desc, stream) for address, desc in zip(inputs, input_desc)]
         made = tuple(Tensor(address, desc, stream) for address, desc in zip(outputs, output_desc))
         for tensor in made:
@@ -226,9 +249,9 @@ class Creator(_plugins.IPluginCreatorV3One):
                 values[key] = attribute.check(attribute.default)
             else:
                 raise ValueError(f"{self.definition.id}: attribute '{key}' is missing")
-        if phase == TensorRTPhase.RUNTIME and self.definition.impl is None:
+        if phase == TensorRTPhase.RUNTIME and self.definition.impl is None and self.definition.aot_impl is None:
             raise RuntimeError(f"{self.definition.id} has no impl in this process")
-        return FunctionPlugin(self.definition, values)
+        return FunctionPlugin(self.definition, values, ahead=_AHEAD in given)
 
 
 _definitions: dict[str, Definition] = {}
@@ -291,8 +314,11 @@ def autotune(plugin_id):
 
 
 def aot_impl(plugin_id):
-    """Decorates the function that compiles a kernel for a GPU: (name, PTX, KernelLaunchParams, SymExprs). Kernels are
-    not launched on the CPU, so that the plugin needs an impl as well."""
+    """Decorates the function that compiles a kernel for a GPU, from TensorDesc of inputs and `outputs`, attributes and
+    `tactic` to (name, PTX, KernelLaunchParams, SymIntExprs). The kernel's parameters are the inputs' addresses, the
+    numbers of the SymIntExprs and the outputs' addresses. The function is called when an engine runs with shapes that
+    are new to it. On the CPU kernels are not launched: the plugin needs an impl as well there. Where there are both,
+    op.namespace.name(..., aot=True) takes the kernel."""
     return lambda function: _attach(plugin_id, "aot_impl", function, {"tactic"})
 
 
@@ -341,7 +367,8 @@ def _made(definition, tensors, aot, attributes):
     missing = [n for n in definition.inputs if not isinstance(given.get(n), _trt.ITensor)]
     if missing:
         raise TypeError(f"{definition.id}: {', '.join(missing)} must be tensors of a network")
-    if aot and definition.impl is not None:
-        warnings.warn(f"{definition.id}: aot=True; the CPU runs the impl instead", stacklevel=3)
+    if aot and definition.impl is not None and not (definition.aot_impl and _kernels.has_gpu()):
+        lacking = "there is no GPU" if definition.aot_impl else "there is no aot_impl"
+        warnings.warn(f"{definition.id}: aot=True, but {lacking}; the impl runs instead", stacklevel=3)
     inputs = [given[n] for n in definition.inputs]
-    return inputs, [], FunctionPlugin(definition, values, [len(t.shape) for t in inputs])
+    return inputs, [], FunctionPlugin(definition, values, [len(t.shape) for t in inputs], bool(aot))
