@@ -22,7 +22,8 @@ def _driver():
     except OSError:
         return None
     count = ctypes.c_int(0)
-    return driver if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value else None
+    counted = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return driver if counted and count.value else None
 
 
 def has_gpu():
