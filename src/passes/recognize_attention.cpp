@@ -1,8 +1,13 @@
-// softmax(alpha q k^T + mask) v becomes FusedAttention, which reads q, k and v as rows of their projections where the
-// model only splits and moves heads, and writes rows where it merges them.
+// softmax(alpha q k^T + mask) v and the Attention of models that have one operator for it become FusedAttention, which
+// reads q, k and v as rows of their projections where the model only splits and moves heads, and writes rows where it
+// merges them.
 #include <algorithm>
+#include <cmath>
 
 #include "ops/fused/fused_attention.h"
+#include "ops/math/cast.h"
+#include "ops/math/reduce.h"
+#include "ops/nn/attention.h"
 #include "ops/nn/matmul.h"
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
@@ -111,6 +116,26 @@ Weights weights(const ir::Graph& g, ir::ValueId v) {
 /// Whether a row with this mask always sees a key.
 bool hides_nothing(const ir::Graph& g, ir::ValueId mask) { return mask == ir::kNone || uniform(g, mask); }
 
+/// The patch with FusedAttention in place of `y`, or of what merges its heads.
+Match with_attention(const ir::Graph& g, ir::Patch p, ops::FusedAttentionAttrs attrs,
+                     const std::vector<ir::ValueId>& inputs, ir::ValueId y) {
+  const auto merged = merging(g, y);
+  if (!merged) {
+    attrs.y = HeadLayout::kHeads;
+    p.replace(y, p.node("FusedAttention", inputs, attrs));
+    return p;
+  }
+  const ir::Shape& s = shape_of(g, y);
+  const ir::Shape rows{s[0], s[2], g.symbols->mul(s[1], s[3])};
+  const ir::Shape split{s[0], s[2], s[1], s[3]};
+  const auto target = reshape_target(rows, merged->perm.empty() ? shape_of(g, merged->value) : split);
+  if (!target) return std::nullopt;
+  ir::ValueId result = reshape_to(p, p.node("FusedAttention", inputs, attrs), *target);
+  if (!merged->perm.empty()) result = p.node("Transpose", {result}, ops::TransposeAttrs{merged->perm});
+  p.replace(merged->value, result);
+  return p;
+}
+
 Match recognize(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   const ir::Node* weighting = plain_product(g, node.outputs[0]);
@@ -136,23 +161,95 @@ Match recognize(const ir::Graph& g, ir::NodeId n) {
   attrs.q = qo->layout, attrs.k = ko->layout, attrs.v = vo->layout, attrs.y = HeadLayout::kRows;
   std::vector<ir::ValueId> inputs{qo->value, ko->value, vo->value};
   if (s->mask != ir::kNone) inputs.push_back(s->mask);
-  const auto merged = merging(g, node.outputs[0]);
-  if (!merged) {
-    attrs.y = HeadLayout::kHeads;
-    p.replace(node.outputs[0], p.node("FusedAttention", inputs, attrs));
-    return p;
+  return with_attention(g, std::move(p), attrs, inputs, node.outputs[0]);
+}
+
+/// Whether every row of a constant mask lets a key through.
+bool shows_keys(const ir::Tensor* mask) {
+  constexpr int64_t kMost = int64_t(1) << 24;
+  if (!mask || mask->count() > kMost) return false;
+  const int64_t keys = mask->dims().empty() ? 1 : mask->dims().back();
+  const bool number = mask->dtype() != ir::DType::kBool;
+  int64_t seen = 0;
+  for (int64_t i = 0; i < mask->count(); ++i) {
+    seen += number ? mask->get(i) != -INFINITY : mask->get_int(i) != 0;
+    if ((i + 1) % keys != 0) continue;
+    if (seen == 0) return false;
+    seen = 0;
   }
-  const ir::Shape rows{y[0], y[2], g.symbols->mul(y[1], y[3])};
-  const ir::Shape split{y[0], y[2], y[1], y[3]};
-  const auto target = reshape_target(rows, merged->perm.empty() ? shape_of(g, merged->value) : split);
-  if (!target) return std::nullopt;
-  ir::ValueId result = reshape_to(p, p.node("FusedAttention", inputs, attrs), *target);
-  if (!merged->perm.empty()) result = p.node("Transpose", {result}, ops::TransposeAttrs{merged->perm});
-  p.replace(merged->value, result);
+  return true;
+}
+
+/// y with zeros in rows that the mask hides whole.
+ir::ValueId without_hidden_rows(ir::Patch& p, const ir::Graph& g, ir::ValueId mask, ir::ValueId y, ir::DType type) {
+  const auto number = [&](double v) {
+    ir::Tensor t(type, {});
+    t.set(0, v);
+    return p.constant(std::move(t));
+  };
+  const bool marks = g.value(mask).dtype == ir::DType::kBool;
+  if (marks) mask = p.node("Cast", {mask}, ops::CastAttrs{type});
+  ops::ReduceAttrs most;
+  most.kind = ops::ReduceKind::kMax;
+  most.axes = {-1};
+  mask = p.node("Reduce", {mask}, most);
+  const ir::ValueId hidden = p.node("Equal", {mask, number(marks ? 0 : -INFINITY)});
+  return p.node("Where", {hidden, number(0), y});
+}
+
+/// Whether a causal Attention lets the last query see the last key.
+bool ends_with_keys(const ir::Graph& g, const ir::Node& node, const ir::Shape& q, const ir::Shape& k) {
+  ir::Dim before = 0;
+  if (const ir::ValueId v = node.inputs.size() > 4 ? node.inputs[4] : ir::kNone; v != ir::kNone) {
+    const ir::Tensor* constant = g.constant(v);
+    const auto& contents = g.value(v).contents;
+    if (constant && constant->count() == 1)
+      before = constant->get_int(0);
+    else if (contents && contents->size() == 1)
+      before = (*contents)[0];
+    else
+      return false;
+  }
+  return g.symbols->add(q[2], before) == k[2];
+}
+
+/// Attention without soft caps, windows, padding and scores.
+Match fuse(const ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  const auto& a = node.attrs.as<ops::AttentionAttrs>();
+  const auto has = [&](size_t i) { return i < node.inputs.size() && node.inputs[i] != ir::kNone; };
+  const ir::ValueId y = node.outputs[0];
+  const ir::DType type = g.value(y).dtype;
+  if ((node.outputs.size() > 1 && node.outputs[1] != ir::kNone) || a.softcap > 0 || a.left_window >= 0 ||
+      a.right_window >= 0 || a.scale < 0 || has(5) || !is_pointwise_float(type))
+    return std::nullopt;
+  const ir::Shape &q = shape_of(g, node.inputs[0]), &k = shape_of(g, node.inputs[1]);
+  if (!q[1].is_const() || !k[1].is_const() || !q[3].is_const() || q[3].constant() < 1) return std::nullopt;
+  const ir::ValueId mask = has(3) ? node.inputs[3] : ir::kNone;
+  if (a.causal && (mask != ir::kNone || !ends_with_keys(g, node, q, k))) return std::nullopt;
+  if (mask != ir::kNone && rank_of(g, mask) == 0) return std::nullopt;
+  ir::Patch p(g, "computes attention");
+  ops::FusedAttentionAttrs attrs;
+  attrs.heads = q[1].constant();
+  attrs.kv_heads = k[1].constant();
+  attrs.scale = a.scale > 0 ? a.scale : float(1 / std::sqrt(double(q[3].constant())));
+  attrs.causal = a.causal;
+  std::vector<ir::ValueId> inputs;
+  HeadLayout* const layouts[] = {&attrs.q, &attrs.k, &attrs.v};
+  for (size_t i = 0; i < 3; ++i) {
+    const auto o = operand(p, g, node.inputs[i], false);
+    inputs.push_back(o->value);
+    *layouts[i] = o->layout;
+  }
+  if (mask == ir::kNone) return with_attention(g, std::move(p), attrs, inputs, y);
+  inputs.push_back(mask);
+  if (shows_keys(g.constant(mask))) return with_attention(g, std::move(p), attrs, inputs, y);
+  attrs.y = HeadLayout::kHeads;
+  p.replace(y, without_hidden_rows(p, g, mask, p.node("FusedAttention", inputs, attrs), type));
   return p;
 }
 
-constexpr Rule kRules[] = {{"MatMul", recognize}};
+constexpr Rule kRules[] = {{"MatMul", recognize}, {"Attention", fuse}};
 
 }  // namespace
 
