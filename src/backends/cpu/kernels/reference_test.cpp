@@ -1,6 +1,8 @@
 // Operators that the processor leaves to the reference and other devices have kernels for.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/data/reverse_sequence.h"
 #include "ops/data/scatter.h"
@@ -8,8 +10,11 @@
 #include "ops/data/trilu.h"
 #include "ops/detect/grid_sample.h"
 #include "ops/detect/roi.h"
+#include "ops/math/activation.h"
 #include "ops/math/binary.h"
 #include "ops/math/ordering.h"
+#include "ops/math/predicate.h"
+#include "ops/nn/attention.h"
 #include "ops/nn/norm.h"
 #include "ops/nn/pool.h"
 #include "ops/shape/axis_attrs.h"
@@ -177,4 +182,34 @@ TEST_CASE("integers: the other operators") {
   check("Not", {}, {of_type(DType::kBool, {33})});
   for (DType t : {DType::kF32, DType::kF16, DType::kBool, DType::kI64})
     check("Where", {}, {of_type(DType::kBool, {4, 1, 9}), of_type(t, {5, 9}), of_type(t, {})});
+}
+
+TEST_CASE("functions that pointwise programs have no name for") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const char* op : {"Asin", "Acos", "Atanh"})
+      check(op, ir::Attrs(ir::NoAttrs()), {of_type(t, {3, 257}, -0.99, 0.99)});
+    for (const char* op : {"Atan", "Sinh", "Cosh", "Asinh"})
+      check(op, ir::Attrs(ir::NoAttrs()), {of_type(t, {1031}, -4, 4)});
+    check("Acosh", ir::Attrs(ir::NoAttrs()), {of_type(t, {1031}, 1.1, 9)});
+    check("Shrink", ops::ShrinkAttrs{.bias = 0.3f, .lambd = 0.7f}, {of_type(t, {5, 100})});
+    Tensor x(t, {7});
+    const double values[] = {INFINITY, -INFINITY, NAN, 1, 0, INFINITY, -INFINITY};
+    for (int64_t i = 0; i < 7; ++i) x.set(i, values[i]);
+    for (bool negative : {false, true})
+      for (bool positive : {false, true}) check("IsInf", ops::IsInfAttrs{negative, positive}, {constant(x)});
+  }
+}
+
+TEST_CASE("rotary embeddings") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16})
+    for (bool interleaved : {false, true})
+      for (int64_t part : {0, 6}) {
+        CAPTURE(cat(t, interleaved, part));
+        const int64_t half = part > 0 ? part / 2 : 5;
+        const Operand table = of_type(t, {2, 7, half}, -1, 1), rows = of_type(t, {20, half}, -1, 1);
+        check("RotaryEmbedding", ops::RotaryEmbeddingAttrs{interleaved, 0, part},
+              {of_type(t, {2, 3, 7, 10}), table, table});
+        check("RotaryEmbedding", ops::RotaryEmbeddingAttrs{interleaved, 3, part},
+              {of_type(t, {2, 7, 30}), rows, rows, of_type(DType::kI64, {2, 7}, 0, 20)});
+      }
 }
