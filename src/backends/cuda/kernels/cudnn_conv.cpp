@@ -15,6 +15,7 @@ constexpr size_t kEngines = 12;
 constexpr int64_t kMaxWorkspace = 256 << 20;
 constexpr double kEfficiency = 0.55, kDepthwiseEfficiency = 0.02;  // of the nominal rate
 constexpr double kRankCost = 0.03, kCompiledRankCost = 0.5;        // a later engine is expected to be slower
+constexpr double kCompiledCost = 2;                                // so that kernels of our own are timed first
 constexpr size_t kCompiledEngines = 2;                             // of those that are compiled when prepared
 
 /// The same bits in every run and full f32: no atomics, no narrow sums, no transforms, no TF32.
@@ -88,13 +89,18 @@ Support supports(const Problem& p) {
   ConvGraph g;
   if (std::string reason = read_conv_graph(p, g); !reason.empty()) return Support::no(reason);
   if (std::string why; p.backend->device()->present() && !cudnn::api(&why)) return Support::no(why);
-  // Kernels of ours are there for such problems and mostly faster: more engines would take longer than they gain.
-  const bool compiled = g.compiled_later();
-  if (compiled && kRank >= (g.depthwise ? 1 : kCompiledEngines))
-    return Support::no("cuDNN compiles this epilogue when an engine is prepared, of which the first are enough");
   const double efficiency = g.depthwise ? kDepthwiseEfficiency : kEfficiency;
-  const double later = compiled ? kCompiledRankCost : kRankCost;
-  return Support::yes(estimate_us(p, g.flops, efficiency) * (1 + later * double(kRank)));
+  const double us = estimate_us(p, g.flops, efficiency);
+  if (!g.compiled_later()) return Support::yes(us * (1 + kRankCost * double(kRank)));
+  // An engine takes a second or more to compile, and where we have kernels of our own they are as fast within a few
+  // percent: they go first.
+  const bool windows_of_planes =
+      g.depthwise && g.packed_weights && p.node->op == "Conv" && p.inputs[0].dims.size() == 4;
+  if (kRank >= kCompiledEngines || windows_of_planes)
+    return Support::no(
+        "cuDNN compiles this epilogue when an engine is prepared, ",
+        windows_of_planes ? "and we have kernels for depthwise windows" : "of which the first are enough");
+  return Support::yes(us * (kCompiledCost + kCompiledRankCost * double(kRank)));
 }
 template <size_t kRank>
 std::unique_ptr<Kernel> prepare(const Problem& p) {
