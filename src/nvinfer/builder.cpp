@@ -286,6 +286,7 @@ plan::Plan Builder::build(const Network& network, const BuilderConfig& config) c
   config.check();
   ir::Graph graph = network.lowered();
   config.check_against(graph);
+  config.adapt(graph);
   LoggerSink sink(reports_);
   Logger log(sink, Severity::kVerbose);
   builder::BuildOptions options;

@@ -60,6 +60,8 @@ class BuilderConfig final : public BuilderConfigState {
   void check() const;
   /// The same for settings about what a network holds.
   void check_against(const ir::Graph& graph) const;
+  /// Says operators in others where not every kernel of theirs keeps to the settings.
+  void adapt(ir::Graph& graph) const;
 #if NV_TENSORRT_MAJOR >= 8
   static TacticSources default_tactic_sources();
 #endif

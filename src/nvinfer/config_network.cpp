@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "nvinfer/config.h"
+#include "ops/op.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -75,6 +76,28 @@ void BuilderConfig::check_against(const ir::Graph& graph) const {
   reports_.log(sparse > 0 ? ILogger::Severity::kWARNING : ILogger::Severity::kINFO,
                cat("kSPARSE_WEIGHTS: ", sparse, " of ", weighted, " layers have two zeros in each four weights; ",
                    sparse > 0 ? "they run in dense kernels, none here is faster with zeros" : "all run dense"));
+#else
+  (void)graph;
+#endif
+}
+
+void BuilderConfig::adapt(ir::Graph& graph) const {
+#if NV_TENSORRT_MAJOR >= 10
+  if (!has(BuilderFlag::kSTRICT_NANS)) return;
+  const size_t count = graph.node_count();
+  for (ir::NodeId n = 0; n < count; ++n) {
+    if (!graph.node(n).alive || graph.node(n).op != "HardSigmoid") continue;
+    // A clip keeps what is no number; a hard sigmoid is free to answer 0 for it.
+    ir::Attrs limits(ops::find_op("Clip").attrs);
+    limits.find("min")->of<float>(limits.edit_data()) = 0;
+    limits.find("max")->of<float>(limits.edit_data()) = 1;
+    const ir::NodeId line =
+        graph.add_node("Affine", {graph.node(n).inputs[0]}, graph.node(n).attrs, 1, graph.node(n).name);
+    ops::infer_node(graph, line);
+    graph.set_input(n, 0, graph.node(line).outputs[0]);
+    graph.node(n).op = "Clip";
+    graph.node(n).attrs = std::move(limits);
+  }
 #else
   (void)graph;
 #endif
