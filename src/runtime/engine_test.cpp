@@ -245,9 +245,17 @@ class PlannedDevice final : public Device {
   std::unique_ptr<Recording> record(const Work&) const override { return nullptr; }
   float milliseconds(void*, const Work&) const override { return 0; }
   float time_us(const Work&, double, double) const override { return 0; }
-  bool reaches(const void*) const override { return true; }
+  bool reaches(const void* memory) const override { return ++asked_, memory != foreign_; }
   bool host_reaches(const void*) const override { return true; }
   void activate() const override {}
+
+  /// Memory that the device does not reach, and how often it has been asked for some.
+  void set_foreign(const void* memory) { foreign_ = memory; }
+  int asked() const { return asked_; }
+
+ private:
+  const void* foreign_ = nullptr;
+  mutable int asked_ = 0;
 };
 
 struct WithWorkspace final : Kernel {
@@ -267,6 +275,7 @@ class PlannedBackend final : public Backend {
   }
   const Device* device() const override { return on_device ? &device_ : nullptr; }
   bool on_device = true;
+  PlannedDevice& planned() { return device_; }
 
  private:
   PlannedDevice device_;
@@ -303,4 +312,33 @@ TEST_CASE("a program's buffers begin where the kernels of the device want them, 
       }
     }
   }
+}
+
+TEST_CASE("an address is checked once, when it is set: a device has to reach it, at 16 bytes") {
+  PlannedBackend backend;
+  plan::Plan plan;
+  plan.graph = ops::parse_graph("graph {\n %x: f32[4] = input\n %y = Relu(%x)\n return %y\n}");
+  plan.profiles = {builder::default_profile(plan.graph)};
+  const auto context = runtime::Engine::create(std::move(plan), {&backend, 1})->create_context();
+  alignas(16) float on_host[8] = {}, on_device[8] = {};
+  backend.planned().set_foreign(on_host);
+  const int before = backend.planned().asked();
+  for (int round = 0; round < 3; ++round) context->set_address(0, on_device);
+  CHECK(backend.planned().asked() == before + 1);
+  const auto refusal = [&](size_t io, void* address) -> std::string {
+    try {
+      context->set_address(io, address);
+    } catch (const Error& e) {
+      CHECK(e.code() == ErrorCode::kInvalidArgument);
+      return e.what();
+    }
+    return {};
+  };
+  CHECK(refusal(0, on_host) ==
+        "the address of input 'x' is host memory; the engine runs on planned and accepts device, "
+        "managed or page-locked memory");
+  CHECK(refusal(1, on_host).starts_with("the address of output 'y' is host memory"));
+  CHECK(refusal(1, on_device + 1) == "the address of 'y' is not a multiple of 16");
+  CHECK(context->address(0) == on_device);
+  CHECK(context->address(1) == nullptr);
 }
