@@ -45,6 +45,7 @@ void Network::look() {
 
 void Network::show(const Slot& slot, std::set<ir::ValueId>& listed, std::vector<Slot>& slots) {
   if (slot.node == ir::kNone) return slots.push_back(slot);
+  if (ops::trt::is_expanded(graph_.node(slot.node).op) && raise_node(slot.node)) return slots.push_back(slot);
   const std::vector<ir::ValueId> before = graph_.node(slot.node).outputs;
   const ops::trt::LayerSet there{std::min(client_, NV_TENSORRT_MAJOR), has_layer_type};
   std::optional<ops::trt::Expanded> made = ops::trt::expand_node(graph_, slot.node, there, regions_);

@@ -193,7 +193,8 @@ int slices_to_splits(ir::Graph& g, PassContext& context) {
     std::vector<int64_t> sizes;
     for (const Part& s : parts) sizes.push_back(s.end - s.begin);
     ir::Patch p(g, cat(parts.size(), " slices tile the axis"));
-    const auto outputs = p.nodes("Split", {key.first, p.constant(ir::Tensor::vector_i64(sizes))},
+    const ir::ValueId x = g.node(parts[0].node).inputs[0];  // key.first may itself have become a part
+    const auto outputs = p.nodes("Split", {x, p.constant(ir::Tensor::vector_i64(sizes))},
                                  ops::SplitAttrs{key.second, false}, parts.size());
     for (size_t i = 0; i < parts.size(); ++i) p.replace(g.node(parts[i].node).outputs[0], outputs[i]);
     count += apply_patch(g, context, std::move(p));

@@ -7,6 +7,7 @@
 #include "ops/math/binary.h"
 #include "ops/math/cast.h"
 #include "ops/math/ordering.h"
+#include "ops/math/predicate.h"
 #include "ops/math/reduce.h"
 #include "ops/nn/norm.h"
 #include "ops/nn/pool.h"
@@ -231,10 +232,20 @@ void expand_cast(ExpandContext& c) {
   if (c.level < 8 && a.saturate) c.output(0, c.layer("trt.Identity", {c.input(0)}, {{"to_type", a.to}}));
 }
 
+/// Infinities of one sign.
+void expand_is_inf(ExpandContext& c) {
+  const auto& a = c.attrs<IsInfAttrs>();
+  const ValueId x = c.input(0), any = c.unary("IsInf", x);
+  if (a.detect_negative == a.detect_positive) return;
+  const ValueId sign = c.elementwise(a.detect_positive ? "Greater" : "Less", x, c.number_like(x, 0));
+  c.output(0, c.elementwise("And", any, sign));
+}
+
 }  // namespace
 
 std::vector<ExpandRule> expand_compute_rules() {
   return {{"Cast", expand_cast},
+          {"IsInf", expand_is_inf},
           {"Silu", expand_silu},
           {"Swish", expand_silu},
           {"HardSwish", expand_hard_swish},

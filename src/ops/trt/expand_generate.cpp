@@ -59,10 +59,13 @@ ValueId one(ExpandContext& c, ValueId v) {
 
 /// start + i * delta for i < ceil((limit - start) / delta)
 void expand_range(ExpandContext& c) {
-  const DType type = c.dtype(c.input(0));
+  const DType own = c.dtype(c.input(0));
+  const DType type = own == DType::kF16 || own == DType::kBF16 ? DType::kF32 : own;  // as fills have it
   if (type != DType::kF32 && type != DType::kI32 && type != DType::kI64) return;
-  const Tensor *start = c.constant_input(0), *step = c.constant_input(2);
-  const ValueId first = one(c, c.input(0)), limit = one(c, c.input(1)), delta = one(c, c.input(2));
+  const auto known = [&](size_t i) { return c.constant_input(i) ? std::optional(*c.constant_input(i)) : std::nullopt; };
+  const std::optional<Tensor> start = known(0), step = known(2);
+  const auto number = [&](size_t i) { return c.converted(one(c, c.input(i)), type); };
+  const ValueId first = number(0), limit = number(1), delta = number(2);
   ValueId count;
   if (ir::is_float(type)) {
     const ValueId steps = c.unary("Ceil", c.elementwise("Div", c.elementwise("Sub", limit, first), delta));
@@ -77,9 +80,10 @@ void expand_range(ExpandContext& c) {
     }
     count = c.converted(c.elementwise("Max", count, c.number_like(count, 0)), DType::kI64);
   }
-  const ValueId origin = start ? c.constant(start->reshaped({})) : c.reshape(c.input(0), {});
-  c.output(0, c.layer("trt.Fill", {count, origin, delta},
-                      {{"operation", int64_t{kLinspace}}, {"to_type", type}, {"dimensions", Ints{1}}}));
+  const ValueId origin = start && type == own ? c.constant(start->reshaped({})) : c.reshape(first, {});
+  const ValueId y = c.layer("trt.Fill", {count, origin, delta},
+                            {{"operation", int64_t{kLinspace}}, {"to_type", type}, {"dimensions", Ints{1}}});
+  c.output(0, c.converted(y, own));
 }
 
 /// column - row - k over the last two axes of x, all others of size 1.

@@ -99,14 +99,38 @@ void expand_depth_to_space(ExpandContext& c) {
 /// A slice of steps 0 along axes of one element; more axes are put in front by a shuffle.
 void expand_expand(ExpandContext& c) {
   const auto from = c.numbers(c.input(0));
-  const Tensor* wanted = c.constant_input(1);
-  if (!from || !wanted) return;
-  const Ints to = broadcast_dims(*from, wanted->to_ints());
-  Ints dims(to.size() - from->size(), 1), steps;
+  const Tensor* known = c.constant_input(1);
+  const std::optional<Ints> wanted = known ? std::optional(known->to_ints()) : std::nullopt;
+  const ir::Dim given = c.shape(c.input(1)).at(0);
+  if (!from || !given.is_const()) return;
+  const size_t rank = std::max(from->size(), size_t(given.constant()));
+  Ints dims(rank - from->size(), 1), steps, repeated, kept;
   dims.insert(dims.end(), from->begin(), from->end());
-  for (size_t i = 0; i < to.size(); ++i) steps.push_back(dims[i] == to[i]);
-  const ValueId x = to.size() > from->size() ? c.reshape(c.input(0), dims) : c.input(0);
-  c.output(0, c.layer("trt.Slice", {x}, {{"start", Ints(to.size(), 0)}, {"size", to}, {"stride", steps}}));
+  for (int64_t d : dims) {
+    steps.push_back(d != 1);
+    repeated.push_back(d == 1);
+    kept.push_back(d == 1 ? 0 : d);
+  }
+  const ValueId x = rank > from->size() ? c.reshape(c.input(0), dims) : c.input(0);
+  if (wanted) {
+    const Ints to = broadcast_dims(*from, *wanted);
+    for (size_t i = 0; i < rank; ++i) steps[i] = dims[i] == to[i];
+    return c.output(0, c.layer("trt.Slice", {x}, {{"start", Ints(rank, 0)}, {"size", to}, {"stride", steps}}));
+  }
+  ValueId size = c.converted(c.input(1), DType::kI64);
+  if (rank > size_t(given.constant())) size = c.concat({c.ints(Ints(rank - size_t(given.constant()), 1)), size}, 0);
+  size = c.elementwise("Add", c.elementwise("Mul", size, c.ints(repeated)), c.ints(kept));
+  c.output(0, c.layer("trt.Slice", {x, ir::kNone, size}, {{"start", Ints(rank, 0)}, {"stride", steps}}));
+}
+
+/// A slice that wraps around, as often as a tensor says.
+void expand_tile(ExpandContext& c) {
+  const size_t rank = c.rank(c.input(0));
+  const ValueId size = c.elementwise("Mul", c.dims_of(c.input(0)), c.converted(c.input(1), DType::kI64));
+  c.output(
+      0,
+      c.layer("trt.Slice", {c.input(0), ir::kNone, size},
+              {{"start", Ints(rank, 0)}, {"stride", Ints(rank, 1)}, {"mode", int64_t(number_of(kPadModes, "wrap"))}}));
 }
 
 void expand_size(ExpandContext& c) {
@@ -261,11 +285,12 @@ void expand_pad(ExpandContext& c) {
 }  // namespace
 
 std::vector<ExpandRule> expand_layout_rules() {
-  return {{"Split", expand_split},
+  return {{"Split", expand_split, true},
           {"NonMaxSuppression", expand_nms},
           {"DepthToSpace", expand_depth_to_space},
           {"SpaceToDepth", expand_depth_to_space},
-          {"Expand", expand_expand},
+          {"Expand", expand_expand, true},
+          {"Tile", expand_tile, true},
           {"Size", expand_size},
           {"Slice", expand_slice, true},
           {"Pad", expand_pad, true}};

@@ -196,6 +196,42 @@ TEST_CASE("expand: slices and pads whose numbers are computed") {
          {{0, data}, {1, trial::i64({1, 2, 3, 0})}}});
 }
 
+TEST_CASE("expand: parts, repetitions and broadcasts whose numbers are computed") {
+  const Operand x = Typed(kF32, "n, 5, 6");
+  const Tensor data = trial::noise({3, 5, 6}, 4);
+  check({"Split", "", {x, Typed(DType::kI64, "2")}, {{"axis", 1}}, 2, 18, {{0, data}, {1, trial::i64({2, 3})}}});
+  check({"Tile",
+         "trt.Shape trt.ElementWise trt.Slice",
+         {x, Typed(DType::kI64, "3")},
+         {},
+         1,
+         18,
+         {{0, data}, {1, trial::i64({2, 1, 3})}}});
+  const Operand column = Typed(kF32, "3, 1");
+  const Tensor one = trial::noise({3, 1}, 5);
+  check({"Expand", "", {column, Typed(DType::kI64, "2")}, {}, 1, 18, {{0, one}, {1, trial::i64({1, 4})}}});
+  check({"Expand", "", {column, Typed(DType::kI64, "3")}, {}, 1, 18, {{0, one}, {1, trial::i64({2, 3, 4})}}});
+  check({"Expand", "", {column, Typed(DType::kI64, "1")}, {}, 1, 18, {{0, one}, {1, trial::i64({5})}}});
+  check({"Reshape", "trt.Shuffle", {x, Typed(DType::kI64, "2")}, {}, 1, 18, {{0, data}, {1, trial::i64({-1, 10})}}});
+  check({"Transpose", "trt.Shuffle", {x}});
+  check({"IsInf",
+         "trt.Unary trt.ElementWise trt.ElementWise",
+         {Typed(kF32, "4")},
+         {{"detect_negative", 0}},
+         1,
+         18,
+         {{0, trial::f32({4}, {INFINITY, -INFINITY, 1, 0})}}});
+  check({"Range",
+         "",
+         {Typed(DType::kF16, ""), Typed(DType::kF16, ""), Typed(DType::kF16, "")},
+         {},
+         1,
+         18,
+         {{0, trial::tensor<float>(DType::kF16, {}, {1})},
+          {1, trial::tensor<float>(DType::kF16, {}, {5})},
+          {2, trial::tensor<float>(DType::kF16, {}, {2})}}});
+}
+
 TEST_CASE("expand: normalization by the root mean square, attention") {
   const Operand q = Typed(kF32, "n, 4, 3, 8"), k = Typed(kF32, "n, 2, 5, 8"), v = Typed(kF32, "n, 2, 5, 6");
   const Tensor mask = trial::boolean({3, 5}, {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1});

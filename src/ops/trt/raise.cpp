@@ -26,6 +26,16 @@ bool same_types(const ir::Graph& graph, const ir::Node& node, const std::vector<
   return true;
 }
 
+/// Whether dims of the result may follow from elements that only a run knows: each inference names them anew.
+bool computes_dims(const ir::Graph& graph, const ir::Node& node) {
+  if (find_op(node.op).data_dependent) return true;
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    const ValueId v = node.inputs[i];
+    if (v != ir::kNone && !graph.constant(v) && ir::is_integer(graph.value(v).dtype)) return true;
+  }
+  return false;
+}
+
 void restore_types(ir::Graph& graph, const ir::Node& node, const std::vector<ir::Value>& before) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] != ir::kNone) graph.value(node.outputs[i]) = before[i];
@@ -83,7 +93,7 @@ bool raise_node(ir::Graph& graph, ir::NodeId id) {
     graph.node(id).attrs = std::move(c.made);
     graph.set_inputs(id, std::move(c.inputs));
     infer_node(graph, id);
-    const bool same = same_types(graph, core, before, find_op(core.op).data_dependent);
+    const bool same = same_types(graph, core, before, computes_dims(graph, core));
     restore_types(graph, core, before);
     if (same) return true;
   } catch (const Error&) {  // what the layer cannot say stays as it is

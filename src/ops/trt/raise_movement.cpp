@@ -46,7 +46,9 @@ void raise_reshape(RaiseContext& c) {
 
 void raise_transpose(RaiseContext& c) {
   c.become("trt.Shuffle");
-  c.set("first_transpose", c.attrs<TransposeAttrs>().perm);
+  Ints order = c.attrs<TransposeAttrs>().perm;
+  for (size_t i = c.shape(0).size(); order.size() < c.shape(0).size();) order.push_back(static_cast<int64_t>(--i));
+  c.set("first_transpose", order);
 }
 
 /// Squeeze, Unsqueeze and Flatten: 0 where a dimension keeps its place, one -1 where it moves and is dynamic.
