@@ -280,6 +280,13 @@ def test_attention_stays_whole(mask, more, dynamic):
     assert graph.engines == 1 and not graph.in_pytorch, str(graph)
 
 
+def test_attention_can_be_left_out():
+    module, x = Attention(), f((2, 7, 12))
+    ours = compiled(module, exclude=("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu"))
+    check(module, ours, x)
+    assert "tenon.attention" not in str(tenon.torch.report())
+
+
 def test_attention_with_dropout_or_groups_is_pytorchs():
     module = Attention()
     from tenon.torch.attention import keep_attention

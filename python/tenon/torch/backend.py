@@ -91,9 +91,11 @@ def backend(module, example_inputs, *, options=None, **_):
         run._boxed_call = True
         return run
 
+    left = any(name.startswith("scaled_dot_product_attention") for name in options.exclude)
+    traced = module if left else keep_attention(module)
     with torch.no_grad():
         compiled = aot_autograd(fw_compiler=compile_graph, inference_compiler=compile_graph,
-                                decompositions=decompositions())(keep_attention(module), example_inputs)
+                                decompositions=decompositions())(traced, example_inputs)
 
     def detached(*values):
         with torch.no_grad():
