@@ -67,6 +67,20 @@ TEST_CASE("kernels that a plan does without are neither candidates nor taken at 
   }
 }
 
+TEST_CASE("a kernel that is refused once it is prepared is no miss of the timing cache") {
+  select::TimingCache cache;
+  builder::BuildOptions options;
+  options.timing_cache = &cache;
+  options.workspace_limit = 0;
+  const Built first(options);
+  CHECK(first.any_candidate([](const select::Candidate& c) { return c.workspace > 0; }));
+  options.error_on_timing_cache_miss = true;
+  const Built again(options);
+  CHECK(plan::serialize(again.plan) == plan::serialize(first.plan));
+  cache.clear();
+  CHECK_THROWS_AS(Built{options}, Error);
+}
+
 TEST_CASE("kernels that take more memory than timing may are not timed") {
   const auto timed = [](const select::Candidate& c) { return c.time_us > 0; };
   CHECK(Built({}).any_candidate(timed));

@@ -183,13 +183,13 @@ class Selector {
         continue;
       }
       if (device && !device->present()) continue;
-      require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
-              c.kernel, " of node '", report.name, "'");
       const auto ahead = ready_.find({sig, c.kernel});
       ready.push_back(ahead != ready_.end() ? std::move(ahead->second) : prepare_one(*accepted[i].first, p));
       c.refusal = ready.back().refusal;
       if (!ready.back().kernel || !keeps_to_limit(*ready.back().kernel, c)) continue;
       if (operand_bytes(p) > options_.timing_memory - c.workspace) continue;
+      require(!options_.error_on_miss, ErrorCode::kInvalidArgument, "the timing cache has no entry for kernel ",
+              c.kernel, " of node '", report.name, "'");
       unknown.push_back(ready.back().kernel.get());
       at.push_back(accepted[i].second);
     }
