@@ -35,7 +35,7 @@ void ExpandContext::set_next(ValueId recurrence, ValueId value) {
   const ir::Value &now = graph().value(recurrence), &next = graph().value(value);
   bool same = now.dtype == next.dtype && next.ranked && now.shape.size() == next.shape.size();
   for (size_t d = 0; same && d < now.shape.size(); ++d)
-    same = now.shape[d] == next.shape[d] || !now.shape[d].is_const() || !next.shape[d].is_const();
+    same = now.shape[d] == next.shape[d] || (!now.shape[d].is_const() && !next.shape[d].is_const());
   require(same, ErrorCode::kUnsupported, "a state changes its type");
   const BoundaryAttrs attrs{.region = graph().node(now.producer).attrs.as<BoundaryAttrs>().region,
                             .kind = int64_t(now.producer)};

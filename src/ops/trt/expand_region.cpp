@@ -45,6 +45,14 @@ ValueId iteration_of(ExpandContext& c, int64_t region) {
   return i;
 }
 
+/// A state of a loop. Throws kUnsupported if iterations change its type: the body is then inferred for a wider one.
+ValueId steady_state(ExpandContext& c, int64_t region, ValueId initial, const ir::Value& inside) {
+  const ir::Value& first = c.graph().value(initial);
+  require(inside.ranked && first.dtype == inside.dtype && first.shape == inside.shape, ErrorCode::kUnsupported,
+          "a state changes its type");
+  return c.recurrence(region, initial);
+}
+
 ValueId loop_output(ExpandContext& c, int64_t region, int64_t kind, int64_t axis, std::vector<ValueId> inputs) {
   return c.boundary("trt.LoopOutput", std::move(inputs), {.region = region, .kind = kind, .axis = axis}, 1)[0];
 }
@@ -70,7 +78,7 @@ void expand_loop(ExpandContext& c) {
   body.set(1, going_on);
   std::vector<ValueId> states;
   for (size_t i = 0; i < carried; ++i) {
-    states.push_back(c.recurrence(region, c.input(2 + i)));
+    states.push_back(steady_state(c, region, c.input(2 + i), a.body->value(a.body->inputs.at(2 + i))));
     body.set(2 + i, states.back());
   }
   for (size_t i = 2 + carried; i < c.input_count(); ++i) body.set(i, c.input(i));
@@ -104,7 +112,7 @@ void expand_scan(ExpandContext& c) {
   c.boundary("trt.TripLimit", {count}, {.region = region, .kind = kCount}, 0);
   std::vector<ValueId> recurrences;
   for (size_t i = 0; i < states; ++i) {
-    recurrences.push_back(c.recurrence(region, c.input(i)));
+    recurrences.push_back(steady_state(c, region, c.input(i), a.body->value(a.body->inputs.at(i))));
     body.set(i, recurrences.back());
   }
   for (size_t i = 0; i < scanned; ++i) {

@@ -392,6 +392,30 @@ TEST_CASE("expand: a loop as its boundary and its body") {
     }
 }
 
+TEST_CASE("expand: a loop whose state grows stays whole") {
+  ir::Graph graph;
+  LoopAttrs attrs;
+  attrs.carried = 1;
+  attrs.body = std::make_shared<ir::Graph>(graph.symbols);
+  ir::Graph& body = *attrs.body;
+  const ir::Dim n = graph.symbols->named("n");
+  body.add_input("i", DType::kI64, {});
+  const ValueId going = body.add_input("going", DType::kBool, {}), state = body.add_input("state", kF32, {n});
+  const ValueId x = body.add_input("x", kF32, {2});
+  const ir::NodeId joined = body.add_node("Concat", {state, x}, ir::Attrs(find_op("Concat").attrs), 1);
+  infer_node(body, joined);
+  body.outputs = {going, body.node(joined).outputs[0]};
+  const ValueId count = graph.add_constant(Tensor::scalar_i64(3));
+  const std::vector<ValueId> inputs{count, ir::kNone, graph.add_input("first", kF32, {n}),
+                                    graph.add_input("x", kF32, {2})};
+  const ir::NodeId loop = graph.add_node("Loop", inputs, attrs, 1, "loop");
+  graph.outputs = graph.node(loop).outputs;
+  infer(graph);
+  int64_t regions = 0;
+  CHECK(!expand_node(graph, loop, {}, regions));
+  CHECK(ops_of(graph) == "Loop");
+}
+
 TEST_CASE("expand: a scan, forwards and backwards") {
   for (int64_t direction : {0, 1}) {
     ir::Graph graph;
