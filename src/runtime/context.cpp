@@ -75,20 +75,35 @@ std::map<ir::ValueId, ir::Tensor> Context::shape_values() const {
   return values;
 }
 
+bool Context::same_shape_values() const {
+  for (size_t i : engine_->shape_inputs()) {
+    const auto known = shape_values_.find(engine_->plan().graph.inputs[i]);
+    const bool given = addresses_[i] && dims_[i];
+    if (given != (known != shape_values_.end())) return false;
+    if (!given) continue;
+    if (device_ && !device_->host_reaches(addresses_[i])) return false;
+    const auto bytes = known->second.data();
+    if (!bytes.empty() && std::memcmp(addresses_[i], bytes.data(), bytes.size()) != 0) return false;
+  }
+  return true;
+}
+
 const Program& Context::prepare() {
   if (generation_ != engine_->generation()) {
     generation_ = engine_->generation();
     stale_ = true;
     part_.reset();
+    recorded_.clear();
   }
-  if (!stale_ && engine_->shape_inputs().empty()) return *program_;
+  if (!stale_ && same_shape_values()) return *program_;
   std::vector<ir::Dims> dims;
   for (size_t i = 0; i < dims_.size(); ++i) {
     require(dims_[i].has_value(), ErrorCode::kInvalidArgument, "the dims of input '", engine_->io()[i].name,
             "' are not set");
     dims.push_back(*dims_[i]);
   }
-  auto program = engine_->program(profile_, dims, shape_values(), this);
+  shape_values_ = shape_values();
+  auto program = engine_->program(profile_, dims, shape_values_, this);
   if (program != program_) {
     program_ = std::move(program);
     bound_ = nullptr;
@@ -129,8 +144,9 @@ void Context::set_address(size_t io, void* address) {
 // Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
 void Context::bind(const Program& p) {
   if (bound_ == &p) return;
+  const void *arena = arena_.get(), *host_workspace = host_workspace_.get();
   reserve(p);
-  recorded_.clear();
+  if (arena_.get() != arena || host_workspace_.get() != host_workspace) recorded_.clear();
   pointers_.clear();
   first_pointer_.clear();
   fixups_.clear();

@@ -14,7 +14,7 @@
 namespace tenon::runtime {
 namespace {
 
-constexpr size_t kRecordings = 8;  // sets of addresses that a context keeps a recording for
+constexpr size_t kRecordings = 16;  // shapes with sets of addresses that a context keeps a recording for
 
 /// On huge pages where it is large and the system gives them.
 std::shared_ptr<void> host_memory(size_t bytes) {
@@ -66,6 +66,7 @@ void Context::use_memory(void* memory, int64_t bytes) {
   arena_bytes_ = memory ? bytes : 0;
   memory_is_given_ = true;
   bound_ = nullptr;
+  recorded_.clear();
 }
 
 void Context::set_memory_allocator(MemoryAllocator allocator) {
@@ -74,6 +75,7 @@ void Context::set_memory_allocator(MemoryAllocator allocator) {
   arena_bytes_ = 0;
   memory_is_given_ = false;
   bound_ = nullptr;
+  recorded_.clear();
   allocate_ = std::move(allocator);
 }
 
@@ -145,13 +147,13 @@ void Context::run_on_device(const Program& p, void* stream) {
 void Context::launch(const Program& p, void* stream) {
   if (profiler_) return launch_all(p, stream, true);
   if (device_->recording(stream)) return launch_all(p, stream, false);
-  auto known =
-      std::find_if(recorded_.begin(), recorded_.end(), [&](const Recorded& r) { return r.addresses == addresses_; });
-  if (known == recorded_.end()) {  // at the first sight of these addresses: a recording may never pay
+  auto known = std::find_if(recorded_.begin(), recorded_.end(),
+                            [&](const Recorded& r) { return r.program.get() == &p && r.addresses == addresses_; });
+  if (known == recorded_.end()) {  // at the first sight of these shapes and addresses: a recording may never pay
     if (recorded_.size() >= kRecordings)
       recorded_.erase(std::min_element(recorded_.begin(), recorded_.end(),
                                        [](const Recorded& a, const Recorded& b) { return a.used < b.used; }));
-    recorded_.push_back({addresses_, {}, ++clock_});
+    recorded_.push_back({program_, addresses_, {}, ++clock_});
     return launch_all(p, stream, false);
   }
   known->used = ++clock_;

@@ -159,10 +159,10 @@ class Context {
   /// Runs, on a device by `stream` or, where that is null, by its own, and returns when the outputs are written. Throws
   /// kInvalidArgument naming an input or output without memory.
   void run(void* stream = nullptr);
-  /// Puts a run on a stream of the device and returns; on the host the run is then over. Addresses seen before are
-  /// replayed as one recording, unless the caller records the stream or a profiler is set. An operator that works on
-  /// the host for the device may fail after that: its outputs are then NaN or -1, the listener is told, and the next
-  /// enqueue() or run() throws the failure instead of running; the one after that runs.
+  /// Puts a run on a stream of the device and returns; on the host the run is then over. Shapes and addresses seen
+  /// before are replayed as one recording, unless the caller records the stream or a profiler is set. An operator that
+  /// works on the host for the device may fail after that: its outputs are then NaN or -1, the listener is told, and
+  /// the next enqueue() or run() throws the failure instead of running; the one after that runs.
   void enqueue(void* stream);
   void set_failure_listener(FailureListener listener) { failures_->set_listener(std::move(listener)); }
   /// Convenience: sets dims and addresses, runs, and returns new tensors. String tensors are allowed here only.
@@ -206,6 +206,8 @@ class Context {
   std::map<ir::ValueId, Held> run_part(const Engine::KnownPart& part, void* stream);
   Held read_held(size_t io, const ir::Dims& dims) const;
   std::map<ir::ValueId, ir::Tensor> shape_values() const;
+  /// Whether inputs that decide shapes have the elements that program_ is for. False where the host cannot tell.
+  bool same_shape_values() const;
 
   std::shared_ptr<Engine> engine_;
   int profile_;
@@ -214,6 +216,7 @@ class Context {
   std::vector<OutputAllocator> allocators_;
   LayerProfiler profiler_;
   std::shared_ptr<const Program> program_;
+  std::map<ir::ValueId, ir::Tensor> shape_values_;  ///< that program_ is for
   bool stale_ = true;
   uint64_t generation_ = 0;
   const Device* device_;   // null: the host
@@ -223,6 +226,7 @@ class Context {
   bool memory_is_given_ = false;
   int64_t arena_bytes_ = 0, host_workspace_bytes_ = 0;
   struct Recorded {
+    std::shared_ptr<const Program> program;
     std::vector<void*> addresses;
     std::vector<std::unique_ptr<Recording>> recordings;  // of each stretch; none after the first run at these addresses
     uint64_t used = 0;

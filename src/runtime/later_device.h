@@ -68,6 +68,7 @@ class LaterDevice final : public Device {
     };
     auto again = std::make_unique<Again>();
     again->work = work;
+    ++recordings_;
     return again;
   }
   float milliseconds(void* stream, const Device::Work& work) const override { return work(stream), 1.0F; }
@@ -98,6 +99,8 @@ class LaterDevice final : public Device {
     last_[stream] = work_.size();
     work_.push_back(std::move(work));
   }
+  /// How many have been made.
+  int recordings() const { return recordings_; }
   /// Another order for what is done from now on.
   void set_seed(unsigned seed) const { random_.seed(seed); }
 
@@ -108,6 +111,7 @@ class LaterDevice final : public Device {
     bool done;
   };
   mutable std::vector<Work> work_;
+  mutable int recordings_ = 0;
   mutable std::map<void*, size_t> last_;  ///< work on each stream
   mutable std::minstd_rand random_;
 };

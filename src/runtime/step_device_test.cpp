@@ -147,3 +147,39 @@ TEST_CASE("memory of a stepwise run is used again in the order of the stream") {
   device.download({&back});
   CHECK(back.host.get(0) == 3);
 }
+
+TEST_CASE("a recording is kept for each shape") {
+  constexpr std::string_view kSum = R"(graph "net" {
+  %x: f32[batch, 5] = input
+  %a: f32[batch, 5] = Relu(%x)
+  %y: f32[batch, 5] = Add(%a, %x)
+  return %y
+}
+)";
+  const runtime::testing::LaterBackend backend;
+  plan::Plan plan;
+  plan.graph = ops::parse_graph(kSum);
+  plan.profiles.emplace_back().inputs.push_back({{1, 5}, {4, 5}, {8, 5}});
+  const auto context = runtime::Engine::create(std::move(plan), {&backend, 1})->create_context();
+  alignas(16) float x[40], y[40];
+  for (int i = 0; i < 40; ++i) x[i] = float(i % 7) - 3;
+  context->set_address(0, x);
+  context->set_address(1, y);
+  const auto run = [&](int64_t batch) {
+    context->set_input_dims(0, {batch, 5});
+    std::fill(y, y + 40, -1.F);
+    context->run();
+    for (int64_t i = 0; i < 40; ++i) CHECK(y[i] == (i >= batch * 5 ? -1.F : std::max(x[i], 0.F) + x[i]));
+  };
+  const int before = runtime::testing::later_device().recordings();
+  run(8);  // the largest first: memory does not move afterwards
+  for (int round = 0; round < 4; ++round)
+    for (int64_t batch : {8, 3, 5}) run(batch);
+  CHECK(runtime::testing::later_device().recordings() == before + 3);
+  // With other memory for activations, what was recorded is of no use.
+  std::vector<std::byte> memory(size_t(context->memory_bytes()) + 256);
+  auto* begin = memory.data() + (256 - reinterpret_cast<uintptr_t>(memory.data()) % 256);
+  context->use_memory(begin, context->memory_bytes());
+  for (int round = 0; round < 2; ++round) run(3);
+  CHECK(runtime::testing::later_device().recordings() == before + 4);
+}
