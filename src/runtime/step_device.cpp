@@ -38,6 +38,7 @@ StepDevice::~StepDevice() {
 
 void StepDevice::begin(std::shared_ptr<const Program> program, void* stream) {
   stream_ = stream;
+  on_their_way_.clear();
   if (program == program_) return;
   prepared_.clear();
   program_ = std::move(program);
