@@ -107,7 +107,7 @@ bool Network::raise_node(ir::NodeId node) {
     if (const ir::Tensor* weights = graph_.constant(v))
       weights_names_.try_emplace(weights->data().data(), graph_.value(v).name);
   }
-  return ops::trt::raise_node(graph_, node);
+  return ops::trt::raise_node(graph_, node, has_layer_type);
 }
 
 }  // namespace tenon::nvinfer

@@ -79,7 +79,7 @@ bool same_type(const ir::Value& now, const ir::Value& before, bool by_data) {
   return true;
 }
 
-bool raise_node(ir::Graph& graph, ir::NodeId id) {
+bool raise_node(ir::Graph& graph, ir::NodeId id, bool (*has)(std::string_view)) {
   const ir::Node core = graph.node(id);
   const RaiseRule* rule = find_rule(core.op);
   if (!rule) return false;
@@ -88,7 +88,7 @@ bool raise_node(ir::Graph& graph, ir::NodeId id) {
   try {
     RaiseContext c(graph, core);
     rule->raise(c);
-    if (c.layer.empty()) return false;
+    if (c.layer.empty() || (has && !has(c.layer))) return false;
     graph.node(id).op = c.layer;
     graph.node(id).attrs = std::move(c.made);
     graph.set_inputs(id, std::move(c.inputs));
