@@ -1,6 +1,7 @@
 """The module `tensorrt`: networks, engines and contexts through the names of every release."""
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -235,3 +236,64 @@ def test_constants_inputs_and_doubles_are_outputs_by_their_names(logger):
     np.testing.assert_array_equal(found["constant"], values)
     np.testing.assert_array_equal(found["same"], given)
     np.testing.assert_array_equal(found["moved"], given)
+
+
+@pytest.mark.parametrize("data, indices, axis, batch", [
+    ((3, 4, 5), [[0, 1], [3, 2], [1, -1]], 1, 1), ((2, 3, 4, 5), [[4, 0, 2], [1, 1, 3]], 3, 1),
+    ((2, 3, 4), [[1, 0, 3], [2, 2, -4]], 2, 2), ((2, 3), [1, 0], -1, 1)])
+def test_gather_whose_leading_dims_go_together(logger, data, indices, axis, batch):
+    values, chosen = np.random.default_rng(6).normal(size=data).astype(np.float32), np.array(indices, np.int32)
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    x = network.add_input("x", trt.float32, data)
+    layer = network.add_gather_v2(x, network.add_constant(chosen.shape, chosen).get_output(0), trt.GatherMode.DEFAULT)
+    layer.axis, layer.num_elementwise_dims = axis, batch
+    result = layer.get_output(0)
+    result.name = "y"
+    network.mark_output(result)
+    rows = np.ndindex(*data[:batch])
+    along = axis % len(data) - batch
+    expected = np.stack([np.take(values[row], chosen[row], axis=along) for row in rows])
+    expected = expected.reshape(data[:batch] + expected.shape[1:])
+    assert tuple(result.shape) == expected.shape
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    context = trt.Runtime(logger).deserialize_cuda_engine(plan).create_execution_context()
+    y = np.empty(expected.shape, np.float32)
+    context.set_tensor_address("x", values.ctypes.data)
+    context.set_tensor_address("y", y.ctypes.data)
+    assert context.execute_async_v3(0)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_a_calibration_cache_names_the_release_and_every_layer_has_a_name(logger):
+    class Calibrator(trt.IInt8EntropyCalibrator2):
+        def __init__(self):
+            trt.IInt8EntropyCalibrator2.__init__(self)
+            self.batches, self.cache = [np.random.default_rng(7).normal(size=(1, 3, 8, 8)).astype(np.float32)], b""
+
+        def get_batch_size(self):
+            return 1
+
+        def get_batch(self, names):
+            self.kept = self.batches.pop() if self.batches else None
+            return None if self.kept is None else [self.kept.ctypes.data]
+
+        def read_calibration_cache(self):
+            return None
+
+        def write_calibration_cache(self, cache):
+            self.cache = bytes(cache)
+
+    builder = trt.Builder(logger)
+    network, config = builder.create_network(), builder.create_builder_config()
+    x = network.add_input("x", trt.float32, (1, 3, 8, 8))
+    kernel = np.random.default_rng(8).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    network.mark_output(network.add_convolution_nd(x, 4, (3, 3), kernel).get_output(0))
+    config.set_flag(trt.BuilderFlag.INT8)
+    config.int8_calibrator = calibrator = Calibrator()
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    plan = builder.build_serialized_network(network, config)
+    assert calibrator.cache.startswith(b"TRT-101303-EntropyCalibration2\n")
+    inspector = trt.Runtime(logger).deserialize_cuda_engine(plan).create_engine_inspector()
+    layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
+    assert len(layers) > 1 and all(layer["Name"] for layer in layers)

@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "builder/calibrate.h"
 #include "builder/progress.h"
+#include "nvinfer/client.h"
 #include "nvinfer/plugin_op.h"
 
 #if TRT_UNTIL(10)
@@ -118,7 +119,7 @@ bool has_explicit_quantization(const ir::Graph& graph) {
 }  // namespace
 
 std::string print_calibration(CalibrationAlgoType algorithm, const Scales& scales) {
-  std::string text = cat("TRT-", NV_TENSORRT_VERSION, "-", name_of(algorithm), "\n");
+  std::string text = cat("TRT-", library_version(), "-", name_of(algorithm), "\n");
   for (const auto& [name, scale] : scales) {
     char bits[16];
     std::snprintf(bits, sizeof bits, "%08x", std::bit_cast<uint32_t>(scale));

@@ -13,7 +13,8 @@ namespace {
 // Releases before 10 count major * 1000 + minor * 100 + patch, later ones major * 10000.
 constexpr int32_t major_of(int32_t version) { return version / (version < 10000 ? 1000 : 10000); }
 
-/// The version that this library answers for; level `all` chooses by TENON_TRT_API.
+}  // namespace
+
 int32_t library_version() {
 #ifdef TENON_TRT_ALL
   const std::string wanted = knob_text(Knob::kTrtApi);
@@ -25,8 +26,6 @@ int32_t library_version() {
   return NV_TENSORRT_VERSION;
 #endif
 }
-
-}  // namespace
 
 int client_major(int32_t version) {
   const int major = major_of(version);

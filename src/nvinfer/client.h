@@ -8,4 +8,7 @@ namespace tenon::nvinfer {
 /// this level's.
 int client_major(int32_t version);
 
+/// The version that this library answers for; level `all` chooses by TENON_TRT_API.
+int32_t library_version();
+
 }  // namespace tenon::nvinfer

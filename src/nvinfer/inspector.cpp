@@ -4,6 +4,7 @@
 
 #include "nvinfer/context.h"
 #include "ops/custom/custom.h"
+#include "runtime/program.h"
 
 #if NV_TENSORRT_MAJOR >= 8
 namespace tenon::nvinfer {
@@ -110,7 +111,7 @@ class Inspector final : public EngineInspectorState {
     if (hidden) return format == LayerInformationFormat::kONELINE ? std::string() : quoted("");
     const plan::Plan& plan = engine().core().plan();
     const ir::Node& node = plan.graph.node(n);
-    const std::string& name = node.origin.empty() ? node.name : node.origin;
+    const std::string name = node.origin.empty() ? runtime::layer_name(plan.graph, node) : node.origin;
     const auto& choices = plan.choices[size_t(profile())];
     std::string kernel = n < choices.size() ? choices[n].kernel : std::string();
     if (format == LayerInformationFormat::kONELINE)

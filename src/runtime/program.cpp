@@ -59,7 +59,7 @@ void add_steps(Program& program, const PrepareOptions& options, const Aliases& a
     if (ops::find_op(node.op).form == ops::OpForm::kView || aliases.resolved_node[n]) continue;
     Step step;
     step.node = n;
-    step.name = node.name.empty() ? node.op : node.name;
+    step.name = layer_name(g, node);
     program.steps.push_back(std::move(step));
   }
   // The user's operators are prepared on this thread: they may need a lock that it holds, such as Python's.
@@ -223,6 +223,11 @@ std::vector<std::string> without_kernels(const std::map<std::string, std::string
 bool is_without(const KernelDef& kernel, std::span<const std::string> beginnings) {
   return std::any_of(beginnings.begin(), beginnings.end(),
                      [&](const std::string& beginning) { return kernel.name.starts_with(beginning); });
+}
+
+std::string layer_name(const ir::Graph& g, const ir::Node& node) {
+  if (!node.name.empty() || node.outputs.empty() || node.outputs[0] == ir::kNone) return node.name;
+  return cat(node.op, " ", g.value(node.outputs[0]).name);
 }
 
 const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,

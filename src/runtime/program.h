@@ -93,6 +93,8 @@ struct Aliases;
 /// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
 Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options,
                      const Aliases* aliases = nullptr);
+/// What reports call a node: its name; of one that a pass made, its operator and its first output's name.
+std::string layer_name(const ir::Graph& graph, const ir::Node& node);
 /// The kernel for a problem: `wanted` if it accepts, else the cheapest that does, without those whose names begin so;
 /// else null, with every reason appended to `refusals`.
 const KernelDef* find_kernel(const Backend& backend, const Problem& problem, std::string_view wanted,
