@@ -19,6 +19,7 @@ void add_run(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_python_path(CLI::App& app);
 
 /// Options that every command on a model takes.
 struct ModelOptions {

@@ -6,8 +6,9 @@
 int main(int argc, char** argv) {
   CLI::App app("Tenon: builds, runs and explains inference engines", "tenon");
   app.require_subcommand(1);
-  for (auto add : {tenon::cli::add_dump, tenon::cli::add_opt, tenon::cli::add_build, tenon::cli::add_run,
-                   tenon::cli::add_bench, tenon::cli::add_compare, tenon::cli::add_inspect})
+  for (auto add :
+       {tenon::cli::add_dump, tenon::cli::add_opt, tenon::cli::add_build, tenon::cli::add_run, tenon::cli::add_bench,
+        tenon::cli::add_compare, tenon::cli::add_inspect, tenon::cli::add_python_path})
     add(app);
   try {
     app.parse(argc, argv);

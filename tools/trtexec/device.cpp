@@ -109,9 +109,14 @@ class Cuda final : public Device {
 }  // namespace
 
 std::unique_ptr<Device> Device::open(int index) {
+  const auto host = [index] {
+    if (index > 0)
+      throw std::runtime_error("--device=" + std::to_string(index) + ": there is no GPU; the processor is device 0");
+    return std::make_unique<Host>();
+  };
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible && !*visible) return std::make_unique<Host>();
-  if (!dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) return std::make_unique<Host>();
+  if (visible && !*visible) return host();
+  if (!dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) return host();
   for (const char* name : {"libcudart.so.13", "libcudart.so.12", "libcudart.so"}) {
     void* library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
     if (!library) continue;
@@ -123,7 +128,7 @@ std::unique_ptr<Device> Device::open(int index) {
                                " GPUs");
     return std::make_unique<Cuda>(library, index);
   }
-  return std::make_unique<Host>();
+  return host();
 }
 
 }  // namespace trtexec

@@ -36,11 +36,12 @@ std::string pools_text(const Options& o) {
   return pools.empty() ? "workspace: default" : pools;
 }
 
-std::string sources_text(const Options& o) {
-  std::string text;
-  for (const auto& [source, on] : o.tactic_sources)
-    text += (text.empty() ? "" : ", ") + source + (on ? " [ON]" : " [OFF]");
-  return text.empty() ? "default" : text;
+std::string profiles_text(const Options& o) {
+  std::string out;
+  const auto shapes = [&](const Shapes& given) { return join(given.empty() ? o.shapes : given); };
+  for (const ProfileShapes& p : o.profiles)
+    out += (out.empty() ? "min " : "; min ") + shapes(p.min) + ", opt " + shapes(p.opt) + ", max " + shapes(p.max);
+  return out;
 }
 
 }  // namespace
@@ -62,15 +63,18 @@ std::vector<std::string> describe(const Options& o) {
           std::string("Strip weights: ") + yes(o.strip_weights),
           std::string("Version Compatible: ") + yes(o.version_compatible),
           "Sparsity: " + o.sparsity,
-          "Tactic sources: " + sources_text(o),
+          std::string("Direct I/O: ") + yes(o.direct_io),
+          "Tactic sources: " + (o.tactic_sources.empty() ? "default" : o.tactic_sources),
+          "Preview features: " + (o.preview.empty() ? "default" : o.preview),
+          "Hardware compatibility: " + o.hardware_compatibility,
+          "Debug tensors: " + o.mark_debug + (o.mark_unfused_debug ? " + those that fusions leave" : ""),
+          "Refit from ONNX: " + o.refit_from_onnx,
           "Builder optimization level: " + std::to_string(o.optimization_level),
           "Timing cache file: " + o.timing_cache_file,
           "Save engine: " + o.save_engine,
           "Load engine: " + o.load_engine,
           "Profiling verbosity: " + o.profiling_verbosity,
-          "Input build shapes: min " + join(o.min_shapes.empty() ? o.shapes : o.min_shapes) + "; opt " +
-              join(o.opt_shapes.empty() ? o.shapes : o.opt_shapes) + "; max " +
-              join(o.max_shapes.empty() ? o.shapes : o.max_shapes),
+          "Input build shapes: " + profiles_text(o),
           "",
           "=== System Options ===",
           "Device: " + std::to_string(o.device),
@@ -85,8 +89,6 @@ std::vector<std::string> describe(const Options& o) {
           "Idle time: " + number_text(o.idle_ms) + "ms",
           "Inference Streams: " + std::to_string(o.streams),
           std::string("Data transfers: ") + yes(o.data_transfers),
-          std::string("Multithreading: ") + yes(o.threads),
-          std::string("CUDA Graph: ") + yes(o.cuda_graph),
           "",
           "=== Reporting Options ===",
           std::string("Verbose: ") + yes(o.verbose),

@@ -1,68 +1,20 @@
 #include "trtexec/inference.h"
 
+#include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <mutex>
-#include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
+
+#include "trtexec/debug.h"
 
 namespace trtexec {
 namespace {
 
 using namespace nvinfer1;
 using Clock = std::chrono::steady_clock;
-
-trtexec::Dims from_dims(const nvinfer1::Dims& d) { return {d.d, d.d + std::max(d.nbDims, 0)}; }
-
-nvinfer1::Dims to_dims(const trtexec::Dims& d) {
-  nvinfer1::Dims out{};
-  out.nbDims = int32_t(d.size());
-  for (size_t i = 0; i < d.size(); ++i) out.d[i] = d[i];
-  return out;
-}
-
-}  // namespace
-
-void fill_random(std::vector<char>& bytes, DataType type, uint32_t seed) {
-  std::mt19937 random(seed);
-  auto unit = [&] { return float(random() >> 8) * 0x1p-23f - 1; };
-  char* p = bytes.data();
-  const size_t n = bytes.size();
-  switch (type) {
-    case DataType::kFLOAT:
-      for (size_t i = 0; i + 4 <= n; i += 4) {
-        const float v = unit();
-        std::memcpy(p + i, &v, 4);
-      }
-      break;
-    case DataType::kBF16:
-    case DataType::kHALF:
-      for (size_t i = 0; i + 2 <= n; i += 2) {  // ±0.5 … ±1: the exponent's code is the type's own
-        const uint16_t bits =
-            uint16_t((type == DataType::kBF16 ? 0x3f00 : 0x3800) | (random() & 0x7f) | (random() & 1) << 15);
-        std::memcpy(p + i, &bits, 2);
-      }
-      break;
-    case DataType::kINT32:
-      for (size_t i = 0; i + 4 <= n; i += 4) {
-        const int32_t v = int32_t(random() & 1);
-        std::memcpy(p + i, &v, 4);
-      }
-      break;
-    case DataType::kINT64:
-      for (size_t i = 0; i + 8 <= n; i += 8) {
-        const int64_t v = int64_t(random() & 1);
-        std::memcpy(p + i, &v, 8);
-      }
-      break;
-    default:
-      for (size_t i = 0; i < n; ++i) p[i] = char(random() & 1);
-  }
-}
-
-namespace {
 
 /// Grows an output whose size is known only while running.
 class Allocator final : public IOutputAllocator {
@@ -104,17 +56,23 @@ class LayerProfiler final : public IProfiler {
 class Stream {
  public:
   Stream(const Options& o, ICudaEngine& engine, Device& device, Log& log, bool first)
-      : options_(o), engine_(engine), device_(device), context_(engine.createExecutionContext()) {
+      : options_(o), engine_(engine), device_(device), context_(make_context(o, engine)) {
     if (!context_) throw std::runtime_error("could not create an execution context");
     stream_ = device.create_stream();
     if (o.profile > 0 && !context_->setOptimizationProfileAsync(o.profile, stream_))
       throw std::runtime_error("--useProfile: there is no such profile");
+    check_names();
     set_shapes(log, first);
     bind(log, first);
+    if (o.allocation != "runtime") return;
+    const size_t bytes = context_->updateDeviceMemorySizeForShapes();
+    activations_ = device.allocate(bytes);
+    context_->setDeviceMemoryV2(activations_, int64_t(bytes));
   }
   ~Stream() {
     device_.synchronize(stream_);
     context_.reset();
+    if (activations_) device_.release(activations_);
     for (void* p : memory_) device_.release(p);
     allocators_.clear();
     device_.destroy_stream(stream_);
@@ -136,22 +94,58 @@ class Stream {
   }
   void profile(LayerProfiler& profiler, int runs) {
     context_->setProfiler(&profiler);
-    for (int i = 0; i < runs; ++i) {
-      if (!context_->enqueueV3(stream_)) throw std::runtime_error("Error occurred during inference");
-      device_.synchronize(stream_);
-    }
+    for (int i = 0; i < runs; ++i) run_once();
     context_->setProfiler(nullptr);
   }
   std::vector<Binding> fetch() {
     copy(false);
     return bindings_;
   }
+  /// What the engine gives for other inputs; those without a file stay as they are.
+  std::vector<Binding> run(const ReferencePair& pair) {
+    for (Binding& b : bindings_)
+      if (const auto it = pair.inputs.find(b.name); b.is_input && it != pair.inputs.end()) load_input(b, it->second);
+    copy(true);
+    run_once();
+    return fetch();
+  }
+  /// One run whose watched tensors are written.
+  void watch(Log& log) {
+    const auto listener = watch_tensors(options_, *context_, device_, log);
+    if (!listener) return;
+    run_once();
+    context_->setDebugListener(nullptr);
+  }
 
  private:
+  static IExecutionContext* make_context(const Options& o, ICudaEngine& engine) {
+    using Strategy = ExecutionContextAllocationStrategy;
+    return engine.createExecutionContext(o.allocation == "runtime"   ? Strategy::kUSER_MANAGED
+                                         : o.allocation == "profile" ? Strategy::kON_PROFILE_CHANGE
+                                                                     : Strategy::kSTATIC);
+  }
+  void run_once() {
+    if (!context_->enqueueV3(stream_)) throw std::runtime_error("Error occurred during inference");
+    device_.synchronize(stream_);
+  }
   const trtexec::Dims* given_shape(const std::string& name) const {
-    for (const Shapes* shapes : {&options_.shapes, &options_.opt_shapes})
+    const size_t profile = std::min(size_t(options_.profile), options_.profiles.size() - 1);
+    for (const Shapes* shapes : {&options_.shapes, &options_.profiles[profile].opt})
       if (auto it = shapes->find(name); it != shapes->end()) return &it->second;
     return nullptr;
+  }
+  void check_names() const {
+    std::set<std::string> inputs;
+    for (int32_t i = 0; i < engine_.getNbIOTensors(); ++i)
+      if (const char* name = engine_.getIOTensorName(i); engine_.getTensorIOMode(name) == TensorIOMode::kINPUT)
+        inputs.insert(name);
+    const auto check = [&](const std::string& name, const char* option) {
+      if (!inputs.count(name) && name.find('*') == std::string::npos)
+        throw std::runtime_error(std::string(option) + ": the engine has no input '" + name + "'");
+    };
+    for (const auto& [name, dims] : options_.shapes) check(name, "--shapes");
+    for (const ReferencePair& pair : options_.pairs)
+      for (const auto& [name, file] : pair.inputs) check(name, "--loadInputs");
   }
   void set_shapes(Log& log, bool first) {
     for (int32_t i = 0; i < engine_.getNbIOTensors(); ++i) {
@@ -211,18 +205,21 @@ class Stream {
     return bytes_of(b.type, dims);
   }
   void fill_input(Binding& b, Log& log, bool first) {
-    const auto it = options_.load_inputs.find(b.name);
-    if (it == options_.load_inputs.end()) {
+    const Files& given = options_.pairs[0].inputs;
+    if (const auto it = given.find(b.name); it != given.end()) {
+      if (first) log.info("Using values loaded from " + it->second + " for input " + b.name);
+      load_input(b, it->second);
+    } else {
       if (first) log.info("Using random values for input " + b.name);
       fill_random(b.host, b.type, uint32_t(bindings_.size()) + 1);
-      return;
     }
-    if (first) log.info("Using values loaded from " + it->second + " for input " + b.name);
-    const auto bytes = read_file(it->second);
+  }
+  static void load_input(Binding& b, const std::string& file) {
+    auto bytes = read_file(file);
     if (bytes.size() != b.host.size())
-      throw std::runtime_error(it->second + " has " + std::to_string(bytes.size()) + " bytes, input " + b.name + " " +
+      throw std::runtime_error(file + " has " + std::to_string(bytes.size()) + " bytes, input " + b.name + " " +
                                text(b.dims) + " takes " + std::to_string(b.host.size()));
-    b.host = bytes;
+    b.host = std::move(bytes);
   }
   void copy(bool inputs) {
     for (size_t i = 0; i < bindings_.size(); ++i) {
@@ -248,6 +245,7 @@ class Stream {
   Device& device_;
   std::unique_ptr<IExecutionContext> context_;
   CUstream_st* stream_ = nullptr;
+  void* activations_ = nullptr;
   std::vector<Binding> bindings_;
   std::vector<void*> memory_;
   std::vector<std::unique_ptr<Allocator>> allocators_;
@@ -283,26 +281,6 @@ void measure(const Options& o, Stream& stream, Clock::time_point zero, Shared& s
 
 }  // namespace
 
-size_t bytes_of(DataType type, const trtexec::Dims& dims) {
-  size_t n = 1;
-  for (int64_t d : dims) n *= size_t(std::max<int64_t>(d, 0));
-  switch (type) {
-    case DataType::kINT64:
-      return n * 8;
-    case DataType::kFLOAT:
-    case DataType::kINT32:
-      return n * 4;
-    case DataType::kHALF:
-    case DataType::kBF16:
-      return n * 2;
-    case DataType::kINT4:
-    case DataType::kFP4:
-      return (n + 1) / 2;
-    default:
-      return n;
-  }
-}
-
 Results run_inference(const Options& o, ICudaEngine& engine, Device& device, Log& log) {
   std::vector<std::unique_ptr<Stream>> streams;
   for (int i = 0; i < o.streams; ++i) streams.push_back(std::make_unique<Stream>(o, engine, device, log, i == 0));
@@ -333,6 +311,9 @@ Results run_inference(const Options& o, ICudaEngine& engine, Device& device, Log
     results.layers = std::move(profiler.layers);
   }
   results.bindings = streams[0]->fetch();
+  streams[0]->watch(log);
+  for (const ReferencePair& pair : o.pairs)
+    results.pairs.push_back(pair.outputs.empty() ? std::vector<Binding>() : streams[0]->run(pair));
   return results;
 }
 

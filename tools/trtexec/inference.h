@@ -8,6 +8,7 @@
 
 #include "trtexec/device.h"
 #include "trtexec/engine.h"
+#include "trtexec/values.h"
 
 namespace trtexec {
 
@@ -26,31 +27,17 @@ struct LayerTime {
   std::vector<float> ms;  ///< one a run
 };
 
-/// One input or output of a context at its current shape.
-struct Binding {
-  std::string name;
-  bool is_input = false;
-  nvinfer1::DataType type = nvinfer1::DataType::kFLOAT;
-  Dims dims;
-  std::vector<char> host;
-};
-
 struct Results {
   std::vector<Query> queries;
   int warm_up_queries = 0;
   double wall_seconds = 0;
   std::vector<LayerTime> layers;
   int profile_runs = 0;
-  std::vector<Binding> bindings;  ///< of the first stream, after the last run
+  std::vector<Binding> bindings;            ///< of the first stream, after the last run
+  std::vector<std::vector<Binding>> pairs;  ///< for each pair of Options that has reference outputs, else empty
 };
 
 /// Throws std::runtime_error with the reason.
 Results run_inference(const Options& options, nvinfer1::ICudaEngine& engine, Device& device, Log& log);
-
-/// Random values in the range a type is used for: [-1, 1) for reals, [0, 1] for integers.
-void fill_random(std::vector<char>& bytes, nvinfer1::DataType type, uint32_t seed);
-
-/// Bytes of one element; 4-bit types give 0 and are counted in halves by `bytes_of`.
-size_t bytes_of(nvinfer1::DataType type, const Dims& dims);
 
 }  // namespace trtexec

@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <exception>
 
+#include "trtexec/accuracy.h"
+#include "trtexec/refit.h"
 #include "trtexec/report.h"
 
 namespace {
@@ -12,6 +14,10 @@ void run(const Options& o, Log& log) {
   for (const std::string& line : describe(o)) log.info(line);
   for (const std::string& note : o.notes) log.warning(note);
   if (o.dla_core >= 0) throw std::runtime_error("Cannot create DLA engine, 0 not available");
+  if (o.get_plan_version_only) {
+    log.info(plan_version(o.load_engine));
+    return;
+  }
   auto device = Device::open(o.device);
   log.info("=== Device Information ===");
   for (const std::string& line : device->describe()) log.info(line);
@@ -19,16 +25,21 @@ void run(const Options& o, Log& log) {
   log.info("TensorRT version: " + std::to_string(getInferLibMajorVersion()) + "." +
            std::to_string(getInferLibMinorVersion()) + "." + std::to_string(getInferLibPatchVersion()));
   Loaded loaded = make_engine(o, log);
+  if (o.time_deserialize) return;
   if (!loaded.engine) {
     log.info("Skipped inference phase since --skipInference is added.");
     return;
   }
+  refit(o, *loaded.engine, log);
+  report_profiles(o, *loaded.engine, log);
   report_layers(o, *loaded.engine, log);
   if (o.skip_inference) {
     log.info("Skipped inference phase since --skipInference is added.");
     return;
   }
-  report(o, *loaded.engine, run_inference(o, *loaded.engine, *device, log), log);
+  const Results results = run_inference(o, *loaded.engine, *device, log);
+  report(o, *loaded.engine, results, log);
+  check_accuracy(o, results, log);
 }
 
 void banner(const char* what, int argc, char** argv) {

@@ -9,22 +9,13 @@
 
 #include "trtexec/device.h"
 #include "trtexec/engine.h"
-#include "trtexec/inference.h"
+#include "trtexec/values.h"
+#include "trtexec/words.h"
 
 namespace trtexec {
 namespace {
 
 using namespace nvinfer1;
-
-/// What a word of a list means; the error names those that mean something.
-template <class T>
-T known(const std::map<std::string, T>& words, const std::string& name, const char* what) {
-  const auto it = words.find(name);
-  if (it != words.end()) return it->second;
-  std::string list;
-  for (const auto& [word, meaning] : words) list += (list.empty() ? "" : ", ") + word;
-  throw std::runtime_error(std::string("there is no ") + what + " '" + name + "', accepted are " + list);
-}
 
 DataType type_of(const std::string& name) {
   static const std::map<std::string, DataType> types = {

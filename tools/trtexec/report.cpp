@@ -106,43 +106,6 @@ void summary(const Options& o, const Results& r, Log& log) {
   log.info("");
 }
 
-double element(const Binding& b, size_t i) {
-  auto read = [&](auto v) {
-    std::memcpy(&v, b.host.data() + i * sizeof v, sizeof v);
-    return double(v);
-  };
-  auto from_bits = [](uint32_t bits) {
-    float f;
-    std::memcpy(&f, &bits, 4);
-    return double(f);
-  };
-  switch (b.type) {
-    case DataType::kFLOAT:
-      return read(float());
-    case DataType::kINT32:
-      return read(int32_t());
-    case DataType::kINT64:
-      return read(int64_t());
-    case DataType::kINT8:
-      return read(int8_t());
-    case DataType::kBF16:
-      return from_bits(uint32_t(read(uint16_t())) << 16);
-    case DataType::kHALF: {
-      const uint32_t h = uint32_t(read(uint16_t())), sign = (h & 0x8000) << 16, e = h >> 10 & 31, m = h & 1023;
-      if (e == 0) return (sign ? -1 : 1) * std::ldexp(double(m), -24);
-      return from_bits(sign | (e == 31 ? 0x7f800000 : (e + 112) << 23) | m << 13);
-    }
-    default:
-      return read(uint8_t());
-  }
-}
-
-size_t count(const Binding& b) {
-  size_t n = 1;
-  for (int64_t d : b.dims) n *= size_t(d);
-  return n;
-}
-
 void save(const std::string& path, const json& j) {
   const std::string text = j.dump(1) + "\n";
   write_file(path, text.data(), text.size());
@@ -254,6 +217,22 @@ void report(const Options& o, nvinfer1::ICudaEngine&, const Results& r, Log& log
   if (!o.export_output.empty()) save(o.export_output, output_json(r));
   if (!o.export_times.empty()) save(o.export_times, times_json(r));
   profile(o, r, log);
+}
+
+void report_profiles(const Options& o, const nvinfer1::ICudaEngine& engine, Log& log) {
+  if (!o.dump_optimization_profile) return;
+  using nvinfer1::OptProfileSelector;
+  log.info("Optimization Profile Information:");
+  for (int32_t p = 0; p < engine.getNbOptimizationProfiles(); ++p)
+    for (int32_t i = 0; i < engine.getNbIOTensors(); ++i) {
+      const char* name = engine.getIOTensorName(i);
+      if (engine.getTensorIOMode(name) != nvinfer1::TensorIOMode::kINPUT) continue;
+      const auto shape = [&](OptProfileSelector which) {
+        return text(from_dims(engine.getProfileShape(name, p, which)));
+      };
+      log.info("Profile " + std::to_string(p) + ", input " + name + ": min = " + shape(OptProfileSelector::kMIN) +
+               ", opt = " + shape(OptProfileSelector::kOPT) + ", max = " + shape(OptProfileSelector::kMAX));
+    }
 }
 
 void report_layers(const Options& o, nvinfer1::ICudaEngine& engine, Log& log) {

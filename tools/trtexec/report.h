@@ -5,6 +5,8 @@
 namespace trtexec {
 
 void report(const Options& options, nvinfer1::ICudaEngine& engine, const Results& results, Log& log);
+/// The profiles of --dumpOptimizationProfile.
+void report_profiles(const Options& options, const nvinfer1::ICudaEngine& engine, Log& log);
 /// The layers as the inspector gives them, printed and exported as the options ask.
 void report_layers(const Options& options, nvinfer1::ICudaEngine& engine, Log& log);
 
