@@ -297,3 +297,37 @@ def test_a_calibration_cache_names_the_release_and_every_layer_has_a_name(logger
     inspector = trt.Runtime(logger).deserialize_cuda_engine(plan).create_engine_inspector()
     layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
     assert len(layers) > 1 and all(layer["Name"] for layer in layers)
+
+
+@pytest.mark.parametrize("start, size, stride", [((0, 0), (9, 6), (1, 1)), ((3, 2), (4, 2), (1, 1)),
+                                                 ((0, 5), (5, 3), (1, -3)), ((-1, 0), (2, 2), (1, 1))])
+def test_slices_that_reach_outside_are_refused(logger, start, size, stride):
+    builder = trt.Builder(logger)
+    network = builder.create_network()
+    x = network.add_input("x", trt.float32, (5, 6))
+    network.mark_output(network.add_slice(x, start, size, stride).get_output(0))
+    assert builder.build_serialized_network(network, builder.create_builder_config()) is None
+    assert any("the slice takes elements" in error for error in logger.errors())
+
+
+def test_a_slice_of_a_dynamic_dimension_has_the_dims_that_it_says(logger):
+    builder = trt.Builder(logger)
+    network, config = builder.create_network(), builder.create_builder_config()
+    x = network.add_input("x", trt.float32, (-1, 6))
+    result = network.add_slice(x, (1, 5), (4, 3), (1, -2)).get_output(0)
+    assert tuple(result.shape) == (4, 3)
+    result.name = "y"
+    network.mark_output(result)
+    profile = builder.create_optimization_profile()
+    profile.set_shape("x", (2, 6), (6, 6), (9, 6))
+    config.add_optimization_profile(profile)
+    plan = builder.build_serialized_network(network, config)
+    context = trt.Runtime(logger).deserialize_cuda_engine(plan).create_execution_context()
+    values, y = np.random.default_rng(9).normal(size=(7, 6)).astype(np.float32), np.zeros((4, 3), np.float32)
+    context.set_input_shape("x", values.shape)
+    context.set_tensor_address("x", values.ctypes.data)
+    context.set_tensor_address("y", y.ctypes.data)
+    assert context.execute_async_v3(0)
+    np.testing.assert_array_equal(y, values[1:5, 5::-2])
+    assert logger.errors() == []
+    assert not (context.set_input_shape("x", (4, 6)) and context.execute_async_v3(0)) and logger.errors()

@@ -168,6 +168,14 @@ def test_option_is_refused(tmp_path, onnx, option):
     assert "[E]" in run(tmp_path, onnx, option, *SHORT, fails=True)
 
 
+def test_a_plan_is_no_model(tmp_path, onnx):
+    program = TRTEXEC.with_name("tenon")
+    subprocess.run([program, "build", "model.onnx", "-o", "plan"], cwd=tmp_path, capture_output=True, check=True)
+    again = subprocess.run([program, "build", "plan", "-o", "other"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 1 and "plan: a plan is built already" in again.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_python_path_of_the_build():
     program = TRTEXEC.with_name("tenon")
     path = subprocess.run([program, "python-path"], capture_output=True, text=True, check=True).stdout

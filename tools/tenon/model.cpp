@@ -87,6 +87,8 @@ ir::Graph load_network(const std::string& path) {
     auto file = MappedFile::open(path);
     return ops::parse_graph({reinterpret_cast<const char*>(file->bytes().data()), file->size()});
   }
+  require(!is_plan(path), ErrorCode::kInvalidModel, path, ": a plan is built already; an ONNX file or a graph in text ",
+          "form (.tn) is accepted here");
   return importer::import_onnx(onnx::load(path));
 }
 

@@ -174,17 +174,20 @@ ValueId computed_end(LowerContext& c, const SliceAttrs& a, ValueId start, ValueI
   return c.onnx("Where", {c.onnx("Less", {end, zero}), c.constant(Tensor::scalar_i64(INT64_MIN)), end});
 }
 
+size_t sliced_axis(const LowerContext& c, const SliceAttrs& a, size_t i) {
+  const int64_t axis = a.axes.empty() ? int64_t(i) : a.axes.at(i);
+  return size_t(axis < 0 ? axis + int64_t(c.rank(c.input(0))) : axis);
+}
+
 /// A slice whose step is 0 along some axes repeats one element there: the same slice with one element, and the shape
 /// that repeats it. Empty if no step is 0.
 Ints take_repeats(LowerContext& c, SliceAttrs& a) {
   if (c.has(3) || std::find(a.stride.begin(), a.stride.end(), 0) == a.stride.end()) return {};
   require(!c.has(5), ErrorCode::kUnsupported, "a stride of 0 needs constant axes");
-  const Ints axes = a.axes;
   Ints repeats(c.rank(c.input(0)), 1);
   for (size_t i = 0; i < a.stride.size() && i < a.size.size(); ++i) {
     if (a.stride[i] != 0) continue;
-    const int64_t axis = axes.empty() ? int64_t(i) : axes.at(i) + (axes[i] < 0 ? int64_t(repeats.size()) : 0);
-    repeats.at(size_t(axis)) = std::exchange(a.size[i], 1);
+    repeats.at(sliced_axis(c, a, i)) = std::exchange(a.size[i], 1);
     a.stride[i] = 1;
   }
   return repeats;
@@ -224,6 +227,30 @@ ValueId slice_by_elements(LowerContext& c, const SliceAttrs& a) {
   return y;
 }
 
+/// Numbers that reach outside of a known dimension are an error in the default mode.
+void check_bounds(const LowerContext& c, const SliceAttrs& a) {
+  for (size_t i = 0; i < a.size.size(); ++i) {
+    const ir::Dim dim = c.shape(c.input(0)).at(sliced_axis(c, a, i));
+    if (a.size[i] <= 0 || !dim.is_const()) continue;
+    const int64_t last = checked_add(a.start[i], checked_mul(a.size[i] - 1, a.stride[i]));
+    require(std::min(a.start[i], last) >= 0 && std::max(a.start[i], last) < dim.constant(), ErrorCode::kShapeMismatch,
+            "the slice takes elements ", a.start[i], " to ", last, " of the ", dim.constant(), " of axis ",
+            sliced_axis(c, a, i), "; a sample mode says what lies outside");
+  }
+}
+
+/// `y` with the dims that the slice promises: at a run whose input is shorter, the reshape fails.
+ValueId with_promised_dims(LowerContext& c, const SliceAttrs& a, ValueId y) {
+  Ints dims(c.rank(y), 0);
+  bool known = true;
+  for (size_t i = 0; i < a.size.size(); ++i) {
+    const size_t axis = sliced_axis(c, a, i);
+    dims.at(axis) = a.size[i];
+    known = known && (c.shape(y)[axis].is_const() || a.size[i] <= 0);
+  }
+  return known ? y : c.onnx("Reshape", {y, c.ints(dims)});
+}
+
 void lower_slice(LowerContext& c) {
   SliceAttrs a = c.attrs<SliceAttrs>();
   if (may_repeat(c, a)) return c.output(0, slice_by_elements(c, a));
@@ -237,6 +264,8 @@ void lower_slice(LowerContext& c) {
   Ints from = a.start;
   const bool computed = c.has(1) || c.has(2) || c.has(3);
   const bool partial = c.has(5) || !a.axes.empty();
+  const bool strict = a.mode == 0 && !computed && !c.has(5);
+  if (strict) check_bounds(c, a);
   if (a.mode != 0 && !computed && !partial) x = pad_for_slice(c, a, from);
   ValueId start = slice_operand(c, 1, from);
   if (a.mode != 0 && (computed || partial)) std::tie(x, start) = pad_for_computed_slice(c, a);
@@ -255,7 +284,8 @@ void lower_slice(LowerContext& c) {
   Ints axes = a.axes;
   for (size_t i = 0; axes.size() < count; ++i) axes.push_back(int64_t(i));
   const ValueId axis = c.has(5) ? c.cast(c.input(5), DType::kI64) : c.ints(axes);
-  const ValueId y = c.onnx("Slice", {x, start, end, axis, stride});
+  ValueId y = c.onnx("Slice", {x, start, end, axis, stride});
+  if (strict) y = with_promised_dims(c, a, y);
   c.output(0, repeats.empty() ? y : c.onnx("Expand", {y, c.ints(repeats)}));
 }
 
