@@ -28,7 +28,7 @@ find_python() {
 
 compile() {  # compile [core]
   local extra=(-DTENON_PYTHON=OFF)
-  if [ "${1:-}" != core ]; then targets+=(gpu_clients trtexec nvparsers_7 nvparsers_8); fi
+  if [ "${1:-}" != core ]; then targets+=(gpu_clients trtexec nvparsers_7 nvparsers_8 nvinfer_plugin_11); fi
   if find_python 2>/dev/null; then
     extra=(-DTENON_PYTHON=ON -DPython_EXECUTABLE="$python")
     targets+=(tenon_python tensorrt_python cudart_13)
@@ -56,7 +56,7 @@ interface() {
   local level
   mkdir -p "$out/clients" "$out/cudart"
   for level in "${levels[@]}"; do
-    cp -L build-gpu/lib/lib{nvinfer,nvonnxparser}.so."$level" "$out/lib/"
+    cp -L build-gpu/lib/lib{nvinfer,nvinfer_plugin,nvonnxparser}.so."$level" "$out/lib/"
   done
   cp -L build-gpu/lib/libnvparsers.so.{7,8} build-gpu/lib/libtenon_trt.so.1 "$out/lib/"
   cp build-gpu/bin/trtexec "$out/bin/"
@@ -155,7 +155,7 @@ clients() {
       named_streaming_*) wait ;;  # measures the memory that is left, so it runs alone
       onnx_model_* | named_onnx_model_*) arguments=samples/digits ;;
       parsed_*) arguments=samples/digits/digits.onnx ;;
-      walked_*|composed_*) arguments=tests/clients/models ;;
+      walked_*|composed_*|provider_*) arguments=tests/clients/models ;;
       *) arguments= ;;
     esac
     (CLIENT_VERBOSE=1 timeout 120 "$program" $arguments >"$logs/$name" 2>&1 && : >"$logs/$name.passed") &
