@@ -9,7 +9,8 @@ import os
 import re
 import sys
 
-NOISE = re.compile(r"//[^\n]*|/\*.*?\*/|R\"(\w*)\(.*?\)\1\"|\"(?:\\.|[^\"\\\n])*\"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'", re.S)
+NOISE = re.compile(r"//[^\n]*|/\*.*?\*/|R\"(\w*)\(.*?\)\1\"|\"(?:\\.|[^\"\\\n])*\"|"
+                   r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'", re.S)
 MACRO = re.compile(r"TENON_[A-Z]\w*$")
 DEFINED = re.compile(r"^[ \t]*#\s*define\s+(\w+)", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

@@ -7,7 +7,7 @@ set(isa_x86_levels OFF)
 if(TENON_SANITIZE)
   # Lanes hold bit patterns of floats, whose integer arithmetic wraps.
   set(isa_optimisation -O1 -fwrapv)
-  # Its many inlined windows take 113 s at -O1 with checks, 7 s without optimisation; its tests then take a few seconds more.
+  # Its many inlined windows take 113 s at -O1 with checks, 7 s without optimisation; its tests then take a second more.
   set_property(SOURCE ${isa_folder}/depthwise.cpp PROPERTY COMPILE_OPTIONS -O0)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(isa_x86_levels ON)
