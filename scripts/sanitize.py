@@ -17,7 +17,7 @@ import threading
 import time
 
 # Processes at a time. Racecheck keeps the GPU busy, and processes take turns on it.
-JOBS = {"racecheck": 3, "memcheck": 12}
+JOBS = {"memcheck": 12, "racecheck": 3}
 FOUND = re.compile(r"^=+ ((Error|Warning): Race|Potential|Invalid|Misaligned|Program hit|Barrier|Internal)")
 FAILED = re.compile(r"(ERROR|FATAL ERROR): ")
 RUN = re.compile(r"^run: (.*) by (\S+)$")
