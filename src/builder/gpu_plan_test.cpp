@@ -132,6 +132,44 @@ TEST_CASE("what is fused for a GPU runs on kernels of the processor as well") {
   CHECK(ir::relative_error(again[0], got[0]) == 0);
 }
 
+TEST_CASE("operands are rounded to TF32 where that is allowed alone") {
+  const ir::Graph network = ops::parse_graph(R"tn(graph "net" {
+  %x: f32[8, 64, 28, 28] = input
+  %w: f32[128, 64, 3, 3] = random(1)
+  %v: f32[256, 128, 1, 1] = random(2)
+  %a = Conv(%x, %w) {strides = [1, 1], pads = [1, 1, 1, 1], dilations = [1, 1], epilogue = "relu(i0)"} "window"
+  %y = Conv(%a, %v) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1]} "pointwise"
+  return %y
+}
+)tn");
+  for (int sm : {75, 80, 90}) {
+    std::string why;
+    const Backend* gpu = cuda_description(sm, &why);
+    if (!gpu) {
+      MESSAGE("CUDA: not built (", why, ")");
+      return;
+    }
+    for (bool allowed : {false, true}) {
+      CAPTURE(sm);
+      CAPTURE(allowed);
+      builder::BuildOptions options;
+      options.backend = gpu;
+      options.allow_tf32 = allowed;
+      builder::BuildReport report;
+      builder::build(network, options, &report);
+      int candidates = 0, chosen = 0;
+      for (const auto& node : report.nodes.at(0))
+        for (const auto& c : node.candidates) {
+          if (c.kernel.find("tf32") == std::string::npos || !c.refusal.empty()) continue;
+          ++candidates;
+          chosen += c.chosen;
+        }
+      CHECK((candidates > 0) == (allowed && sm >= 80));
+      CHECK(chosen == (allowed && sm >= 80 ? 2 : 0));
+    }
+  }
+}
+
 TEST_CASE("times that were measured on a GPU choose kernels where it is not there") {
   std::string why;
   const Backend* gpu = cuda_description(90, &why);

@@ -158,6 +158,29 @@ TEST_CASE("matmul: few tiles and long rows") {
       }
 }
 
+TEST_CASE("matmul: large tiles of f32, whole and ragged") {
+  struct {
+    ir::Dims a, b;
+  } const shapes[] = {
+      {{255, 28}, {28, 258}}, {{257, 132}, {132, 254}}, {{128, 96}, {96, 256}}, {{2, 65, 64}, {64, 66}}};
+  for (const auto& s : shapes)
+    for (const char* program : {"", "gelu_erf(i0)", "t0 = add(i0, i1); relu(t0)", "t0 = abs(i0); div(t0, 3)"}) {
+      ops::MatMulAttrs t;
+      t.epilogue = program;
+      t.alpha = 0.5f;
+      KernelCase c = product(s.a, s.b, t);
+      c.inputs[0] = pitched(c.inputs[0], s.a.back() + 4);
+      c.inputs[1].constant = true;
+      c.inputs.push_back(constant(f32({s.b.back()})));
+      ir::Dims y = s.a;
+      y.back() = s.b.back();
+      if (std::string(program).find("i1") != std::string::npos) c.inputs.push_back(pitched(f32(y), y.back() + 2));
+      c.output_pitch = {y.back() + 6};
+      c.norm = 2e-6;
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("matmul: pieces of f32 at the edges of tiles") {
   struct {
     ir::Dims a, b;

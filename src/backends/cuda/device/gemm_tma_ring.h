@@ -1,5 +1,5 @@
-// The ring of stages that gemm_tma's blocks multiply from, and which tiles of y they do. Stages hold 64 of k for a
-// tile's rows of a and columns of b, swizzled by 128 bytes; one thread keeps the ring full, through the ends of tiles.
+// The ring of stages that gemm_tma's blocks multiply from, and which tiles of y they do. Stages hold 128 bytes of k for
+// a tile's rows of a and columns of b, swizzled; one thread keeps the ring full, through the ends of tiles.
 #pragma once
 #include "backends/cuda/device/tensor_maps.h"
 #include "backends/cuda/device/tma.h"
@@ -8,7 +8,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int kTmaDepth = kGemmDepth;  ///< k of a stage: rows of 128 bytes
+constexpr int kTmaDepth = kGemmDepth;  ///< k of a stage of 16-bit elements: rows of 128 bytes
 
 /// `kM` times 64 rows of a group of warps, `kColumns` columns, `kGroups` groups that multiply; a group finishes 64 rows
 /// and `kPanels` times 64 columns at a time, and has `kBuffers` of them on their way.
@@ -17,8 +17,10 @@ struct TmaForm {
   static constexpr int kM = kM_, kColumns = kColumns_, kGroups = kGroups_, kStages = kStages_, kPanels = kPanels_;
   static constexpr int kBuffers = kBuffers_;
   static constexpr bool kAlternate = kAlternate_;
+  static constexpr int kDepth = kTmaDepth;
   static constexpr int kRows = 64 * kM * (kAlternate ? 1 : kGroups), kThreads = 128 * (kGroups + 1);
-  static constexpr int kBytesA = kRows * 128, kBytesB = kColumns * 128, kStageBytes = kBytesA + kBytesB;
+  static constexpr int kBytesA = kRows * 128, kBytesB = kColumns * 128, kCopied = kBytesA + kBytesB;
+  static constexpr int kStageBytes = kCopied;
   static constexpr int kAcross = kColumns / (64 * kPanels), kParts = kM * kAcross;
   static constexpr int kPanelBytes = 64 * 128, kKeepBytes = kPanels * kPanelBytes;  ///< of 64 columns, of a part
   static constexpr size_t kShared = kStages * kStageBytes + kGroups * kBuffers * kKeepBytes + 1024;
@@ -26,6 +28,8 @@ struct TmaForm {
   static_assert(kColumns % (64 * kPanels) == 0 && (!kAlternate || kGroups == 2) && kShared <= 227 * 1024 - 256);
 };
 
+/// A form has kRows and kColumns of a tile, kDepth elements of k in 128 bytes, kStages of kStageBytes each, the first
+/// kCopied of which are kBytesA of a and then b's, and groups that multiply.
 template <class F>
 struct TmaRing {
   const TmaArgs& g;
@@ -68,7 +72,7 @@ struct TmaRing {
   }
   __device__ __forceinline__ void next(Walk& k) const {
     if (g.axes == 0) {
-      k.c += kTmaDepth;
+      k.c += F::kDepth;
       return;
     }
     ++k.tap;
@@ -78,7 +82,7 @@ struct TmaRing {
     k.kh = 0;
     if (++k.kd < g.kernel[0]) return;
     k.kd = k.tap = 0;
-    k.c += kTmaDepth;
+    k.c += F::kDepth;
   }
   __device__ __forceinline__ void copy_a(const Walk& k, uint32_t stage) const {
     void* const to = stages + stage * F::kStageBytes + first_a() * 128;
@@ -127,7 +131,7 @@ struct TmaRing {
     if (g.b_constant && first_tile() < g.tiles) {
       Walk k = walk(tile(first_tile()));
       for (; early < F::kStages && early < g.steps; ++early) {
-        expect_bytes(full + early, F::kStageBytes);
+        expect_bytes(full + early, F::kCopied);
         copy_b(k, early);
         next(k);
       }
@@ -141,7 +145,7 @@ struct TmaRing {
           --early;
         } else {
           wait_barrier(empty + stage, parity);
-          expect_bytes(full + stage, F::kStageBytes);
+          expect_bytes(full + stage, F::kCopied);
           copy_b(k, stage);
         }
         copy_a(k, stage);

@@ -25,9 +25,8 @@ struct TmaArgs {
 
 /// The driver's function that describes a tensor to the copy engine; null if it has none.
 decltype(&cuTensorMapEncodeTiled) tensor_map_encoder();
-/// Of f16 and bf16.
 CUtensorMapDataType tensor_map_type(Elem type);
-/// For tiles of `rows` and `columns`.
+/// For tiles of `rows` and `columns`. Of f32 the maps are those of a and b alone.
 cudaError_t make_tma_args(const GemmArgs& a, Elem type, bool conv, int rows, int columns, int cluster, TmaArgs& to);
 
 }  // namespace tenon::cuda

@@ -14,6 +14,7 @@ __device__ __forceinline__ void multiply_tf32(float (&sums)[N][4], const uint32_
 #define TENON_SUMS_4(i) TENON_SUMS_1(i), TENON_SUMS_1(i + 1), TENON_SUMS_1(i + 2), TENON_SUMS_1(i + 3)
 #define TENON_SUMS_8(i) TENON_SUMS_4(i), TENON_SUMS_4(i + 4)
 #define TENON_SUMS_16(i) TENON_SUMS_8(i), TENON_SUMS_8(i + 8)
+#define TENON_SUMS_32(i) TENON_SUMS_16(i), TENON_SUMS_16(i + 16)
 #define TENON_REGISTERS_4 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define TENON_REGISTERS_8 \
   TENON_REGISTERS_4       \
@@ -22,6 +23,13 @@ __device__ __forceinline__ void multiply_tf32(float (&sums)[N][4], const uint32_
   TENON_REGISTERS_8                                                                    \
   ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define TENON_REGISTERS_32                                                             \
+  TENON_REGISTERS_16                                                                   \
+  ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "   \
+  "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, "   \
+  "%110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, "     \
+  "%123, %124, %125, %126, %127"
 /// One instruction: its columns, their eights, the names of a's registers, and those of b and `add`.
 #define TENON_MULTIPLY(columns, N, a_names, b_name, add_name)                                                        \
   template <>                                                                                                        \
@@ -36,13 +44,16 @@ __device__ __forceinline__ void multiply_tf32(float (&sums)[N][4], const uint32_
 TENON_MULTIPLY("32", 4, "%16, %17, %18, %19", "%20", "%21")
 TENON_MULTIPLY("64", 8, "%32, %33, %34, %35", "%36", "%37")
 TENON_MULTIPLY("128", 16, "%64, %65, %66, %67", "%68", "%69")
+TENON_MULTIPLY("256", 32, "%128, %129, %130, %131", "%132", "%133")
 #undef TENON_MULTIPLY
 #undef TENON_SUMS_1
 #undef TENON_SUMS_4
 #undef TENON_SUMS_8
 #undef TENON_SUMS_16
+#undef TENON_SUMS_32
 #undef TENON_REGISTERS_4
 #undef TENON_REGISTERS_8
 #undef TENON_REGISTERS_16
+#undef TENON_REGISTERS_32
 
 }  // namespace tenon::cuda

@@ -1,16 +1,19 @@
 #include "backends/cuda/kernels/gemm_plan.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "backends/cuda/device/gemm_tensor_core_f32.h"
 #include "backends/cuda/kernels/variants.h"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr double kRankCost = 0.03, kSmallRankCost = 0.06, kSplitRankCost = 0.02;  // a later variant is slower
-constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;                        // of the nominal rate
-constexpr int64_t kSmallRounds = 2, kSplitRounds = 3;  // blocks a multiprocessor: more tiles are not few
+constexpr double kRankCost = 0.03, kSmallRankCost = 0.06, kSplitRankCost = 0.02,
+                 kTf32RankCost = 0.02;                      // a later variant is slower
+constexpr double kEfficiency = 0.5, kTmaEfficiency = 0.65;  // of the nominal rate
+constexpr int64_t kSmallRounds = 2, kSplitRounds = 3;       // blocks a multiprocessor: more tiles are not few
+
+constexpr GemmVariant kOtherF32 = {GemmKind::kWgmmaF32, 0, 1};  // takes what the copy engine does not
 
 constexpr double kF32Products = 6;  // of 16-bit operands in the time of one of f32
 
@@ -34,6 +37,20 @@ double expected_tma_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant
   const double total = 2.5 + double(divided(tiles, d.multiprocessors)) * each + 0.5 * store;
   if (v.cluster == 1) return total;
   return total * (tiles <= d.multiprocessors ? 1.25 : 1.06);  // few tiles wait for each other, and share little
+}
+
+/// The same of f32: both groups of warps finish a tile before they begin the next.
+double expected_tma_f32_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
+  const GemmTile t = v.tile();
+  const bool tf32 = rounds(v.kind);
+  const double area = double(t.rows) * t.columns;
+  const int64_t tiles = divided(w.rows, t.rows) * divided(w.columns, t.columns) * w.matrices;
+  const double macs_a_us = d.tflops_f16 * 1e6 / 4 / d.multiprocessors * (tf32 ? 0.65 : 0.75 / 3);
+  const double copied_a_us = 70e3, depth = kGemmDepth / 2;
+  const double step = std::max(area * depth / macs_a_us, double(t.rows + t.columns) * depth * 4 / copied_a_us);
+  const double each = double(steps_of(w)) * step + area / (128 * 128) * 1.2;
+  const double total = 2.5 + double(divided(tiles, d.multiprocessors)) * each;
+  return v.cluster == 1 ? total : total * (tiles <= d.multiprocessors ? 1.25 : tf32 ? 1 : 1.06);
 }
 
 /// Expected microseconds for few tiles: k step after step, limited by what a block or all of them copy and by how long
@@ -66,6 +83,7 @@ double expected_split_us(const DeviceInfo& d, const GemmWork& w, const GemmVaria
 /// multiprocessor's multiply-adds or by its share of the second-level cache's bandwidth.
 double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   if (v.kind == GemmKind::kTma) return expected_tma_us(d, w, v);
+  if (v.kind == GemmKind::kTmaF32 || v.kind == GemmKind::kTmaTf32) return expected_tma_f32_us(d, w, v);
   if (v.kind == GemmKind::kSmall) return expected_small_us(d, w, v);
   if (v.kind == GemmKind::kSplit) return expected_split_us(d, w, v);
   const GemmTile t = v.tile();
@@ -76,7 +94,8 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
   const int64_t large = v.kind == GemmKind::kWgmma ? 128 * 256 : 128 * 128, area = int64_t(t.rows) * t.columns;
   const int64_t resident = area >= large ? 1 : area >= large / 4 ? 2 : 3;
   const int64_t together = std::min(blocks, resident), rounds = divided(blocks, resident);
-  const double part = w.f32 ? (wgmma ? 0.5 : 0.33) / (kF32Products / 2) : wgmma ? 0.8 : 0.55;
+  const double whole = wgmma ? 0.8 : 0.55;
+  const double part = v.kind == GemmKind::kMmaTf32 ? whole / 2 : w.f32 ? whole * 0.6 / (kF32Products / 2) : whole;
   const double macs_a_us = d.tflops_f16 * 1e6 / 2 / d.multiprocessors * part;
   const double bytes_a_us = 45e3;
   const double step = std::max(double(t.rows) * t.columns * kGemmDepth / macs_a_us,
@@ -89,6 +108,7 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
   if (!takes(v.kind, w.f32)) return false;
   if (v.kind == GemmKind::kTma) return d.sm == 90 && !w.by_columns;
+  if (v.kind == GemmKind::kTmaF32 || v.kind == GemmKind::kTmaTf32) return d.sm == 90 && w.packed;
   if (v.kind == GemmKind::kSmall) {
     const int64_t blocks = divided(w.rows, t.rows) * divided(w.columns, t.columns) * v.cluster;
     return d.sm == 90 && !w.by_columns && w.matrices == 1 && divided(w.depth, kGemmDepth) >= v.cluster &&
@@ -102,8 +122,26 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
            gemm_split_memory(v.number, v.cluster, steps, d.shared_bytes).stages > 0;
   }
   if (v.cluster > 1 && (d.sm < 90 || steps_of(w) < 2 * v.cluster)) return false;
-  if (v.kind != GemmKind::kMma && (d.sm != 90 || w.by_columns)) return false;
+  if (v.kind != GemmKind::kMma && v.kind != GemmKind::kMmaTf32 && (d.sm != 90 || w.by_columns)) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
+}
+
+std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue) {
+  if (!epilogue.in_kernel() || !gemm_tma_does(epilogue.form())) return "the epilogue is not one of this kernel's";
+  GemmArgs all = g;
+  all.epilogue = epilogue.form();
+  if (!gemm_tma_takes(all, conv)) return "the copy engine does not take these rows or windows";
+  return {};
+}
+
+std::string refuse_tma_f32(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue) {
+  GemmArgs all = g;
+  if (epilogue.in_kernel())
+    all.epilogue = epilogue.form();
+  else
+    all.y_pitch = g.sums_pitch;
+  if (!gemm_tma_f32_takes(all, conv)) return "the copy engine does not take these rows or windows";
+  return {};
 }
 
 }  // namespace
@@ -117,11 +155,13 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
   const double mine = expected_us(d, work, v);
   // Kinds are ranked apart, so that some of each are timed.
   const auto class_of = [](GemmKind k) {
+    if (rounds(k)) return GemmKind::kTmaTf32;
     return k == GemmKind::kWgmma || k == GemmKind::kWgmmaF32 ? GemmKind::kMma : k;
   };
   const bool tma = class_of(v.kind) != GemmKind::kMma;
   const double step = v.kind == GemmKind::kSmall   ? kSmallRankCost
                       : v.kind == GemmKind::kSplit ? kSplitRankCost
+                      : rounds(v.kind)             ? kTf32RankCost
                                                    : kRankCost;
   int rank = 0;
   for (int i = 0; i < kConvVariantCount; ++i) {
@@ -131,9 +171,9 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
     rank += us < mine || (us == mine && i < number);
   }
   const double flops = 2.0 * double(work.rows) * double(work.columns) * double(work.depth) * double(work.matrices);
-  const double efficiency = work.f32 ? kEfficiency * d.tflops_f16 / d.tflops_f32 / kF32Products
-                            : tma    ? kTmaEfficiency
-                                     : kEfficiency;
+  const double part = tma ? kTmaEfficiency : kEfficiency;
+  const double products = rounds(v.kind) ? kF32Products / 3 : kF32Products;
+  const double efficiency = work.f32 ? part * d.tflops_f16 / d.tflops_f32 / products : part;
   cost_us = estimate_us(p, flops, efficiency) * (1 + step * rank);
   return {};
 }
@@ -143,15 +183,10 @@ GemmTile GemmVariant::tile() const {
   if (kind == GemmKind::kSmall) return {kSmallRows, kSmallTiles[number].columns};
   if (kind == GemmKind::kTma) return {kTmaTiles[number].rows, kTmaTiles[number].columns};
   if (kind == GemmKind::kWgmmaF32) return kWgmmaF32Tiles[number];
+  if (kind == GemmKind::kTmaF32) return kTmaF32Tiles[number];
+  if (kind == GemmKind::kTmaTf32) return kTmaTf32Tiles[number];
+  if (kind == GemmKind::kMmaTf32) return kGemmTiles[kGemmTf32Tiles[number]];
   return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
-}
-
-std::string refuse_tma(const GemmArgs& g, bool conv, const ProductEpilogue& epilogue) {
-  if (!epilogue.in_kernel() || !gemm_tma_does(epilogue.form())) return "the epilogue is not one of this kernel's";
-  GemmArgs all = g;
-  all.epilogue = epilogue.form();
-  if (!gemm_tma_takes(all, conv)) return "the copy engine does not take these rows or windows";
-  return {};
 }
 
 std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue) {
@@ -179,8 +214,19 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
   if (v.kind == GemmKind::kSmall && gemm_small_takes(g)) return gemm_small(g, type, v.number, v.cluster, stream);
   if (v.kind == GemmKind::kSplit && gemm_tma_takes(g, conv))
     return gemm_split(g, type, conv, v.number, v.cluster, d.shared_bytes, stream);
+  if (v.kind == GemmKind::kTmaF32 && gemm_tma_f32_takes(g, conv))
+    return gemm_tma_f32(g, conv, v.number, v.cluster, d.multiprocessors, stream);
+  if (v.kind == GemmKind::kTmaTf32 && gemm_tma_f32_takes(g, conv))
+    return gemm_tma_tf32(g, conv, v.number, v.cluster, d.multiprocessors, stream);
+  const bool by_rows = operands == GemmOperands::kRows;
+  if (rounds(v.kind)) {
+    const auto run = conv      ? gemm_tensor_core_conv_tf32
+                     : by_rows ? gemm_tensor_core_by_rows_tf32
+                               : gemm_tensor_core_by_columns_tf32;
+    const bool other = v.kind == GemmKind::kTmaTf32;
+    return run(g, other ? 0 : v.number, other ? 1 : v.cluster, stream);
+  }
   if (v.kind == GemmKind::kMma) {
-    const bool by_rows = operands == GemmOperands::kRows;
     if (type == Elem::kF32) {
       const auto run = conv      ? gemm_tensor_core_conv_f32
                        : by_rows ? gemm_tensor_core_by_rows_f32
@@ -190,20 +236,35 @@ cudaError_t run_variant(const GemmVariant& v, const GemmArgs& g, Elem type, Gemm
     const auto run = conv ? gemm_tensor_core_conv : by_rows ? gemm_tensor_core_by_rows : gemm_tensor_core_by_columns;
     return run(g, type, v.number, v.cluster, stream);
   }
-  if (v.kind == GemmKind::kWgmmaF32) {
-    const auto run = conv ? gemm_wgmma_f32_conv : gemm_wgmma_f32_by_rows;
-    return run(g, v.number, v.cluster, stream);
-  }
   // Operands at addresses that the copy engine does not take go another way.
+  if (v.kind == GemmKind::kWgmmaF32 || v.kind == GemmKind::kTmaF32) {
+    const auto run = conv ? gemm_wgmma_f32_conv : gemm_wgmma_f32_by_rows;
+    const bool other = v.kind == GemmKind::kTmaF32;
+    return run(g, other ? kOtherF32.number : v.number, other ? kOtherF32.cluster : v.cluster, stream);
+  }
   const bool other = v.kind != GemmKind::kWgmma;
   const auto run = conv ? gemm_wgmma_conv : gemm_wgmma_by_rows;
   return run(g, type, other ? kWgmma128x128 : v.number, other ? 1 : v.cluster, stream);
 }
 
+std::string refuse_kind(GemmKind kind, const GemmArgs& g, bool conv, const ProductEpilogue& epilogue) {
+  if (kind == GemmKind::kTma) return refuse_tma(g, conv, epilogue);
+  if (kind == GemmKind::kSmall) return refuse_small(g, epilogue);
+  if (kind == GemmKind::kSplit) return refuse_split(g, conv, false, epilogue);
+  return refuse_tma_f32(g, conv, epilogue);
+}
+
+GemmVariant variant_for(GemmVariant v, const ir::Tensor& weights) {
+  if (v.kind != GemmKind::kTmaF32) return v;
+  const float* const all = weights.as<float>();
+  const bool finite = std::all_of(all, all + weights.count(), [](float w) { return std::isfinite(w); });
+  return finite ? v : kOtherF32;
+}
+
 std::string_view variant_name(std::string_view stem, const GemmVariant& v) {
   const GemmTile t = v.tile();
-  constexpr const char* kKinds[] = {"_",       "_wgmma_",     "_tma",
-                                    "_small_", "_wgmma_f32_", "_split_"};  // in the order of GemmKind
+  constexpr const char* kKinds[] = {"_",       "_wgmma_",   "_tma",       "_small_", "_wgmma_f32_",
+                                    "_split_", "_tma_f32_", "_tma_tf32_", "_tf32_"};  // in the order of GemmKind
   const char* const kind = kKinds[int(v.kind)];
   const std::string tile = v.kind == GemmKind::kTma ? cat(v.number, "_") : std::string();
   return variant_name(cat(stem, kind, tile, t.rows, "x", t.columns, "_"), size_t(v.cluster));

@@ -150,11 +150,15 @@ GemmArgs gemm_args(const Shape& s, bool packed) {
 class MatMulTensorCore final : public MatMulBase {
  public:
   MatMulTensorCore(const Problem& p, const Shape& s, GemmVariant variant)
-      : MatMulBase(p, s), variant_(variant), args_(gemm_args(s, packs(p, s))), device_(info_of(p)) {
+      : MatMulBase(p, s),
+        variant_(packs(p, s) ? variant_for(variant, *p.constants[1]) : variant),
+        args_(gemm_args(s, packs(p, s))),
+        device_(info_of(p)) {
     if (packs(p, s)) {
       const int64_t column = s.transpose_b ? s.k : 1, step = s.transpose_b ? 1 : s.n;
-      weights_ = packed_rows(p, 1, s.transpose_b ? "matrix of columns" : "matrix of rows", s.n, s.k,
-                             [=](int64_t c, int64_t k) { return c * column + k * step; });
+      weights_ = packed_rows(
+          p, 1, s.transpose_b ? "matrix of columns" : "matrix of rows", s.n, s.k,
+          [=](int64_t c, int64_t k) { return c * column + k * step; }, rounds(variant.kind));
     }
   }
   void run(const RunArgs& args) const override {
@@ -210,33 +214,37 @@ std::string refuse_copy_engine(const Problem& p, const Shape& s, GemmKind kind) 
   ProductEpilogue epilogue;
   const std::string reason = epilogue.read(p, p.attrs<ops::MatMulAttrs>().epilogue, kBias, kExtras);
   if (!reason.empty()) return reason;
-  const GemmArgs g = gemm_args(s, packs(p, s));
-  return kind == GemmKind::kTma ? refuse_tma(g, false, epilogue) : refuse_small(g, epilogue);
+  return refuse_kind(kind, gemm_args(s, packs(p, s)), false, epilogue);
+}
+
+Support supports_tensor_core(const Problem& p, int number) {
+  Shape s;
+  std::string reason = read(p, s);
+  const GemmKind kind = gemm_variant(number).kind;
+  if (reason.empty()) reason = refuse_tensor_core(p, s, kind);
+  if (reason.empty() && uses_copy_engine(kind)) reason = refuse_copy_engine(p, s, kind);
+  double cost = 0;
+  const bool packed = reason.empty() && packs(p, s);
+  if (reason.empty())
+    reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packed && !s.transpose_b, 1, is_f32(p), packed}, number, cost);
+  return reason.empty() ? Support::yes(cost) : Support::no(reason);
+}
+
+std::unique_ptr<Kernel> prepare_tensor_core(const Problem& p, int number) {
+  Shape s;
+  const std::string reason = read(p, s);
+  require(reason.empty(), ErrorCode::kInternal, reason);
+  return std::make_unique<MatMulTensorCore>(p, s, gemm_variant(number));
 }
 
 template <int kNumber>
 KernelDef tensor_core_variant() {
-  return {variant_name("matmul", gemm_variant(kNumber)), "MatMul",
-          [](const Problem& p) {
-            Shape s;
-            std::string reason = read(p, s);
-            constexpr GemmKind kind = gemm_variant(kNumber).kind;
-            if (reason.empty()) reason = refuse_tensor_core(p, s, kind);
-            if (reason.empty() && (kind == GemmKind::kTma || kind == GemmKind::kSmall))
-              reason = refuse_copy_engine(p, s, kind);
-            double cost = 0;
-            if (reason.empty())
-              reason = rank_variant(p, {s.m, s.n, s.k, s.batch, !packs(p, s) && !s.transpose_b, 1, is_f32(p)}, kNumber,
-                                    cost);
-            return reason.empty() ? Support::yes(cost) : Support::no(reason);
-          },
-          [](const Problem& p) -> std::unique_ptr<Kernel> {
-            Shape s;
-            const std::string reason = read(p, s);
-            require(reason.empty(), ErrorCode::kInternal, reason);
-            return std::make_unique<MatMulTensorCore>(p, s, gemm_variant(kNumber));
-          },
-          kPitched};
+  return {variant_name("matmul", gemm_variant(kNumber)),
+          "MatMul",
+          [](const Problem& p) { return supports_tensor_core(p, kNumber); },
+          [](const Problem& p) { return prepare_tensor_core(p, kNumber); },
+          kPitched,
+          rounds(gemm_variant(kNumber).kind)};
 }
 
 template <int kTile>
