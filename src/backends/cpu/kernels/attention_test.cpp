@@ -98,7 +98,8 @@ TEST_CASE("attention: tiles of tensor cores and their edges") {
 
 TEST_CASE("attention: heads of 64 over few keys") {
   const Sizes sizes[] = {{1, 1, 1, 1, 1, 64, 64},    {2, 4, 2, 65, 129, 64, 64}, {1, 3, 1, 130, 208, 64, 64},
-                         {1, 2, 1, 64, 257, 64, 64}, {1, 1, 1, 63, 385, 64, 64}, {3, 5, 5, 63, 17, 64, 64}};
+                         {1, 2, 1, 64, 257, 64, 64}, {1, 1, 1, 63, 385, 64, 64}, {3, 5, 5, 63, 17, 64, 64},
+                         {2, 2, 1, 127, 63, 64, 64}, {1, 1, 1, 257, 64, 56, 48}};
   for (DType t : {DType::kF16, DType::kBF16, DType::kF32})
     for (const Sizes& s : sizes) {
       CAPTURE(cat(t, " batch ", s.batch, " heads ", s.heads, " queries ", s.queries, " keys ", s.keys));

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "backends/cuda/cuda.h"
+#include "backends/cuda/device/attention_f32.h"
 #include "backends/cuda/device/attention_short.h"
 #include "backends/cuda/elem.h"
 #include "backends/cuda/kernels/attention_problem.h"
@@ -68,6 +69,22 @@ class AttentionShort final : public AttentionBase {
   }
 };
 
+/// Hopper's kernel for f32.
+class AttentionF32 final : public AttentionBase {
+ public:
+  explicit AttentionF32(const Problem& p) : AttentionBase(p), blocks_(info_of(p).multiprocessors) {}
+  void run(const RunArgs& args) const override {
+    const AttentionParams p = bind(args);
+    if (aligned(p))
+      TENON_CUDA(attention_f32(p, blocks_, stream_of(args)));
+    else
+      TENON_CUDA(attention_simt(type_, p, stream_of(args)));
+  }
+
+ private:
+  int blocks_;
+};
+
 Support supports_simt(const Problem& p) {
   if (std::string reason = check_attention(p); !reason.empty()) return Support::no(reason);
   const AttentionParams a = attention_params(p);
@@ -105,6 +122,25 @@ Support supports_mma(const Problem& p) {
   return Support::yes(estimate_us(p, 0, 1) + waves * steps * kStepUs[n] * (f32 ? 3 : 1));
 }
 
+Support supports_f32(const Problem& p) {
+  if (std::string reason = check_attention(p); !reason.empty()) return Support::no(reason);
+  if (p.inputs[0].dtype != DType::kF32) return Support::no("operands are ", p.inputs[0].dtype, ", accepted is f32");
+  constexpr int kHopper = 90;
+  if (info_of(p).sm != kHopper) return Support::no("compute capability ", info_of(p).sm, ", needed is ", kHopper);
+  const AttentionParams a = attention_params(p);
+  if (!(a.scale > 0)) return Support::no("the scale ", a.scale, " is not positive");
+  if (a.mask_type == MaskType::kF16 || a.mask_type == MaskType::kBF16)
+    return Support::no("the mask is ", p.inputs[kAttentionMask].dtype, ", accepted are f32 and bool");
+  const int size = std::max(a.size, a.value_size);
+  if (size > kWideF32Size) return Support::no("heads of ", size, " elements, accepted are up to ", kWideF32Size);
+  if (std::string reason = check_16_byte_rows(a); !reason.empty()) return Support::no(reason);
+  const double tiles = double(a.batch) * a.heads * ((a.queries + kWideF32Queries - 1) / kWideF32Queries);
+  if (tiles >= double(1 << 30)) return Support::no("too many queries");
+  const double rounds = std::max(1.0, tiles / info_of(p).multiprocessors), steps = double(a.keys) / kWideF32Keys;
+  constexpr double kStepUs = 1.9, kTileUs = 1.5;
+  return Support::yes(estimate_us(p, 0, 1) + rounds * (kTileUs + kStepUs * steps));
+}
+
 template <int kTile>
 Support supports_short(const Problem& p) {
   if (std::string reason = check_attention(p); !reason.empty()) return Support::no(reason);
@@ -134,6 +170,7 @@ template <int kTile>
 std::unique_ptr<Kernel> prepare_short(const Problem& p) {
   return std::make_unique<AttentionShort<kTile>>(p);
 }
+std::unique_ptr<Kernel> prepare_f32(const Problem& p) { return std::make_unique<AttentionF32>(p); }
 std::unique_ptr<Kernel> prepare_simt(const Problem& p) { return std::make_unique<Attention>(p, std::nullopt); }
 
 }  // namespace
@@ -145,6 +182,7 @@ std::vector<KernelDef> attention() {
           {"attention_mma_32", "FusedAttention", supports_mma<Tile::kRows32>, prepare_mma<Tile::kRows32>, kPitched},
           {"attention_mma_64", "FusedAttention", supports_mma<Tile::kRows64>, prepare_mma<Tile::kRows64>, kPitched},
           {"attention_mma_128", "FusedAttention", supports_mma<Tile::kRows128>, prepare_mma<Tile::kRows128>, kPitched},
+          {"attention_f32", "FusedAttention", supports_f32, prepare_f32, kPitched},
           {"attention_short_128", "FusedAttention", supports_short<0>, prepare_short<0>, kPitched},
           {"attention_short_256", "FusedAttention", supports_short<1>, prepare_short<1>, kPitched},
           {"attention_short_384", "FusedAttention", supports_short<2>, prepare_short<2>, kPitched},
