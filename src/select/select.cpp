@@ -104,10 +104,23 @@ class Selector {
       report.candidates.push_back({std::string(k->name), s.cost_us, 0, s.reason, false, false});
       if (s.ok) accepted.emplace_back(k, report.candidates.size() - 1);
     }
+    leave_out_tf32(report, accepted);
     std::stable_sort(accepted.begin(), accepted.end(), [&](auto& a, auto& b) {
       return report.candidates[a.second].cost_us < report.candidates[b.second].cost_us;
     });
     return accepted;
+  }
+  /// Kernels that round operands, where others are expected to take hardly longer than a launch.
+  static void leave_out_tf32(NodeReport& report, Accepted& accepted) {
+    constexpr double kShortUs = 4;
+    const auto is_short = [&](const auto& a) {
+      return !a.first->tf32 && report.candidates[a.second].cost_us < kShortUs;
+    };
+    if (std::none_of(accepted.begin(), accepted.end(), is_short)) return;
+    std::erase_if(accepted, [&](const auto& a) {
+      if (a.first->tf32) report.candidates[a.second].refusal = "too small to gain by TF32";
+      return a.first->tf32;
+    });
   }
   bool keeps_to_limit(const Kernel& kernel, Candidate& c) const {
     c.workspace = kernel.workspace_bytes();
