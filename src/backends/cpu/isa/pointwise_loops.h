@@ -4,52 +4,12 @@
 
 namespace tenon::isa {
 
-/// Functions of one to three operands. The first ones are ops::PointwiseFn in its order.
+/// Functions of one to three operands: those of element-wise programs with ops::PointwiseFn's values, and forms that
+/// only the loops have.
 enum class PwOp : uint8_t {
-  kAdd,
-  kSub,
-  kMul,
-  kDiv,
-  kMin,
-  kMax,
-  kPow,
-  kRelu,
-  kSigmoid,
-  kTanh,
-  kExp,
-  kLog,
-  kSqrt,
-  kReciprocal,
-  kAbs,
-  kNeg,
-  kFloor,
-  kCeil,
-  kRound,
-  kErf,
-  kSilu,
-  kGeluErf,
-  kGeluTanh,
-  kHardSwish,
-  kHardSigmoid,
-  kClip,
-  kLeakyRelu,
-  kElu,
-  kSoftplus,
-  kMish,
-  kSelect,
-  kLess,
-  kLessEqual,
-  kGreater,
-  kGreaterEqual,
-  kEqual,
-  kNot,
-  kAnd,
-  kOr,
-  kSin,
-  kCos,
-  kSign,
-  kRsqrt,
-  kSquare,
+#define TENON_POINTWISE(name) k##name,
+#include "ops/fused/pointwise_functions.inc"
+#undef TENON_POINTWISE
   kFma,      ///< a * b + c
   kAddRelu,  ///< max(a + b, 0)
   kFmaRelu,  ///< max(a * b + c, 0)
