@@ -129,6 +129,13 @@ void CudaDevice::call_host(void* stream, void (*function)(void* data), void* dat
   TENON_CUDA(cudaLaunchHostFunc(static_cast<cudaStream_t>(stream), function, data));
 }
 void CudaDevice::follow(void* stream, void* other) const {
+  if (!other) {  // the default stream cannot be used while a stream that it waits for is being recorded
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(nullptr, &status) != cudaSuccess) {
+      cudaGetLastError();
+      return;
+    }
+  }
   cudaEvent_t event = nullptr;
   TENON_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   const std::unique_ptr<CUevent_st, decltype(&cudaEventDestroy)> owned(event, cudaEventDestroy);

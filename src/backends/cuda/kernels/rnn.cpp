@@ -1,5 +1,6 @@
 // LSTM, GRU and RNN. The products with x are taken ahead for a block of steps; a step then is one kernel, or two for a
-// GRU that resets before it multiplies. Sequence lengths beyond the steps are taken for all steps, those below 0 for 0.
+// GRU that resets before it multiplies. Sequence lengths that come at run time are the host's: it reports those that
+// are out of range.
 #include "ops/rnn/rnn.h"
 
 #include <algorithm>
@@ -197,6 +198,7 @@ Support supports(const Problem& p) {
     if (vector && !p.constants[i]) return Support::no("operand ", i, " is not constant");
     if (vector ? !is_elem(d.dtype) : d.dtype != (i == kLengths ? ir::DType::kI32 : type))
       return Support::no("operand ", i, " has the type ", d.dtype);
+    if (i == kLengths && !p.constants[i]) return Support::no("sequence_lens are not constant; the host checks them");
   }
   const Sizes s(p);
   constexpr int64_t kMost = int64_t(1) << 31;
