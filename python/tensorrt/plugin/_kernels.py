@@ -14,8 +14,7 @@ _SPARE = 4  # empty arguments after those that are known: compilers add some of 
 _loading = threading.Lock()
 
 
-@functools.cache
-def _driver():
+def _load_driver():
     """The driver's library, or None where there is no GPU."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -24,6 +23,9 @@ def _driver():
     count = ctypes.c_int(0)
     counted = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
     return driver if counted and count.value else None
+
+
+_driver = functools.cache(_load_driver)
 
 
 def has_gpu():
@@ -49,8 +51,7 @@ def _enter(gpu):
     return context.value
 
 
-@functools.lru_cache(maxsize=256)
-def _function(context, name, code):
+def _load_function(context, name, code):
     """A kernel of a module in a context, which keeps it."""
     module, function, log = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.create_string_buffer(_LOG)
     options = (ctypes.c_int * 2)(_JIT_ERROR_LOG, _JIT_ERROR_LOG_BYTES)
@@ -59,6 +60,9 @@ def _function(context, name, code):
           more=lambda: f": {log.value.decode(errors='replace')}")
     _call("cuModuleGetFunction", ctypes.byref(function), module, name, more=lambda: f" '{name.decode()}'")
     return function.value
+
+
+_function = functools.lru_cache(maxsize=256)(_load_function)
 
 
 def _bytes(text):

@@ -141,6 +141,8 @@ std::optional<double> known_step(LowerContext& c, const FillAttrs& a, size_t axi
   if (!c.has(2)) return a.in_int64 ? double(a.beta_int64) : double(a.beta);
   const Tensor* steps = c.graph().constant(c.input(2));
   if (!steps) return std::nullopt;
+  require(steps->count() == 1 || int64_t(axis) < steps->count(), ErrorCode::kInvalidModel,
+          "a linear fill needs a step along each axis, or one for all; axis ", axis, " has none of ", steps->count());
   return steps->get(steps->count() == 1 ? 0 : int64_t(axis));
 }
 
