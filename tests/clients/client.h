@@ -2,14 +2,17 @@
 #pragma once
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "NvInfer.h"
 
+/// Contexts of several threads may use one.
 class KeepingLogger : public nvinfer1::ILogger {
  public:
   void log(Severity severity, char const* message) noexcept override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (severity <= Severity::kERROR) {
       errors.push_back(message);
     }
@@ -18,6 +21,9 @@ class KeepingLogger : public nvinfer1::ILogger {
     }
   }
   std::vector<std::string> errors;
+
+ private:
+  std::mutex mutex_;
 };
 
 inline int& failures() {
