@@ -236,6 +236,27 @@ void test_onnx(IBuilder& builder, IRuntime& runtime, KeepingLogger& logger) {
   logger.errors.clear();
 }
 
+/// y = relu(x): an engine that has no weights is refitted with none.
+void test_no_weights(IBuilder& builder, IRuntime& runtime, KeepingLogger& logger) {
+  std::string const model(
+      "\x08\x08:"
+      "3\x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\x12\x01gZ\x0f\x0a\x01x\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x02"
+      "b\x0f\x0a\x01y\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x02"
+      "B\x04\x0a\x00\x10\x11",
+      61);
+  std::unique_ptr<INetworkDefinition> network(builder.createNetworkV2(0));
+  std::unique_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(*network, logger));
+  EXPECT(parser->parse(model.data(), model.size()));
+  std::unique_ptr<IBuilderConfig> config(builder.createBuilderConfig());
+  config->setFlag(BuilderFlag::kREFIT);
+  Plan const plan(builder.buildSerializedNetwork(*network, *config));
+  Engine engine(runtime.deserializeCudaEngine(plan->data(), plan->size()));
+  std::unique_ptr<IRefitter> refitter(createInferRefitter(*engine, logger));
+  std::unique_ptr<nvonnxparser::IParserRefitter> from_onnx(nvonnxparser::createParserRefitter(*refitter, logger));
+  EXPECT(from_onnx->refitFromBytes(model.data(), model.size()) && refitter->refitCudaEngine());
+  EXPECT(logger.errors.empty());
+}
+
 }  // namespace
 
 int main() {
@@ -246,6 +267,7 @@ int main() {
   test_strip(*builder, *runtime, logger);
   test_marked(*builder, *runtime, logger);
   test_onnx(*builder, *runtime, logger);
+  test_no_weights(*builder, *runtime, logger);
   for (std::string const& error : logger.errors) {
     std::printf("error: %s\n", error.c_str());
   }

@@ -91,7 +91,8 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
               "' of the model do not fit the engine's");
       ++given;
     }
-    require(given > 0, ErrorCode::kInvalidModel, "the model has none of the engine's ", names.size(), " weights");
+    require(given > 0 || names.empty(), ErrorCode::kInvalidModel, "the model has none of the engine's ", names.size(),
+            " weights");
     return true;
   }
 
