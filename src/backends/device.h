@@ -38,7 +38,7 @@ class Device {
   /// What is put on `stream` from now on waits for what is on `other` by now. If `other` is recorded, `stream` is from
   /// now on, and has to be waited for again before the recording ends.
   virtual void follow(void* stream, void* other) const = 0;
-  /// A stream that does not wait for others, owned by the device.
+  /// A stream owned by the device. What is put on it waits for what the caller has put on the default stream.
   virtual void* own_stream() const = 0;
   /// One more such stream.
   virtual std::shared_ptr<void> new_stream() const = 0;

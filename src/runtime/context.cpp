@@ -226,11 +226,7 @@ void Context::run_on_host(const Program& p) {
 
 void Context::run(void* stream) {
   if (!device_) return enqueue(nullptr);
-  if (!stream && device_->own_stream()) {
-    stream = device_->own_stream();
-    device_->activate();
-    device_->follow(stream, nullptr);  // copies of inputs on the default stream may not have ended
-  }
+  if (!stream) stream = device_->own_stream();
   const Failures::Awaited awaited(*failures_);
   enqueue(stream);
   device_->synchronize(stream);

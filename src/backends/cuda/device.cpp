@@ -80,7 +80,7 @@ void check(cudaError_t code, const char* call) {
 CudaDevice::CudaDevice(int ordinal, bool present) : ordinal_(ordinal), present_(present) {
   if (!present_) return;
   activate();
-  TENON_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  TENON_CUDA(cudaStreamCreate(&stream_));
 }
 
 void CudaDevice::activate() const {
@@ -129,13 +129,6 @@ void CudaDevice::call_host(void* stream, void (*function)(void* data), void* dat
   TENON_CUDA(cudaLaunchHostFunc(static_cast<cudaStream_t>(stream), function, data));
 }
 void CudaDevice::follow(void* stream, void* other) const {
-  if (!other) {  // the default stream cannot be used while a stream that it waits for is being recorded
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    if (cudaStreamIsCapturing(nullptr, &status) != cudaSuccess) {
-      cudaGetLastError();
-      return;
-    }
-  }
   cudaEvent_t event = nullptr;
   TENON_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   const std::unique_ptr<CUevent_st, decltype(&cudaEventDestroy)> owned(event, cudaEventDestroy);
