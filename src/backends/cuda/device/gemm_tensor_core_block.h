@@ -42,6 +42,30 @@ __device__ __forceinline__ GemmSteps start_tile(Tiled& t, int steps, int splits)
   return {first, count, rank};
 }
 
+/// Starts the copies of the step that takes the place of the one before step `i` in the ring, a group.
+template <class Tiled>
+__device__ __forceinline__ void load_ahead(Tiled& t, int i, int count) {
+  const int ahead = i + Tiled::kRing - 1;
+  if (ahead < count) {
+    t.load_b(ahead % Tiled::kRing);
+    t.load_a(ahead % Tiled::kRing);
+  }
+  commit_copies();
+}
+
+/// Adds the products of a tile that multiplies from shared memory to `sums`, step by step. Copies are through then, and
+/// other threads may still read the ring.
+template <class Tiled>
+__device__ __forceinline__ void multiply_steps(Tiled& t, int count, float (&sums)[Tiled::kM][Tiled::kN][4]) {
+  for (int i = 0; i < count; ++i) {
+    wait_copies<Tiled::kRing - 2>();
+    __syncthreads();
+    load_ahead(t, i, count);
+    t.multiply(i % Tiled::kRing, sums);
+  }
+  wait_copies<0>();
+}
+
 /// Adds up the cluster's sums and writes the tile. Copies are through and nobody reads the ring.
 template <class Tiled>
 __device__ __forceinline__ void end_tile(Tiled& t, int splits, int rank, const float (&sums)[Tiled::kM][Tiled::kN][4]) {

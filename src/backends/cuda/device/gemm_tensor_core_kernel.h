@@ -8,21 +8,9 @@ namespace {
 template <class Tiled, class T>
 __global__ void __launch_bounds__(Tiled::kThreads) gemm(const __grid_constant__ GemmArgs g, int steps, int splits) {
   Tiled t(g, dynamic_shared<T>());
-  constexpr int kStages = Tiled::kRing;
   const GemmSteps mine = start_tile(t, steps, splits);
   float sums[Tiled::kM][Tiled::kN][4] = {};
-  for (int i = 0; i < mine.count; ++i) {
-    wait_copies<kStages - 2>();
-    __syncthreads();
-    const int ahead = i + kStages - 1;
-    if (ahead < mine.count) {
-      t.load_b(ahead % kStages);
-      t.load_a(ahead % kStages);
-    }
-    commit_copies();
-    t.multiply(i % kStages, sums);
-  }
-  wait_copies<0>();
+  multiply_steps(t, mine.count, sums);
   if constexpr (sizeof(T) == 4)
     repeat_special(t, mine, sums);
   else

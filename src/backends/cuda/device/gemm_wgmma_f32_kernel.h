@@ -82,12 +82,7 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
       prepare(i + 1, next);
     }
     // After the fence, which waits for copies that are under way.
-    const int ahead = i + kStages - 1;
-    if (ahead < mine.count) {
-      t.load_b(ahead % kStages);
-      t.load_a(ahead % kStages);
-    }
-    commit_copies();
+    load_ahead(t, i, mine.count);
     wait_products();
     pin(part);
 #pragma unroll

@@ -31,12 +31,7 @@ __global__ void __launch_bounds__(Tiled::kThreads, kBlocks)
     for (int k = 0; k < Tiled::kDepth / 16; ++k)
       multiply_rows<T>(sums[0], describe_rows(a + k * 16), describe_rows(b + k * 16));
     commit_products();
-    const int ahead = i + kStages - 1;
-    if (ahead < mine.count) {
-      t.load_b(ahead % kStages);
-      t.load_a(ahead % kStages);
-    }
-    commit_copies();
+    load_ahead(t, i, mine.count);
   }
   wait_products();
   pin(sums[0]);
