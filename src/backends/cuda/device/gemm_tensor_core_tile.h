@@ -279,7 +279,8 @@ struct GemmTiled {
 
   /// Adds up the parts of the cluster's blocks in their order and stores this block's share of the tile's rows.
   __device__ __forceinline__ void finish(int splits, int rank) const {
-    constexpr int kTogether = 4;  // eights of columns whose other operand is under way at a time
+    constexpr int kShare = BM * (BN / 8) / kThreads, kMost = 4;  // eights of columns a thread
+    constexpr int kTogether = kShare < kMost ? kShare : kMost;   // whose other operand is under way at a time
     const int rows = BM / splits, first = rank * rows, count = rows * (BN / 8);
     const bool aligned =
         g.y_pitch % 8 == 0 && reinterpret_cast<uintptr_t>(g.y) % (8 * sizeof(T)) == 0 && g.columns % 8 == 0;
