@@ -9,8 +9,8 @@ import re
 import sys
 
 import description
-import emit
 import generate
+import member_text
 
 # Classes whose settings are plain storage. Layers keep theirs in the node.
 STATE = ["IRuntime", "IRuntimeConfig", "ISerializationConfig", "IBuilder", "IBuilderConfig", "IExecutionContext",
@@ -45,11 +45,11 @@ class Pair:
 def methods(item, level):
     found = []
     for member in item.declarations(level):
-        text = emit.at_level(member.text, level)
-        if emit.is_verbatim(text) or text.startswith("inline "):
+        text = member_text.at_level(member.text, level)
+        if member_text.is_verbatim(text) or text.startswith("inline "):
             continue
-        _, _, signature, _, _, arrow = emit.method_parts(text)
-        method = emit.Signature(arrow if "(" in arrow else signature)
+        _, _, signature, _, _, arrow = member_text.method_parts(text)
+        method = member_text.Signature(arrow if "(" in arrow else signature)
         if arrow and "(" not in arrow:
             method.name = arrow
         found.append(method)

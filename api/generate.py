@@ -6,6 +6,7 @@ import sys
 
 import description
 import emit
+import member_text
 
 VERSIONS = {"7": (7, 2, 3), "8": (8, 6, 1), "10": (10, 13, 3), "11": (11, 1, 0), "all": (11, 1, 0)}
 # Each header with what it includes; "<...>" are system headers. Order matters to nobody but the reader.
@@ -57,7 +58,7 @@ def version_header(level):
 
 def entry_points(items, level):
     """The names of all C functions of a level."""
-    text = "\n".join(emit.at_level(line, level) for i in items if level in i.levels for line in i.lines)
+    text = "\n".join(member_text.at_level(line, level) for i in items if level in i.levels for line in i.lines)
     return re.findall(r'extern "C" TENSORRTAPI [^;(]*?(\w+)\(', text + "\n".join(plugin_header()))
 
 

@@ -12,6 +12,7 @@ import sys
 
 import description
 import emit
+import member_text
 import union
 
 MASKS = {"BuilderFlags": "BuilderFlag", "QuantizationFlags": "QuantizationFlag", "TacticSources": "TacticSource",
@@ -70,7 +71,7 @@ class Names:
         match = re.match(r"([\w/]+)\((.*)\)(?: = (\w+))?( unlocked)?$", bare)
         if match:
             key, keywords, python, unlocked = match.groups()
-            entry["methods"][key] = (emit.split_arguments(keywords), python, bool(unlocked))
+            entry["methods"][key] = (member_text.split_arguments(keywords), python, bool(unlocked))
         else:
             old, new = bare.split(" = ")
             entry["properties"][old] = new
@@ -227,12 +228,12 @@ class Generator:
 
     def signatures(self, item):
         for member in item.declarations("all"):
-            text = emit.at_level(member.text, "all")
-            if emit.is_verbatim(text) or text.startswith("inline "):
+            text = member_text.at_level(member.text, "all")
+            if member_text.is_verbatim(text) or text.startswith("inline "):
                 continue
-            access, words, signature, _, _, _ = emit.method_parts(text)
+            access, words, signature, _, _, _ = member_text.method_parts(text)
             if access == "public" and "impl" not in words:
-                yield emit.Signature(signature)
+                yield member_text.Signature(signature)
 
     def members(self, item, entry):
         signatures = [s for s in self.signatures(item) if s.name not in entry["skip"]]

@@ -7,7 +7,7 @@ at some level, else keeps the number of its newest level where that is free, els
 """
 import re
 
-import emit
+import member_text
 
 SAME_TYPE = {"int32_t": "int64_t", "SliceMode": "SampleMode", "ResizeMode": "InterpolationMode"}
 PARAMETER = re.compile(r"\s*([\w:]+)\s*([*&\s]*?)\s*(\w*)\s*(\[\d*\])?\s*$")
@@ -31,11 +31,11 @@ class Form:
 
     def __init__(self, member):
         self.member = member
-        text = emit.at_level(member.text, "all")
-        self.method = not (emit.is_verbatim(text) or text.startswith("enum "))
+        text = member_text.at_level(member.text, "all")
+        self.method = not (member_text.is_verbatim(text) or text.startswith("enum "))
         self.name, self.types, self.needed = text, (), 0
         if self.method:
-            signature = emit.Signature(emit.method_parts(text)[2])
+            signature = member_text.Signature(member_text.method_parts(text)[2])
             self.name = signature.name
             self.types = tuple(map(parameter_type, signature.declared))
             self.needed = sum("=" not in p for p in signature.declared)
