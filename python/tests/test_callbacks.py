@@ -1,6 +1,7 @@
 """Interfaces written in Python that raise: the call that called back fails, and the log has the reason."""
 
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -194,3 +195,65 @@ def test_observers_that_cannot_fail_a_call_are_shown_as_unraisable(logger, monke
     assert context.execute_async_v3(0)
     assert shown and set(shown) == {"no way on"}
     np.testing.assert_array_equal(result, given)
+
+
+class Interrupted:
+    """What Ctrl-C does inside a callback."""
+
+    def __call__(self, *arguments):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", ["phase_start", "step_complete", "phase_finish", "get_batch", "write", "read"])
+def test_an_interrupt_inside_a_callback_is_raised(logger, what):
+    builder, network, config = network_of(logger)
+    if what in ("write", "read"):
+        base = {"write": trt.IStreamWriter, "read": trt.IStreamReader}[what]
+        stream = type("Stream", (base,), {what: Interrupted()})()
+        run = (lambda: builder.build_serialized_network_to_stream(network, config, stream)) if what == "write" else (
+            lambda: trt.Runtime(logger).deserialize_cuda_engine(stream))
+    else:
+        run = lambda: builder.build_serialized_network(network, config)
+        if what == "get_batch":
+            config.set_flag(trt.BuilderFlag.INT8)
+            config.int8_calibrator = type("Calibrator", (trt.IInt8EntropyCalibrator2,), {what: Interrupted()})()
+        else:
+            quiet = {m: lambda *_: True for m in ("phase_start", "step_complete", "phase_finish")}
+            config.progress_monitor = type("Monitor", (trt.IProgressMonitor,), {**quiet, what: Interrupted()})()
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    builder, network, config = network_of(logger)
+    assert builder.build_serialized_network(network, config) is not None  # what was interrupted is over
+
+
+def test_an_interrupt_inside_a_logger_is_raised_when_the_call_has_ended(monkeypatch):
+    class Log(trt.ILogger):
+        def __init__(self):
+            super().__init__()
+
+        def log(self, severity, msg):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: None)
+    with pytest.raises(KeyboardInterrupt):
+        trt.Runtime(Log()).deserialize_cuda_engine(b"no plan")
+        time.sleep(1)
+
+
+@pytest.mark.parametrize("base, method, makes", [
+    (trt.IProgressMonitor, "step_complete", None), (trt.IStreamWriter, "write", None), (trt.IStreamWriter, "write", "s"),
+    (trt.IInt8EntropyCalibrator2, "get_batch_size", "four")], ids=str)
+def test_results_of_a_wrong_type(logger, base, method, makes):
+    builder, network, config = network_of(logger)
+    own = {m: lambda *_: None for m in ("phase_start", "phase_finish")} if base is trt.IProgressMonitor else {}
+    made = type("Own", (base,), {**own, method: lambda *_: makes})()
+    if base is trt.IStreamWriter:
+        assert not builder.build_serialized_network_to_stream(network, config, made)
+    elif base is trt.IProgressMonitor:
+        config.progress_monitor = made
+        assert builder.build_serialized_network(network, config) is None
+    else:
+        config.set_flag(trt.BuilderFlag.INT8)
+        config.int8_calibrator = made
+        assert builder.build_serialized_network(network, config) is None
+    assert f"{method} returned a value of a wrong type" in "\n".join(logger.errors)

@@ -1,12 +1,15 @@
 """torch2trt: each converter against PyTorch, and the conversion's settings."""
 
+import copy
 import importlib
 import inspect
 import os
 import pathlib
+import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
@@ -375,3 +378,131 @@ def test_the_test_runner(monkeypatch, capsys, tmp_path):
         runner.main()
     assert status.value.code == 0 and "activation_relu6" in capsys.readouterr().out
     assert "TRTModule" in (tmp_path / "table.md").read_text()
+
+
+class Two(nn.Module):
+    def forward(self, a, b):
+        return a * 2 + b
+
+
+def pair_of(rows=4):
+    return torch.rand(rows, 8), torch.rand(rows, 8)
+
+
+@pytest.mark.parametrize("given, named, says", [
+    (1, {}, "structure .0, 1., found 1 values"), (0, {}, "found 0 values"), (3, {}, "found 3 values"),
+    (1, {"third": 0}, "missing .'input_1'., unknown or twice .'third'."),
+    (2, {"input_1": 1}, "unknown or twice .'input_1'.")])
+def test_other_inputs_than_the_engine_has(given, named, says):
+    values = [*pair_of(), torch.rand(4, 8)]
+    result = converted(Two(), values[:2])
+    result(*values[:2])  # addresses of that run must not serve another
+    with pytest.raises(TypeError, match=says):
+        result(*values[:given], **{name: values[i] for name, i in named.items()})
+    bare = TRTModule(result.engine)
+    with pytest.raises(TypeError, match="inputs are .'input_0', 'input_1'., given are 1"):
+        bare(values[0])
+
+
+def test_inputs_that_are_no_tensors_of_one_device():
+    a, b = pair_of()
+    result = converted(Two(), [a, b])
+    with pytest.raises(TypeError, match="'input_1' is a ndarray"):
+        result(a, b.cpu().numpy())
+    with pytest.raises(TypeError, match="'input_1' is on meta"):
+        result(a, b.to("meta"))
+    with pytest.raises(TypeError, match="'input_0' is torch.complex64"):
+        result(a.to(torch.complex64), b)
+
+
+def test_strides_and_types_of_inputs():
+    result, b = converted(Two(), pair_of()), torch.rand(4, 8)
+    for a in (torch.rand(8, 4).t(), torch.rand(8, 16)[::2, ::2], torch.rand(1, 8).expand(4, 8),
+              torch.rand(4, 8).double(), torch.rand(4, 8).requires_grad_()):
+        torch.testing.assert_close(result(a, b), Two()(a.detach().float(), b))
+
+
+def test_copies_and_pickles(tmp_path):
+    a, b = pair_of()
+    result = converted(Two(), [a, b])
+    torch.save(result, tmp_path / "module.pt")
+    for other in (copy.deepcopy(result), pickle.loads(pickle.dumps(result)), pickle.loads(pickle.dumps(TRTModule())),
+                  torch.load(tmp_path / "module.pt", weights_only=False)):
+        if other.engine is not None:
+            torch.testing.assert_close(other(a, b), Two()(a, b))
+    assert pickle.loads(pickle.dumps(TRTModule())).engine is None
+
+
+def test_a_state_dict_without_an_engine():
+    assert dict(TRTModule().state_dict()) == {}
+    with pytest.raises(RuntimeError, match="Missing key.*engine"):
+        TRTModule().load_state_dict({})
+    assert TRTModule().load_state_dict({}, strict=False).missing_keys == ["engine", "input_names", "output_names"]
+    with pytest.raises(RuntimeError, match="cannot be loaded: .*a plan has at least"):
+        TRTModule().load_state_dict({"engine": bytearray(b"abc"), "input_names": ["x"], "output_names": ["y"]})
+
+
+def test_threads_take_turns():
+    result, (_, b), wrong = converted(Two(), pair_of()), pair_of(), []
+
+    def run(value):
+        for _ in range(100):
+            a = torch.full((4, 8), value, device=b.device)
+            if not torch.equal(result(a, b), a * 2 + b):
+                wrong.append(value)
+
+    threads = [threading.Thread(target=run, args=(float(k),)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_sizes_that_disagree_at_run_time_give_the_reason():
+    a, b = pair_of()
+    result = converted(Two(), [a, b], min_shapes=[(1, 8), (1, 8)], max_shapes=[(8, 8), (8, 8)])
+    torch.testing.assert_close(result(a[:2], b[:2]), a[:2] * 2 + b[:2])
+    with pytest.raises(RuntimeError, match=r"'output_0' has no shape for inputs of \[\(2, 8\), \(3, 8\)\]: .*\d"):
+        result(a[:2], b[:3])
+
+
+@pytest.mark.parametrize("settings, says", [
+    (dict(input_names=["x", "y"]), "input_names are .'x', 'y'., accepted are 1"), (dict(log_level=1), "log_level is 1"),
+    (dict(max_workspace_size=-1), "max_workspace_size is -1"),
+    (dict(min_shapes=[(1, 3, 9, 8)], max_shapes=[(1, 3, 16, 8)]), "min <= opt <= max"),
+    (dict(min_shapes=[(1, 3, 8)], max_shapes=[(1, 3, 8)]), "they need its rank"),
+    (dict(max_shapes=[(1, 3, 8, 8)] * 2), "max_shapes has 2 shapes for 1 inputs"),
+    (dict(int8_mode=True, int8_calib_algorithm=7), "int8_calib_algorithm is 7"),
+    (dict(int8_mode=True, int8_calib_batch_size=0), "int8_calib_batch_size is 0"),
+    (dict(device_types={"conv": trt.DeviceType.GPU}), "device_types has 'conv'"),
+    (dict(int8_mode=True, int8_calib_dataset=[[torch.zeros(3, 5, 5, device="cpu")]]), r"item 0 of int8_calib_dataset"),
+], ids=lambda v: "-".join(v) if isinstance(v, dict) else "")
+def test_arguments_that_disagree_with_the_inputs(settings, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        torch2trt(network(), [torch.rand(1, 3, 8, 8)], **settings)
+
+
+def test_an_exception_of_a_data_set_arrives():
+    class Gone(list):
+        def __getitem__(self, index):
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        torch2trt(network(), [torch.rand(1, 3, 8, 8)], int8_mode=True, int8_calib_dataset=Gone([0]))
+
+
+def test_devices_that_are_not_there_fall_back():
+    module, x = network(), torch.rand(1, 3, 8, 8)
+    for settings in (dict(default_device_type=trt.DeviceType.DLA), dict(device_types={module[0]: trt.DeviceType.DLA})):
+        torch.testing.assert_close(converted(module, [x], **settings)(x), module(x).detach(), rtol=1e-4, atol=1e-5)
+        with pytest.warns(UserWarning, match="gpu_fallback is off|kGPU_FALLBACK is not set"):
+            torch2trt(module, [x], gpu_fallback=False, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_modules_in_half_precision(dtype):
+    module, x = network().to(dtype), torch.rand(2, 3, 8, 8).to(dtype)
+    found = converted(module, [x])(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, module(x).detach(), rtol=5e-2, atol=5e-2)

@@ -9,6 +9,7 @@ from .calibration import make_calibrator
 from .conversion import ConversionContext, ConversionError
 from .flattener import Flattener
 from .helpers import default_input_names, default_output_names, infer_dynamic_axes
+from .trt_module import reason
 
 
 class Settings:
@@ -19,9 +20,11 @@ class Settings:
         self.more = more
         self.flat_inputs = Flattener.from_value(tuple(arguments["inputs"])).flatten(tuple(arguments["inputs"]))
         outputs = Flattener.from_value(self.expected)
-        self.input_names = self.input_names or default_input_names(len(self.flat_inputs))
-        self.output_names = self.output_names or default_output_names(outputs.size)
+        self.input_names = list(self.input_names or default_input_names(len(self.flat_inputs)))
+        self.output_names = list(self.output_names or default_output_names(outputs.size))
+        self.calibrator = None
         self.shapes()
+        self.check()
 
     def shapes(self):
         own = [tuple(t.shape) for t in self.flat_inputs]
@@ -31,19 +34,51 @@ class Settings:
         self.opt_shapes = flat(self.opt_shapes, own)
         self.min_shapes = flat(self.min_shapes, batched(1))
         self.max_shapes = flat(self.max_shapes, batched(max(batch or 1, own[0][0] if own and own[0] else 1)))
+        self._check_shapes()
         self.dynamic_axes = infer_dynamic_axes(self.min_shapes, self.max_shapes)
+
+    def _check_shapes(self):
+        for what in ("min_shapes", "opt_shapes", "max_shapes"):
+            given = getattr(self, what)
+            if len(given) != len(self.flat_inputs):
+                raise ValueError(f"{what} has {len(given)} shapes for {len(self.flat_inputs)} inputs")
+        for name, tensor, *shapes in zip(self.input_names, self.flat_inputs, self.min_shapes, self.opt_shapes,
+                                         self.max_shapes):
+            ranks = {len(s) for s in shapes} == {tensor.dim()}
+            if not ranks or any(not 0 <= a <= b <= c for a, b, c in zip(*shapes)):
+                raise ValueError(f"input '{name}' {tuple(tensor.shape)} has min, opt and max shapes {shapes[0]}, "
+                                 f"{shapes[1]}, {shapes[2]}; they need its rank, and min <= opt <= max")
+
+    def check(self):
+        """Raises ValueError or TypeError for arguments that no module can be converted with."""
+        for what, count in (("input_names", len(self.flat_inputs)),
+                            ("output_names", Flattener.from_value(self.expected).size)):
+            names = getattr(self, what)
+            if len(names) != count or len(set(names)) != count:
+                raise ValueError(f"{what} are {names}, accepted are {count} different names")
+        if not isinstance(self.log_level, trt.Logger.Severity):
+            raise TypeError(f"log_level is {self.log_level!r}, accepted are trt.Logger.ERROR and its like")
+        if self.max_workspace_size < 0:
+            raise ValueError(f"max_workspace_size is {self.max_workspace_size}")
+        for module, device in self.device_types.items():
+            if not isinstance(module, torch.nn.Module) or not isinstance(device, trt.DeviceType):
+                raise TypeError(f"device_types has {module!r}: {device!r}, accepted are modules with a trt.DeviceType")
+        if self.int8_mode:
+            self.calibrator = make_calibrator(self)
 
     @property
     def dynamic(self):
         return any(self.dynamic_axes)
 
 
-def _hook_network(settings, builder, logger, inputs):
+def _hook_network(settings, builder, logger, inputs, config):
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
     flat = [t.detach().clone() for t in settings.flat_inputs]
     arguments = Flattener.from_value(tuple(inputs)).unflatten(flat)
     keywords = dict(fp16_mode=settings.fp16_mode, int8_mode=settings.int8_mode, **settings.more)
-    with torch.no_grad(), ConversionContext(network, torch2trt_kwargs=keywords, logger=logger) as context:
+    with torch.no_grad(), ConversionContext(network, torch2trt_kwargs=keywords, builder_config=config, logger=logger,
+                                            device_types=settings.device_types,
+                                            gpu_fallback=settings.gpu_fallback) as context:
         context.add_inputs(flat, settings.input_names, settings.dynamic_axes)
         outputs = settings.module(*arguments)
         context.lock = True
@@ -76,7 +111,7 @@ def _export(settings, inputs, data, axes):
                           opset_version=settings.onnx_opset or 17, dynamo=False)
 
 
-def _onnx_network(settings, builder, logger, inputs):
+def _onnx_network(settings, builder, logger, inputs, config):
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
     axes = {name: {a: f"{name}_{a}" for a in axes} for name, axes in zip(settings.input_names, settings.dynamic_axes)
             if axes}
@@ -99,8 +134,8 @@ def products_in_tf32():
         return torch.backends.cuda.matmul.fp32_precision == "tf32"
 
 
-def _config(settings, builder, network):
-    config = builder.create_builder_config()
+def _complete(config, settings, builder):
+    """Sets what the arguments ask for."""
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.max_workspace_size)
     if settings.fp16_mode:
         config.set_flag(trt.BuilderFlag.FP16)
@@ -119,21 +154,27 @@ def _config(settings, builder, network):
     config.add_optimization_profile(profile)
     if settings.int8_mode:
         config.set_flag(trt.BuilderFlag.INT8)
-        config.int8_calibrator = make_calibrator(settings)
+        settings.calibrator.rewind()
+        config.int8_calibrator = settings.calibrator
         config.set_calibration_profile(profile)
+    if settings.gpu_fallback:
+        config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
     config.default_device_type, config.DLA_core = settings.default_device_type, settings.dla_core
-    return config
 
 
 def build(settings, inputs, way):
     """The engine and the network of a module, `way`: "hooks" or "onnx". Raises where it can't be converted."""
     logger = trt.Logger(settings.log_level)
     builder = trt.Builder(logger)
-    network = (_hook_network if way == "hooks" else _onnx_network)(settings, builder, logger, inputs)
-    plan = builder.build_serialized_network(network, _config(settings, builder, network))
+    config = builder.create_builder_config()
+    network = (_hook_network if way == "hooks" else _onnx_network)(settings, builder, logger, inputs, config)
+    _complete(config, settings, builder)
+    plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise ConversionError("the build failed; the log says why")
+        if settings.calibrator is not None and settings.calibrator.failure is not None:
+            raise settings.calibrator.failure
+        raise ConversionError(f"the build failed: {reason()}")
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
     if engine is None:
-        raise ConversionError("the engine can't be loaded; the log says why")
+        raise ConversionError(f"the engine cannot be loaded: {reason()}")
     return engine, network

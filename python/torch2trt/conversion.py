@@ -1,5 +1,6 @@
 """Hooks on torch's functions, and the context in which they add layers to a network."""
 
+import tensorrt as trt
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
@@ -133,9 +134,12 @@ class NetworkWrapper:
         def add(*args, **kwargs):
             layer = attribute(*args, **kwargs)
             if layer is None:
-                raise ConversionError(f"{self._ctx.method_str}: {name} failed; the log says why")
+                from .trt_module import reason
+
+                raise ConversionError(f"{self._ctx.method_str}: {name} failed: {reason()}")
             if name not in ("add_input", "add_loop", "add_if_conditional"):
                 self._ctx.name_layer(layer)
+                self._ctx.place_layer(layer)
             return layer
 
         return add
@@ -144,13 +148,16 @@ class NetworkWrapper:
 class ConversionContext:
     """While open, calls of torch add layers to a network."""
 
-    def __init__(self, network, converters=None, torch2trt_kwargs=None, builder_config=None, logger=None):
+    def __init__(self, network, converters=None, torch2trt_kwargs=None, builder_config=None, logger=None,
+                 device_types=None, gpu_fallback=True):
         self.network = NetworkWrapper(self, network)
         self.torch2trt_kwargs = torch2trt_kwargs or {}
         self.builder_config, self.logger = builder_config, logger
         self.lock, self.method_str, self.unconverted, self._names = False, "input", {}, {}
         self.method_args = self.method_kwargs = self.method_return = None
         self.hooks, self._watch = [], _Watch(self)
+        self.device_types, self.gpu_fallback = dict(device_types or {}), gpu_fallback
+        self._devices, self._handles = [], []
         for name, converter in (CONVERTERS if converters is None else converters).items():
             if not converter["is_real"]:
                 continue
@@ -164,9 +171,29 @@ class ConversionContext:
         count = self._names[self.method_str] = self._names.get(self.method_str, -1) + 1
         layer.name = f"{self.method_str}:{count}"
 
+    def place_layer(self, layer):
+        """Gives a layer the device type of the innermost module that has one."""
+        if not self._devices or self.builder_config is None:
+            return
+        device = self._devices[-1]
+        if device == trt.DeviceType.DLA and not self.builder_config.can_run_on_DLA(layer):
+            if not self.gpu_fallback:
+                raise ConversionError(f"layer '{layer.name}' cannot run on a DLA, and gpu_fallback is off")
+            device = trt.DeviceType.GPU
+        self.builder_config.set_device_type(layer, device)
+
+    def _follow_modules(self):
+        def enter(device):
+            return lambda *_: self._devices.append(device)
+
+        for module, device in self.device_types.items():
+            self._handles.append(module.register_forward_pre_hook(enter(device)))
+            self._handles.append(module.register_forward_hook(lambda *_: self._devices.pop() and None))
+
     def __enter__(self):
         global _current
         _current = self
+        self._follow_modules()
         for hook in self.hooks:
             hook.__enter__()
         self._watch.__enter__()
@@ -177,6 +204,8 @@ class ConversionContext:
         self._watch.__exit__(*error)
         for hook in reversed(self.hooks):
             hook.__exit__(*error)
+        for handle in self._handles:
+            handle.remove()
         _current = None
 
     def add_inputs(self, torch_inputs, names=None, dynamic_axes=None):

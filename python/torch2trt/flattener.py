@@ -1,6 +1,13 @@
 """Nested inputs and outputs as flat lists and back."""
 
 
+def _described(value):
+    """A value's structure in words."""
+    if isinstance(value, dict):
+        return f"a dict of {sorted(map(str, value))}"
+    return f"{len(value)} values" if isinstance(value, (list, tuple)) else f"a {type(value).__name__}"
+
+
 class Flattener:
     """Remembers the structure of nested tuples, lists and dicts of tensors."""
 
@@ -36,15 +43,22 @@ class Flattener:
         return self._schema
 
     def flatten(self, value):
+        """The tensors of a value of this structure. Raises TypeError for another structure."""
         result = []
+
+        def need(same, schema, v):
+            if not same:
+                raise TypeError(f"expected is the structure {schema}, found {_described(v)}")
 
         def visit(schema, v):
             if isinstance(schema, int):
                 result.append(v)
             elif isinstance(schema, dict):
+                need(isinstance(v, dict) and v.keys() == schema.keys(), schema, v)
                 for key, part in schema.items():
                     visit(part, v[key])
             else:
+                need(isinstance(v, (list, tuple)) and len(v) == len(schema), schema, v)
                 for part, item in zip(schema, v):
                     visit(part, item)
 

@@ -35,7 +35,7 @@ def torch_dim_to_trt_axes(dim, ndim=None):
 
 def add_trt_constant(network, tensor):
     """A constant layer's output with a tensor's values and shape."""
-    return network.add_constant(tuple(tensor.shape), tensor.detach().cpu().contiguous().numpy()).get_output(0)
+    return network.add_constant(tuple(tensor.shape), values(tensor)).get_output(0)
 
 
 def check_torch_dtype(*tensors):
@@ -143,8 +143,15 @@ def pair(value, count):
 
 
 def values(tensor):
-    """A parameter's values for a layer."""
-    return None if tensor is None else tensor.detach().cpu().contiguous().numpy()
+    """A tensor's values for a layer."""
+    if tensor is None:
+        return None
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:  # which numpy alone lacks
+        import ml_dtypes
+
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
 
 
 def reshaped(network, tensor, shape, like=None):

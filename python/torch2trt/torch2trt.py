@@ -40,6 +40,11 @@ def _rounds(inputs):
         return True
 
 
+def _is_half(outputs):
+    """Whether any of the module's outputs has been rounded to 16 bits."""
+    return any(t.dtype in (torch.float16, torch.bfloat16) for t in Flattener.from_value(outputs).flatten(outputs))
+
+
 def _agrees(engine_module, inputs, expected, tolerance):
     """Whether the engine's outputs are the module's, relative to their size."""
     given = Flattener.from_value(expected).flatten(expected)
@@ -77,6 +82,14 @@ def _agrees_at_limits(module, engine_module, settings, inputs, tolerance):
     return True
 
 
+def _first_line(error):
+    """What an exception says, in a line; the binding's own texts begin with a line that says nothing."""
+    text = str(error)
+    if "incompatible function arguments" in text:
+        return f"{type(error).__name__}: " + " ".join(text.split())
+    return f"{type(error).__name__}: {text}".split("\n")[0]
+
+
 def _convert(settings, inputs, way):
     engine, network = _builder.build(settings, inputs, way)
     input_flattener = Flattener.from_value(tuple(inputs))
@@ -97,9 +110,10 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
 
     max_batch_size: batches from 1 to it run through the engine. min_shapes, opt_shapes, max_shapes: lists of shapes,
     one an input; `inputs` may be a Dataset, which tells them. int8_calib_dataset: a sequence of lists of inputs;
-    without it `inputs` calibrate. use_onnx: through torch.onnx instead of hooks. builder_optimization_level, 0 to 5:
-    how much is timed; not an argument of the original. What hooks can't convert goes through ONNX, and what that can't
-    runs in PyTorch; both with a warning that says why.
+    without it `inputs` calibrate. use_onnx: through torch.onnx instead of hooks. device_types: {module: DeviceType} of
+    what such a module's calls add. builder_optimization_level, 0 to 5: how much is timed; not an argument of the
+    original. What hooks can't convert goes through ONNX, and what that can't runs in PyTorch; both with a warning that
+    says why. Raises ValueError or TypeError for arguments that disagree with the inputs, and what a data set raised.
     """
     if isinstance(inputs, Dataset):
         min_shapes, max_shapes = min_shapes or inputs.min_shapes(flat=True), max_shapes or inputs.max_shapes(flat=True)
@@ -108,7 +122,7 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
     inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     expected = _reference(module, inputs)
     settings = _builder.Settings({k: v for k, v in locals().items() if k not in ("kwargs",)}, kwargs)
-    tolerance = 1e-1 if fp16_mode else 5e-2 if _rounds(settings.flat_inputs) else 1e-3
+    tolerance = 1e-1 if fp16_mode or _is_half(expected) else 5e-2 if _rounds(settings.flat_inputs) else 1e-3
     reason = ""
     ways = ["onnx"] if use_onnx else ["hooks", "onnx"]
     for way in ways:
@@ -118,8 +132,10 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
                     module, result, settings, inputs, tolerance):
                 return result
             reason = "the engine's outputs differ from the module's"
-        except (ConversionError, RuntimeError, TypeError, ValueError, ImportError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        except Exception as error:  # of any converter, exporter or build: the next way remains
+            if settings.calibrator is not None and error is settings.calibrator.failure:
+                raise
+            reason = _first_line(error)
         following = "through ONNX" if way == "hooks" and "onnx" in ways else "in PyTorch"
         warnings.warn(f"torch2trt: not converted by {way} ({reason}); it runs {following}", stacklevel=2)
     return FallbackModule(module, reason)

@@ -1,7 +1,7 @@
 // INT8 calibrators and algorithm selectors written in Python.
 #include <nanobind/trampoline.h>
 
-#include "common.h"
+#include "callback.h"
 #include "parts.h"
 
 namespace tenon::py {
@@ -15,29 +15,27 @@ struct PyCalibrator : Base {
   NB_TRAMPOLINE(Base);
 
   int32_t getBatchSize() const override {
-    nb::gil_scoped_acquire lock;
-    return nb::cast<int32_t>(self().attr("get_batch_size")());
+    return called_back("get_batch_size", [&] { return nb::cast<int32_t>(self().attr("get_batch_size")()); });
   }
   bool getBatch(void* bindings[], const char* names[], int32_t count) override {
-    nb::gil_scoped_acquire lock;
-    nb::list list;
-    for (int32_t i = 0; i < count; ++i) list.append(names[i]);
-    nb::object batch = nb::getattr(self(), "get_batch")(list);
-    if (batch.is_none() || PyObject_IsTrue(batch.ptr()) == 0) return false;
-    if (static_cast<int32_t>(nb::len(batch)) != count) {
-      nb::raise("get_batch returned %zu addresses for %d inputs", nb::len(batch), count);
-    }
-    for (int32_t i = 0; i < count; ++i) bindings[i] = nb::cast<Address>(batch[i]).template as<void*>();
-    return true;
+    return called_back("get_batch", [&] {
+      nb::list list;
+      for (int32_t i = 0; i < count; ++i) list.append(names[i]);
+      nb::object batch = nb::getattr(self(), "get_batch")(list);
+      if (batch.is_none() || PyObject_IsTrue(batch.ptr()) == 0) return false;
+      if (static_cast<int32_t>(nb::len(batch)) != count) {
+        nb::raise("get_batch returned %zu addresses for %d inputs", nb::len(batch), count);
+      }
+      for (int32_t i = 0; i < count; ++i) bindings[i] = nb::cast<Address>(batch[i]).template as<void*>();
+      return true;
+    });
   }
   const void* readCalibrationCache(size_t& length) override { return read("read_calibration_cache", length); }
   void writeCalibrationCache(const void* data, size_t length) override {
-    nb::gil_scoped_acquire lock;
-    self().attr("write_calibration_cache")(nb::bytes(data, length));
+    called_back("write_calibration_cache", [&] { self().attr("write_calibration_cache")(nb::bytes(data, length)); });
   }
   CalibrationAlgoType getAlgorithm() override {
-    nb::gil_scoped_acquire lock;
-    return nb::cast<CalibrationAlgoType>(self().attr("get_algorithm")());
+    return called_back("get_algorithm", [&] { return nb::cast<CalibrationAlgoType>(self().attr("get_algorithm")()); });
   }
 
  protected:
@@ -111,23 +109,25 @@ struct PyAlgorithmSelector : IAlgorithmSelector {
   NB_TRAMPOLINE(IAlgorithmSelector);
   int32_t selectAlgorithms(const IAlgorithmContext& context, const IAlgorithm* const* choices, int32_t count,
                            int32_t* selection) override {
-    nb::gil_scoped_acquire lock;
-    nb::list list;
-    for (int32_t i = 0; i < count; ++i) list.append(nb::cast(choices[i], nb::rv_policy::reference));
-    nb::object chosen = self().attr("select_algorithms")(nb::cast(&context, nb::rv_policy::reference), list);
-    const auto size = static_cast<int32_t>(nb::len(chosen));
-    for (int32_t i = 0; i < std::min(size, count); ++i) selection[i] = nb::cast<int32_t>(chosen[i]);
-    return std::min(size, count);
+    return called_back("IAlgorithmSelector.select_algorithms", [&] {
+      nb::list list;
+      for (int32_t i = 0; i < count; ++i) list.append(nb::cast(choices[i], nb::rv_policy::reference));
+      nb::object chosen = self().attr("select_algorithms")(nb::cast(&context, nb::rv_policy::reference), list);
+      const auto size = static_cast<int32_t>(nb::len(chosen));
+      for (int32_t i = 0; i < std::min(size, count); ++i) selection[i] = nb::cast<int32_t>(chosen[i]);
+      return std::min(size, count);
+    });
   }
   void reportAlgorithms(const IAlgorithmContext* const* contexts, const IAlgorithm* const* choices,
                         int32_t count) override {
-    nb::gil_scoped_acquire lock;
-    nb::list first, second;
-    for (int32_t i = 0; i < count; ++i) {
-      first.append(nb::cast(contexts[i], nb::rv_policy::reference));
-      second.append(nb::cast(choices[i], nb::rv_policy::reference));
-    }
-    self().attr("report_algorithms")(first, second);
+    called_back("IAlgorithmSelector.report_algorithms", [&] {
+      nb::list first, second;
+      for (int32_t i = 0; i < count; ++i) {
+        first.append(nb::cast(contexts[i], nb::rv_policy::reference));
+        second.append(nb::cast(choices[i], nb::rv_policy::reference));
+      }
+      self().attr("report_algorithms")(first, second);
+    });
   }
 
  private:

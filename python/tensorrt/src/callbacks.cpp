@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "common.h"
+#include "callback.h"
 #include "parts.h"
 
 namespace tenon::py {
@@ -19,7 +19,7 @@ auto shielded(const char* what, Body&& body) noexcept -> decltype(body()) {
   try {
     return body();
   } catch (nb::python_error& error) {
-    error.discard_as_unraisable(what);
+    show_unraisable(error, what);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "[TRT] %s: %s\n", what, error.what());
   }
@@ -81,23 +81,28 @@ struct PyErrorRecorder : IErrorRecorder {
 struct PyProgressMonitor : IProgressMonitor {
   NB_TRAMPOLINE(IProgressMonitor);
   void phaseStart(const char* phase, const char* parent, int32_t steps) override {
-    NB_OVERRIDE_PURE_NAME("phase_start", phaseStart, phase, parent, steps);
+    called_back("IProgressMonitor.phase_start",
+                [&] { NB_OVERRIDE_PURE_NAME("phase_start", phaseStart, phase, parent, steps); });
   }
   bool stepComplete(const char* phase, int32_t step) override {
-    NB_OVERRIDE_PURE_NAME("step_complete", stepComplete, phase, step);
+    return called_back("IProgressMonitor.step_complete",
+                       [&]() -> bool { NB_OVERRIDE_PURE_NAME("step_complete", stepComplete, phase, step); });
   }
-  void phaseFinish(const char* phase) override { NB_OVERRIDE_PURE_NAME("phase_finish", phaseFinish, phase); }
+  void phaseFinish(const char* phase) override {
+    called_back("IProgressMonitor.phase_finish", [&] { NB_OVERRIDE_PURE_NAME("phase_finish", phaseFinish, phase); });
+  }
 };
 
 struct PyDebugListener : IDebugListener {
   NB_TRAMPOLINE(IDebugListener);
   bool processDebugTensor(const void* data, TensorLocation location, DataType type, const Dims& shape, const char* name,
                           cudaStream_t stream) override {
-    nb::gil_scoped_acquire lock;
-    nb::object result = nb::handle(nb_trampoline.base())
-                            .attr("process_debug_tensor")(reinterpret_cast<uintptr_t>(data), location, type, shape,
-                                                          name, reinterpret_cast<uintptr_t>(stream));
-    return result.is_none() || nb::cast<bool>(nb::bool_(result));
+    return called_back("IDebugListener.process_debug_tensor", [&] {
+      nb::object result = nb::handle(nb_trampoline.base())
+                              .attr("process_debug_tensor")(reinterpret_cast<uintptr_t>(data), location, type, shape,
+                                                            name, reinterpret_cast<uintptr_t>(stream));
+      return result.is_none() || nb::cast<bool>(nb::bool_(result));
+    });
   }
 };
 
@@ -117,14 +122,16 @@ struct PyOutputAllocator : IOutputAllocator {
                 reinterpret_cast<uintptr_t>(stream));
   }
   void notifyShape(const char* name, const Dims& dims) override {
-    NB_OVERRIDE_PURE_NAME("notify_shape", notifyShape, name, dims);
+    called_back("IOutputAllocator.notify_shape",
+                [&] { NB_OVERRIDE_PURE_NAME("notify_shape", notifyShape, name, dims); });
   }
 
  private:
   template <class... Args>
   void* call(const char* method, Args... args) {
-    nb::gil_scoped_acquire lock;
-    return nb::cast<Address>(nb::handle(nb_trampoline.base()).attr(method)(args...)).template as<void*>();
+    return called_back("IOutputAllocator.reallocate_output", [&] {
+      return nb::cast<Address>(nb::handle(nb_trampoline.base()).attr(method)(args...)).template as<void*>();
+    });
   }
 };
 
@@ -141,27 +148,31 @@ int64_t copy_bytes(nb::handle object, void* target, int64_t limit) {
 struct PyStreamReader : IStreamReader {
   NB_TRAMPOLINE(IStreamReader);
   int64_t read(void* target, int64_t bytes) override {
-    nb::gil_scoped_acquire lock;
-    return copy_bytes(nb::handle(nb_trampoline.base()).attr("read")(bytes), target, bytes);
+    return called_back("IStreamReader.read",
+                       [&] { return copy_bytes(nb::handle(nb_trampoline.base()).attr("read")(bytes), target, bytes); });
   }
 };
 
 struct PyStreamReaderV2 : IStreamReaderV2 {
   NB_TRAMPOLINE(IStreamReaderV2);
   int64_t read(void* target, int64_t bytes, cudaStream_t stream) override {
-    nb::gil_scoped_acquire lock;
-    nb::object data = nb::handle(nb_trampoline.base()).attr("read")(bytes, reinterpret_cast<uintptr_t>(stream));
-    return copy_bytes(data, target, bytes);
+    return called_back("IStreamReaderV2.read", [&] {
+      nb::object data = nb::handle(nb_trampoline.base()).attr("read")(bytes, reinterpret_cast<uintptr_t>(stream));
+      return copy_bytes(data, target, bytes);
+    });
   }
-  bool seek(int64_t offset, SeekPosition where) override { NB_OVERRIDE_PURE_NAME("seek", seek, offset, where); }
+  bool seek(int64_t offset, SeekPosition where) override {
+    return called_back("IStreamReaderV2.seek", [&]() -> bool { NB_OVERRIDE_PURE_NAME("seek", seek, offset, where); });
+  }
 };
 
 struct PyStreamWriter : IStreamWriter {
   NB_TRAMPOLINE(IStreamWriter);
   int64_t write(const void* data, int64_t bytes) override {
-    nb::gil_scoped_acquire lock;
-    nb::object result = nb::handle(nb_trampoline.base()).attr("write")(nb::bytes(data, static_cast<size_t>(bytes)));
-    return nb::cast<int64_t>(result);
+    return called_back("IStreamWriter.write", [&] {
+      const nb::bytes given(data, static_cast<size_t>(bytes));
+      return nb::cast<int64_t>(nb::handle(nb_trampoline.base()).attr("write")(given));
+    });
   }
 };
 

@@ -1,11 +1,12 @@
 // ILogger, which Python subclasses, and Logger, which prints.
 #include <nanobind/trampoline.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 
-#include "common.h"
+#include "callback.h"
 #include "parts.h"
 
 namespace tenon::py {
@@ -14,7 +15,9 @@ namespace {
 using nvinfer1::ILogger;
 using Severity = nvinfer1::ILogger::Severity;
 
-thread_local std::string last_error;
+thread_local std::string last_error;   // that was logged
+thread_local std::string last_reason;  // of the call that failed last
+std::atomic<bool> interrupted{false};
 
 /// Calls the override of `log`; its exceptions are shown as unraisable, since a logger can't fail.
 void call_log(const nb::detail::trampoline& trampoline, Severity severity, const char* message) noexcept {
@@ -23,7 +26,7 @@ void call_log(const nb::detail::trampoline& trampoline, Severity severity, const
   try {
     nb::handle(trampoline.base()).attr("log")(severity, message);
   } catch (nb::python_error& error) {
-    error.discard_as_unraisable("TensorRT logger");
+    show_unraisable(error, "TensorRT logger");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "[TRT] logger: %s\n", error.what());
   }
@@ -86,10 +89,16 @@ void keep_first_logger() {
 
 void remember_error(const char* message) { last_error = message; }
 
+void keep_interrupt() { interrupted = true; }
+
 void failed(const char* what) {
-  const std::string reason = std::exchange(last_error, {});
+  if (interrupted.exchange(false)) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    nb::raise_python_error();
+  }
+  last_reason = std::exchange(last_error, {});
   if (!raises()) return;
-  nb::raise("%s failed: %s", what, reason.empty() ? "the log has no reason" : reason.c_str());
+  nb::raise("%s failed: %s", what, last_reason.empty() ? "the log has no reason" : last_reason.c_str());
 }
 
 void bind_logger(nb::module_& m) {
@@ -120,6 +129,8 @@ void bind_logger(nb::module_& m) {
       nb::arg("severity"), nb::arg("msg"), "Prints a message, if it is severe enough.");
   logger.def_rw("min_severity", &Logger::min_severity, "Messages that are less severe are not printed.");
   add_context_manager(logger);
+  m.def(
+      "_reason", [] { return last_reason; }, "The reason of this thread's last call that failed; empty if none did.");
   m.def(
       "log",
       [](Severity level, const char* message) {
