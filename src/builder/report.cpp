@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 #include "builder/builder.h"
 
@@ -7,9 +7,8 @@ namespace tenon::builder {
 namespace {
 
 std::string fixed(double v, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, v);
-  return text;
+  char text[400];
+  return {text, std::to_chars(text, text + sizeof text, v, std::chars_format::fixed, digits).ptr};
 }
 
 std::string line(const select::Candidate& c) {

@@ -86,6 +86,21 @@ constexpr Entry kTypes[] = {
 #endif
 };
 
+/// A setting whose number a release may not have, and says by other layers or not at all.
+struct Numbers {
+  std::string_view op, field;
+  bool (*is_known)(int64_t);
+};
+
+template <class E>
+constexpr Numbers numbers(std::string_view op, std::string_view field) {
+  return {op, field, [](int64_t number) { return is_known(static_cast<E>(number)); }};
+}
+
+constexpr Numbers kNumbers[] = {numbers<UnaryOperation>("trt.Unary", "operation"),
+                                numbers<ActivationType>("trt.Activation", "activation_type"),
+                                numbers<FillOperation>("trt.Fill", "operation")};
+
 /// Operators whose leading inputs are tensors, and how many; constants among them are layers of their own. Constants
 /// at other places are weights or parameters.
 constexpr std::pair<std::string_view, size_t> kTensorInputs[] = {{"Add", 2},
@@ -199,8 +214,11 @@ bool reads_tensor(const ir::Node& node, size_t input) {
   return false;
 }
 
-bool has_layer_type(std::string_view op) {
-  return std::any_of(std::begin(kTypes), std::end(kTypes), [&](const Entry& e) { return e.op == op; });
+bool has_layer_type(const ir::Node& node) {
+  if (std::none_of(std::begin(kTypes), std::end(kTypes), [&](const Entry& e) { return e.op == node.op; })) return false;
+  return std::all_of(std::begin(kNumbers), std::end(kNumbers), [&](const Numbers& n) {
+    return n.op != node.op || n.is_known(node.attrs.find(n.field)->of<int64_t>(node.attrs.data()));
+  });
 }
 
 std::unique_ptr<Layer> raise(Network& network, ir::NodeId node) {

@@ -11,8 +11,8 @@ namespace tenon::nvinfer {
 /// layer's own weights or parameters.
 bool reads_tensor(const ir::Node& node, size_t input);
 
-/// Whether a dialect operator that parsers' nodes become has a layer type at this level.
-bool has_layer_type(std::string_view op);
+/// Whether a dialect node that a parser's node became has a layer type at this level, and its numbers enumerators.
+bool has_layer_type(const ir::Node& node);
 
 /// The layer of a parser's node: of the type that means the same, else a plugin layer whose metadata names the
 /// operator.

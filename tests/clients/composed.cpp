@@ -187,6 +187,46 @@ void change_root(ParsedModel& p) {
   root.setOperation(UnaryOperation::kABS);
 }
 
+/// Windows of 2 by 2 beside each other and a row of the bias alone, by lines: mean over deviation, the place of the
+/// last of the largest, the sign of the mean and the rounded ratio, then half of x times 1 + erf(x / sqrt(2)); every
+/// second line.
+Values longer(std::vector<float> const& x, bool changed) {
+  Values y;
+  for (size_t n = 0; n < 2; ++n) {
+    for (size_t channel = 0; channel < 2; ++channel) {
+      for (size_t row = 0; row < 7; row += 2) {
+        double line[8], mean = 0, squares = 0;
+        for (size_t i = 0; i < 8; ++i) {
+          line[i] = channel == 0 ? -0.75 : 0.375;
+          if (row < 6) {
+            line[i] +=
+                static_cast<double>(x[n * 12 + row / 2 * 4 + i / 2]) * pattern(channel * 4 + row % 2 * 2 + i % 2);
+          }
+          mean += line[i] / 8;
+        }
+        for (double v : line) {
+          squares += (v - mean) * (v - mean) / 8;
+        }
+        double const ratio = mean / (changed ? squares + 0.04 : std::sqrt(squares + 0.04));
+        size_t last = 0;
+        for (size_t i = 0; i < 8; ++i) {
+          last = (line[i] - mean) * pattern(i) >= (line[last] - mean) * pattern(last) - 1e-9 ? i : last;
+        }
+        double const sum = ratio + static_cast<double>(last) + (mean > 0 ? 1 : -1) + std::nearbyint(ratio);
+        y.push_back(sum / 2 * (1 + std::erf(sum / std::sqrt(2.0))));
+      }
+    }
+  }
+  return y;
+}
+void change_deviation(ParsedModel& p) {
+  IDeconvolutionLayer& up = first<IDeconvolutionLayer>(p, LayerType::kDECONVOLUTION);
+  EXPECT(is(up.getPostPadding(), {0, 0}) && is(up.getStrideNd(), {2, 2}) && up.getKernelWeights().count == 8);
+  IPaddingLayer& padding = first<IPaddingLayer>(p, LayerType::kPADDING);
+  EXPECT(is(padding.getPostPaddingNd(), {1, 0}) && padding.getInput(0) == up.getOutput(0));
+  change_root(p);
+}
+
 /// Both directions over 4 steps of 2 sequences; gates are input, output, forget, cell.
 Values lstm(std::vector<float> const& x, bool changed) {
   Values y(4 * 2 * 2 * 3);
@@ -523,6 +563,13 @@ int main(int argc, char** argv) {
         {"cut", 3, 12, true, cut, change_mode, {T::kSLICE, T::kELEMENTWISE, T::kSELECT, T::kSHAPE}},
         {"pools", 1, 20, false, pools, change_pool, {T::kPOOLING, T::kSLICE, T::kUNARY}},
         {"heads", 2, 48, true, heads, change_root, {T::kREDUCE, T::kUNARY, T::kELEMENTWISE, attention}},
+        {"longer",
+         2,
+         24,
+         true,
+         longer,
+         change_deviation,
+         {T::kDECONVOLUTION, T::kPADDING, T::kREDUCE, T::kTOPK, T::kSLICE, T::kUNARY}},
         {"lstm", 4, 16, true, lstm, change_candidate, cell}, {"gru", 4, 16, false, gru, change_candidate, cell},
         {"loop", 1, 2, false, loop, change_count, loop_types},
         {"scan", 3, 6, true, scan, change_direction, {T::kRECURRENCE, T::kITERATOR, T::kLOOP_OUTPUT}},

@@ -1,6 +1,8 @@
 // Cast and CastLike.
 #include "ops/math/cast.h"
 
+#include <locale.h>
+
 #include <cmath>
 #include <cstdlib>
 
@@ -37,8 +39,9 @@ void infer_cast(InferContext& c) {
 }
 
 double parse_number(const std::string& s) {
+  static const locale_t plain = newlocale(LC_ALL_MASK, "C", nullptr);  // whatever the process has set
   char* end = nullptr;
-  const double v = std::strtod(s.c_str(), &end);
+  const double v = strtod_l(s.c_str(), &end, plain);
   require(!s.empty() && end == s.c_str() + s.size(), ErrorCode::kInvalidArgument, "the string '", s,
           "' is not a number");
   return v;

@@ -47,8 +47,9 @@ namespace {
 const ExpandRule* find_rule(std::string_view op) {
   static const std::vector<ExpandRule> rules = [] {
     std::vector<ExpandRule> all;
-    for (const auto& family : {expand_layout_rules(), expand_compute_rules(), expand_norm_rules(),
-                               expand_generate_rules(), expand_region_rules(), expand_recurrent_rules()})
+    for (const auto& family :
+         {expand_layout_rules(), expand_compute_rules(), expand_window_rules(), expand_norm_rules(),
+          expand_generate_rules(), expand_region_rules(), expand_recurrent_rules()})
       all.insert(all.end(), family.begin(), family.end());
     return all;
   }();
@@ -71,7 +72,7 @@ bool fits(const ir::Graph& graph, const ir::Node& node, const ExpandRule& rule, 
       if (!same_type(aside.value(made), graph.value(node.outputs[i]), loose)) return false;
     }
     return std::all_of(context.layers.begin(), context.layers.end(),
-                       [&](ir::NodeId n) { return !there.has || there.has(aside.node(n).op); });
+                       [&](ir::NodeId n) { return !there.has || there.has(aside.node(n)); });
   } catch (const Error&) {  // what the layers cannot say stays as it is
     return false;
   }

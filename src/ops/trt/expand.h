@@ -12,8 +12,8 @@ namespace tenon::ops::trt {
 /// Which layers there are.
 struct LayerSet {
   int level = 11;  ///< the release that is answered as
-  /// Whether a dialect operator has a layer type; all have if it is empty.
-  std::function<bool(std::string_view)> has = {};
+  /// Whether a dialect node has a layer type that knows its settings; all have if it is empty.
+  std::function<bool(const ir::Node&)> has = {};
 };
 
 /// Whether there is a rule that makes several layers of this operator.

@@ -1,8 +1,8 @@
 // Core nodes that compute, as several layers.
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
-#include "base/checked.h"
 #include "ops/math/activation.h"
 #include "ops/math/binary.h"
 #include "ops/math/cast.h"
@@ -10,7 +10,6 @@
 #include "ops/math/predicate.h"
 #include "ops/math/reduce.h"
 #include "ops/nn/norm.h"
-#include "ops/nn/pool.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/trt/expand_context.h"
 
@@ -70,17 +69,36 @@ void expand_reduce(ExpandContext& c) {
   c.output(0, y);
 }
 
-/// The first of the sorted elements' places.
+/// x with the order of one axis turned around, and that axis's last place, in x's rank.
+std::pair<ValueId, ValueId> turned_around(ExpandContext& c, ValueId x, size_t axis) {
+  const size_t rank = c.rank(x);
+  Ints start(rank, 0), steps(rank, 1);
+  steps[axis] = -1;
+  if (const auto dims = c.numbers(x)) {
+    const int64_t last = start[axis] = std::max<int64_t>((*dims)[axis] - 1, 0);
+    return {c.layer("trt.Slice", {x}, {{"start", start}, {"size", *dims}, {"stride", steps}}),
+            c.number_of_rank(DType::kI64, rank, double(last))};
+  }
+  const ValueId dims = c.layer("trt.Shape", {x});
+  start[axis] = 1;
+  const ValueId first = c.elementwise("Mul", c.elementwise("Sub", dims, c.ints(Ints(rank, 1))), c.ints(start));
+  const ValueId last = c.reshape(c.picked(first, {int64_t(axis)}), Ints(rank, 1));
+  return {c.layer("trt.Slice", {x, first, dims}, {{"stride", steps}}), last};
+}
+
+/// The first of the sorted elements' places; the last one is the first from the end.
 void expand_arg(ExpandContext& c) {
   const auto& a = c.attrs<ArgAttrs>();
-  if (a.select_last_index) return;
   const size_t axis = c.axis(a.axis);
-  const ValueId place = c.layer_n("trt.TopK", {c.input(0)},
-                                  {{"operation", int64_t{c.node().op == "ArgMin"}},
-                                   {"k", int64_t{1}},
-                                   {"reduce_axes", int64_t{1} << axis},
-                                   {"indices_type", DType::kI64}},
-                                  2)[1];
+  ValueId x = c.input(0), last = ir::kNone;
+  if (a.select_last_index) std::tie(x, last) = turned_around(c, x, axis);
+  ValueId place = c.layer_n("trt.TopK", {x},
+                            {{"operation", int64_t{c.node().op == "ArgMin"}},
+                             {"k", int64_t{1}},
+                             {"reduce_axes", int64_t{1} << axis},
+                             {"indices_type", DType::kI64}},
+                            2)[1];
+  if (a.select_last_index) place = c.elementwise("Sub", last, place);
   if (a.keepdims) return c.output(0, place);
   Ints dims;
   for (size_t i = 0; i < c.rank(place); ++i) {
@@ -151,70 +169,6 @@ void expand_mod(ExpandContext& c) {
   c.output(0, c.elementwise("Sub", a, c.elementwise("Mul", q, b)));
 }
 
-/// (sum of |x|^p over windows)^(1 / p), from means that count the padding.
-void expand_lp_pool(ExpandContext& c, const PoolAttrs& a) {
-  if (a.ceil_mode || a.channels_last || a.p < 1 || a.p > 16 || c.rank(c.input(0)) < 3) return;
-  const ValueId x = c.input(0);
-  ValueId y = a.p == 2 ? c.elementwise("Mul", x, x) : c.unary("Abs", x);
-  if (a.p > 2) y = c.elementwise("Pow", y, c.number_like(x, double(a.p)));
-  if (a.kernel.empty()) {
-    y = c.reduce(y, kSumOf, ((int64_t{1} << c.rank(x)) - 1) & ~int64_t{3});
-  } else {
-    const auto half = a.pads.begin() + std::ptrdiff_t(a.kernel.size());
-    y = c.layer("trt.Pooling", {y},
-                {{"pooling_type", int64_t{1}},
-                 {"average_count_excludes_padding", false},
-                 {"window_size", a.kernel},
-                 {"stride", a.strides},
-                 {"pre_padding", Ints(a.pads.begin(), half)},
-                 {"post_padding", Ints(half, a.pads.end())}});
-    y = c.elementwise("Mul", y, c.number_like(x, double(checked_product(a.kernel))));
-  }
-  if (a.p == 2) y = c.unary("Sqrt", y);
-  if (a.p > 2) y = c.elementwise("Pow", y, c.number_like(x, 1 / double(a.p)));
-  c.output(0, y);
-}
-
-/// The largest, or the sum, of strided slices, one for each element of the window.
-void expand_dilated_pool(ExpandContext& c, const PoolAttrs& a) {
-  const auto in = c.numbers(c.input(0));
-  const bool average = a.kind == PoolKind::kAverage;
-  const bool padded = std::any_of(a.pads.begin(), a.pads.end(), [](int64_t p) { return p != 0; });
-  const int64_t elements = checked_product(a.kernel);
-  if (!in || a.channels_last || a.ceil_mode || elements > 64 || c.outputs.size() != 1) return;
-  if (!ir::is_float(c.dtype(c.input(0))) || (average && padded && !a.count_include_pad)) return;
-  const size_t spatial = a.kernel.size();
-  Ints size(in->begin(), in->begin() + 2);
-  for (size_t i = 0; i < spatial; ++i) {
-    const int64_t room = (*in)[2 + i] + a.pads[i] + a.pads[spatial + i] - a.dilations[i] * (a.kernel[i] - 1) - 1;
-    size.push_back(room / a.strides[i] + 1);
-  }
-  Ints stride(2, 1), place(spatial, 0);
-  stride.insert(stride.end(), a.strides.begin(), a.strides.end());
-  const ValueId fill = c.number_of_rank(c.dtype(c.input(0)), 0, average ? 0 : -std::numeric_limits<double>::infinity());
-  ValueId y = ir::kNone;
-  for (int64_t e = 0; e < elements; ++e) {
-    Ints start(2, 0);
-    for (size_t i = 0; i < spatial; ++i) start.push_back(place[i] * a.dilations[i] - a.pads[i]);
-    const ValueId part = c.layer("trt.Slice", {c.input(0), ir::kNone, ir::kNone, ir::kNone, fill},
-                                 {{"start", start}, {"size", size}, {"stride", stride}, {"mode", int64_t{3}}});
-    y = y == ir::kNone ? part : c.elementwise(average ? "Add" : "Max", y, part);
-    for (size_t i = spatial; i-- > 0;) {
-      if (++place[i] < a.kernel[i]) break;
-      place[i] = 0;
-    }
-  }
-  c.output(0, average ? c.elementwise("Div", y, c.number_like(y, double(elements))) : y);
-}
-
-void expand_pool(ExpandContext& c) {
-  const auto& a = c.attrs<PoolAttrs>();
-  if (a.kind == PoolKind::kLp && std::all_of(a.dilations.begin(), a.dilations.end(), [](int64_t d) { return d == 1; }))
-    return expand_lp_pool(c, a);
-  const bool dilated = std::any_of(a.dilations.begin(), a.dilations.end(), [](int64_t d) { return d != 1; });
-  if (dilated && a.kind != PoolKind::kLp) expand_dilated_pool(c, a);
-}
-
 /// x divided by its norm along one axis; a line of zeros stays.
 void expand_lp_norm(ExpandContext& c) {
   const auto& a = c.attrs<LpNormAttrs>();
@@ -232,13 +186,64 @@ void expand_cast(ExpandContext& c) {
   if (c.level < 8 && a.saturate) c.output(0, c.layer("trt.Identity", {c.input(0)}, {{"to_type", a.to}}));
 }
 
-/// Infinities of one sign.
+/// Infinities of one sign, or of both where no unary operation finds them.
 void expand_is_inf(ExpandContext& c) {
   const auto& a = c.attrs<IsInfAttrs>();
-  const ValueId x = c.input(0), any = c.unary("IsInf", x);
-  if (a.detect_negative == a.detect_positive) return;
+  if (!a.detect_negative && !a.detect_positive) return;
+  const ValueId x = c.input(0);
+  const double infinity = std::numeric_limits<double>::infinity();
+  if (c.level < 8) {
+    const bool both = a.detect_negative && a.detect_positive;
+    const double wanted = a.detect_positive ? infinity : -infinity;
+    return c.output(0, c.elementwise("Equal", both ? c.unary("Abs", x) : x, c.number_like(x, wanted)));
+  }
+  const ValueId any = c.unary("IsInf", x);
+  if (a.detect_negative == a.detect_positive) return c.output(0, any);
   const ValueId sign = c.elementwise(a.detect_positive ? "Greater" : "Less", x, c.number_like(x, 0));
   c.output(0, c.elementwise("And", any, sign));
+}
+
+// Unary operations and activations of later releases, by those that were always there.
+
+/// Only what is no number differs from itself.
+void expand_is_nan(ExpandContext& c) {
+  if (c.level < 10) c.output(0, c.unary("Not", c.elementwise("Equal", c.input(0), c.input(0))));
+}
+
+/// 1 and -1; zeros, and what is no number, stay.
+void expand_sign(ExpandContext& c) {
+  if (c.level >= 8) return;
+  const ValueId x = c.input(0), zero = c.number_like(x, 0);
+  const ValueId low = c.select(c.elementwise("Less", x, zero), c.number_like(x, -1), x);
+  c.output(0, c.select(c.elementwise("Greater", x, zero), c.number_like(x, 1), low));
+}
+
+/// Halves go to the even neighbour: the floor of x, and 1 more where the rest is above a half, or is one and the floor
+/// is odd.
+void expand_round(ExpandContext& c) {
+  if (c.level >= 8) return;
+  const ValueId x = c.input(0), half = c.number_like(x, 0.5), low = c.unary("Floor", x);
+  const ValueId rest = c.elementwise("Sub", x, low), halved = c.elementwise("Mul", low, half);
+  const ValueId odd = c.elementwise("Greater", halved, c.unary("Floor", halved));
+  const ValueId up = c.elementwise("And", odd, c.elementwise("Equal", rest, half));
+  const ValueId above = c.elementwise("Or", up, c.elementwise("Greater", rest, half));
+  c.output(0, c.select(above, c.elementwise("Add", low, c.number_like(x, 1)), low));
+}
+
+/// x / 2 * (1 + erf(x / sqrt(2))), or its approximation with tanh(sqrt(2 / pi) * (x + 0.044715 x^3)).
+void expand_gelu(ExpandContext& c) {
+  if (c.level >= 10) return;
+  const ValueId x = c.input(0);
+  const auto scaled = [&](ValueId v, double factor) { return c.elementwise("Mul", v, c.number_like(x, factor)); };
+  ValueId inner;
+  if (c.attrs<GeluAttrs>().approximate) {
+    const ValueId cube = c.elementwise("Mul", c.elementwise("Mul", x, x), x);
+    const ValueId sum = c.elementwise("Add", x, scaled(cube, 0.044715));
+    inner = c.activation(scaled(sum, 0.7978845608028654), kTanh);
+  } else {
+    inner = c.unary("Erf", scaled(x, 0.7071067811865476));
+  }
+  c.output(0, c.elementwise("Mul", scaled(x, 0.5), c.elementwise("Add", inner, c.number_like(x, 1))));
 }
 
 }  // namespace
@@ -246,6 +251,10 @@ void expand_is_inf(ExpandContext& c) {
 std::vector<ExpandRule> expand_compute_rules() {
   return {{"Cast", expand_cast},
           {"IsInf", expand_is_inf},
+          {"IsNaN", expand_is_nan},
+          {"Sign", expand_sign},
+          {"Round", expand_round},
+          {"Gelu", expand_gelu},
           {"Silu", expand_silu},
           {"Swish", expand_silu},
           {"HardSwish", expand_hard_swish},
@@ -262,7 +271,6 @@ std::vector<ExpandRule> expand_compute_rules() {
           {"Shrink", expand_shrink},
           {"Hardmax", expand_hardmax},
           {"Mod", expand_mod},
-          {"Pool", expand_pool},
           {"LpNormalization", expand_lp_norm}};
 }
 

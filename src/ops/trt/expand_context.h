@@ -144,6 +144,7 @@ struct ExpandRule {
 std::vector<ExpandRule> expand_layout_rules();     // expand_layout.cpp
 std::vector<ExpandRule> expand_compute_rules();    // expand_compute.cpp
 std::vector<ExpandRule> expand_generate_rules();   // expand_generate.cpp
+std::vector<ExpandRule> expand_window_rules();     // expand_window.cpp
 std::vector<ExpandRule> expand_norm_rules();       // expand_norm.cpp
 std::vector<ExpandRule> expand_region_rules();     // expand_region.cpp
 std::vector<ExpandRule> expand_recurrent_rules();  // expand_recurrent.cpp

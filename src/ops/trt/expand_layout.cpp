@@ -3,6 +3,7 @@
 #include "ops/detect/non_max_suppression.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/pad.h"
+#include "ops/shape/shape_of.h"
 #include "ops/shape/split.h"
 #include "ops/trt/expand_context.h"
 
@@ -138,6 +139,16 @@ void expand_size(ExpandContext& c) {
   c.output(0, c.layer("trt.Reduce", {dims}, {{"operation", int64_t{1}}, {"reduce_axes", int64_t{1}}}));
 }
 
+/// A part of the shape.
+void expand_shape(ExpandContext& c) {
+  const auto& a = c.attrs<ShapeAttrs>();
+  const auto rank = int64_t(c.rank(c.input(0)));
+  const auto place = [&](int64_t p) { return std::clamp<int64_t>(p < 0 ? p + rank : p, 0, rank); };
+  const int64_t first = place(a.start), count = std::max<int64_t>(place(a.end) - first, 0);
+  const ValueId dims = c.layer("trt.Shape", {c.input(0)});
+  c.output(0, c.layer("trt.Slice", {dims}, {{"start", Ints{first}}, {"size", Ints{count}}, {"stride", Ints{1}}}));
+}
+
 /// Which elements count from the end; nothing if that is not known of one.
 std::optional<std::vector<bool>> counted_from_end(ExpandContext& c, ValueId v) {
   const ir::Value& value = c.graph().value(v);
@@ -155,7 +166,7 @@ std::optional<std::vector<bool>> counted_from_end(ExpandContext& c, ValueId v) {
 }
 
 /// What ONNX's starts and ends say, counted from the front and within the bounds `low` and `high`.
-ValueId bounded(ExpandContext& c, ValueId given, ValueId extent, const Ints& low, ValueId high) {
+ValueId bounded(ExpandContext& c, ValueId given, ValueId extent, ValueId low, ValueId high) {
   ValueId v = c.converted(given, DType::kI64);
   if (const auto back = counted_from_end(c, given)) {
     const auto count = std::count(back->begin(), back->end(), true);
@@ -167,7 +178,7 @@ ValueId bounded(ExpandContext& c, ValueId given, ValueId extent, const Ints& low
     const ValueId from_end = c.elementwise("Add", v, extent);
     v = c.select(c.elementwise("Less", v, c.number_like(v, 0)), from_end, v);
   }
-  return c.elementwise("Min", c.elementwise("Max", v, c.ints(low)), high);
+  return c.elementwise("Min", c.elementwise("Max", v, low), high);
 }
 
 /// Element `i` of a vector of whole numbers, if it is known.
@@ -196,6 +207,26 @@ void add_known(Cut& cut, int64_t axis, int64_t extent, int64_t start, int64_t en
   cut.size.push_back(span > 0 && extent > 0 ? (span + stride - 1) / stride : 0);
 }
 
+/// Axes whose steps may be tensors, with numbers for start and size.
+ValueId sliced(ExpandContext& c, ValueId x, const Ints& axes, std::vector<ValueId> numbers, Ints steps) {
+  Settings settings;
+  if (c.level >= 10 || axes.size() < c.rank(x)) {
+    settings.emplace_back("axes", axes);
+  } else {  // all axes in their order, as interfaces without getAxes() have them
+    Ints order, in_order;
+    for (size_t i = 0; i < axes.size(); ++i)
+      order.push_back(std::find(axes.begin(), axes.end(), int64_t(i)) - axes.begin());
+    for (int64_t at : order)
+      if (!steps.empty()) in_order.push_back(steps[size_t(at)]);
+    steps = in_order;
+    if (!std::is_sorted(axes.begin(), axes.end()))
+      for (ValueId& v : numbers) v = c.picked(v, order);
+  }
+  settings.emplace_back("stride", std::move(steps));
+  numbers.insert(numbers.begin(), x);
+  return c.layer("trt.Slice", std::move(numbers), settings);
+}
+
 /// Cuts whose numbers are computed: size = ceil((end - start) / step).
 ValueId computed_slice(ExpandContext& c, ValueId x, const Cut& cut) {
   const size_t count = cut.axes.size();
@@ -205,8 +236,8 @@ ValueId computed_slice(ExpandContext& c, ValueId x, const Cut& cut) {
   for (int64_t step : cut.steps) before.push_back(step < 0 ? -1 : 0);
   const ValueId extent = c.picked(c.dims_of(x), cut.axes);
   const ValueId last = before != zeros ? c.elementwise("Add", extent, c.ints(before)) : extent;
-  ValueId start = bounded(c, starts, extent, zeros, last);
-  const ValueId end = bounded(c, ends, extent, before, last);
+  const ValueId start = bounded(c, starts, extent, c.ints(zeros), last);
+  const ValueId end = bounded(c, ends, extent, c.ints(before), last);
   ValueId size;
   if (cut.steps == Ints(count, 1)) {
     size = c.elementwise("Sub", end, start);
@@ -215,22 +246,45 @@ ValueId computed_slice(ExpandContext& c, ValueId x, const Cut& cut) {
     size = c.elementwise("Sub", c.ints(zeros), c.elementwise(kFloorDivision, behind, c.ints(cut.steps)));
   }
   size = c.elementwise("Max", size, c.ints(zeros));
-  if (c.level >= 10 || count < c.rank(x))
-    return c.layer("trt.Slice", {x, start, size}, {{"stride", cut.steps}, {"axes", cut.axes}});
-  Ints order, steps;  // all axes in their order, as interfaces without getAxes() have them
-  for (size_t i = 0; i < count; ++i)
-    order.push_back(std::find(cut.axes.begin(), cut.axes.end(), int64_t(i)) - cut.axes.begin());
-  for (int64_t at : order) steps.push_back(cut.steps[size_t(at)]);
-  if (!std::is_sorted(cut.axes.begin(), cut.axes.end())) start = c.picked(start, order), size = c.picked(size, order);
-  return c.layer("trt.Slice", {x, start, size}, {{"stride", steps}});
+  return sliced(c, x, cut.axes, {start, size}, cut.steps);
+}
+
+/// Cuts whose axes or steps are computed: a step backwards begins at the last element at most and may end before the
+/// first.
+void expand_slice_of_any(ExpandContext& c) {
+  const ValueId x = c.input(0);
+  const auto count = size_t(c.number(c.input(1), 0)), rank = c.rank(x);
+  const bool any_axes = c.has(3) && !c.constant_input(3);
+  if (any_axes && c.level < 10) return;  // axes are numbers there
+  const ValueId zeros = c.ints(Ints(count, 0)), dims = c.dims_of(x);
+  Ints axes;
+  ValueId axis = ir::kNone, extent;
+  if (any_axes) {
+    axis = c.converted(c.input(3), DType::kI64);
+    const ValueId from_end = c.elementwise("Add", axis, c.ints(Ints(count, int64_t(rank))));
+    axis = c.select(c.elementwise("Less", axis, zeros), from_end, axis);
+    extent = c.layer("trt.Gather", {dims, axis}, {{"gather_axis", int64_t{0}}});
+  } else {
+    for (size_t i = 0; i < count; ++i)
+      axes.push_back(int64_t(c.axis(c.has(3) ? c.constant_input(3)->get_int(int64_t(i)) : int64_t(i))));
+    extent = c.picked(dims, axes);
+  }
+  const ValueId step = c.has(4) ? c.converted(c.input(4), DType::kI64) : c.ints(Ints(count, 1));
+  const ValueId before = c.select(c.elementwise("Less", step, zeros), c.ints(Ints(count, -1)), zeros);
+  const ValueId last = c.elementwise("Add", extent, before);
+  const ValueId start = bounded(c, c.input(1), extent, zeros, last), end = bounded(c, c.input(2), extent, before, last);
+  const ValueId back = c.elementwise(kFloorDivision, c.elementwise("Sub", start, end), step);
+  const ValueId size = c.elementwise("Max", c.elementwise("Sub", zeros, back), zeros);
+  c.output(0, any_axes ? c.layer("trt.Slice", {x, start, size, step, ir::kNone, axis})
+                       : sliced(c, x, axes, {start, size, step}, {}));
 }
 
 /// Axes whose numbers are known are cut by one layer, the others by a second one.
 void expand_slice(ExpandContext& c) {
-  if ((c.has(3) && !c.constant_input(3)) || (c.has(4) && !c.constant_input(4))) return;
   const ValueId x = c.input(0);
   const ir::Dim count = c.shape(c.input(1)).at(0);
   if (!count.is_const()) return;
+  if ((c.has(3) && !c.constant_input(3)) || (c.has(4) && !c.constant_input(4))) return expand_slice_of_any(c);
   Cut known, computed;
   for (size_t i = 0; i < size_t(count.constant()); ++i) {
     const size_t axis = c.axis(c.has(3) ? c.constant_input(3)->get_int(int64_t(i)) : int64_t(i));
@@ -292,6 +346,7 @@ std::vector<ExpandRule> expand_layout_rules() {
           {"Expand", expand_expand, true},
           {"Tile", expand_tile, true},
           {"Size", expand_size},
+          {"Shape", expand_shape},
           {"Slice", expand_slice, true},
           {"Pad", expand_pad, true}};
 }

@@ -55,10 +55,19 @@ class Direction {
   }
 
  private:
-  /// Rows of this direction from `first` on, of a constant [D, rows, …] or [D, rows].
-  Tensor rows(size_t input, int64_t first, int64_t count, ir::Dims dims) const {
+  /// Rows of this direction from `first` on, of weights [D, rows, …] or [D, rows], as `dims`; one may be -1.
+  ValueId rows(size_t input, int64_t first, int64_t count, Ints dims) {
+    if (c_.constant_input(input)) return c_.constant(known_rows(input, first, count, std::move(dims)));
+    ValueId v = c_.input(input);
+    if (c_.number(v, 0) != 1) v = c_.slice(v, 0, d_, 1);
+    if (c_.number(v, 1) != count) v = c_.slice(v, 1, first, count);
+    return c_.reshape(v, std::move(dims));
+  }
+  Tensor known_rows(size_t input, int64_t first, int64_t count, Ints dims) const {
     const Tensor* all = c_.constant_input(input);
     const int64_t total = all->dims()[1], columns = all->count() / all->dims()[0] / total;
+    for (int64_t& d : dims)
+      if (d == -1) d = columns;
     Tensor out(all->dtype(), std::move(dims));
     for (int64_t i = 0; i < count * columns; ++i) out.set(i, all->get((d_ * total + first) * columns + i));
     return out;
@@ -66,15 +75,23 @@ class Direction {
 
   /// x W^T and the biases that do not depend on the state: [S, B, gates * H].
   ValueId inputs() {
-    const Tensor* w = c_.constant_input(kW);
-    const ValueId weights = c_.constant(rows(kW, 0, gates_ * h_, {1, gates_ * h_, w->dims()[2]}));
+    const ValueId weights = rows(kW, 0, gates_ * h_, {1, gates_ * h_, -1});
     const ValueId products = c_.matmul(c_.input(kX), weights, true);
-    if (!c_.has(kBias)) return products;
-    Tensor sum = rows(kBias, 0, gates_ * h_, {1, 1, gates_ * h_});
-    const Tensor of_state = rows(kBias, gates_ * h_, gates_ * h_, {gates_ * h_});
-    const int64_t plain = gates_ == 3 && a_.linear_before_reset ? 2 * h_ : gates_ * h_;
-    for (int64_t i = 0; i < plain; ++i) sum.set(i, sum.get(i) + of_state.get(i));
-    return c_.elementwise("Add", products, c_.constant(std::move(sum)));
+    return c_.has(kBias) ? c_.elementwise("Add", products, biases()) : products;
+  }
+
+  /// The sum of both biases, [1, 1, gates * H]; the state's own of a GRU's candidate may wait for its reset.
+  ValueId biases() {
+    const int64_t all = gates_ * h_, plain = gates_ == 3 && a_.linear_before_reset ? 2 * h_ : all;
+    if (c_.constant_input(kBias)) {
+      Tensor sum = known_rows(kBias, 0, all, {1, 1, all});
+      const Tensor of_state = known_rows(kBias, all, all, {all});
+      for (int64_t i = 0; i < plain; ++i) sum.set(i, sum.get(i) + of_state.get(i));
+      return c_.constant(std::move(sum));
+    }
+    const ValueId sum =
+        c_.elementwise("Add", rows(kBias, 0, plain, {1, 1, plain}), rows(kBias, all, plain, {1, 1, plain}));
+    return plain == all ? sum : c_.concat({sum, rows(kBias, plain, all - plain, {1, 1, all - plain})}, 2);
   }
 
   ValueId steps() {
@@ -99,12 +116,12 @@ class Direction {
   }
 
   ValueId plus_state(ValueId x, ValueId h) {
-    return c_.elementwise("Add", x, c_.matmul(h, c_.constant(rows(kR, 0, gates_ * h_, {gates_ * h_, h_})), true));
+    return c_.elementwise("Add", x, c_.matmul(h, rows(kR, 0, gates_ * h_, {gates_ * h_, h_}), true));
   }
   ValueId gate(ValueId all, int64_t k) { return c_.slice(all, 1, k * h_, h_); }
   ValueId peephole(ValueId sum, ValueId cell, int64_t k) {
     if (!c_.has(kPeepholes)) return sum;
-    return c_.elementwise("Add", sum, c_.elementwise("Mul", cell, c_.constant(rows(kPeepholes, k * h_, h_, {1, h_}))));
+    return c_.elementwise("Add", sum, c_.elementwise("Mul", cell, rows(kPeepholes, k * h_, h_, {1, h_})));
   }
 
   /// Function `i` of its argument within the clip.
@@ -152,14 +169,14 @@ class Direction {
   }
 
   ValueId gru(ValueId x, ValueId h) {
-    const ValueId state = c_.matmul(h, c_.constant(rows(kR, 0, 2 * h_, {2 * h_, h_})), true);
+    const ValueId state = c_.matmul(h, rows(kR, 0, 2 * h_, {2 * h_, h_}), true);
     const ValueId sums = c_.elementwise("Add", c_.slice(x, 1, 0, 2 * h_), state);
     const ValueId update = function(0, gate(sums, 0)), reset = function(0, gate(sums, 1));
-    const ValueId weights = c_.constant(rows(kR, 2 * h_, h_, {h_, h_}));
+    const ValueId weights = rows(kR, 2 * h_, h_, {h_, h_});
     ValueId hidden;
     if (a_.linear_before_reset) {
       hidden = c_.matmul(h, weights, true);
-      if (c_.has(kBias)) hidden = c_.elementwise("Add", hidden, c_.constant(rows(kBias, 5 * h_, h_, {1, h_})));
+      if (c_.has(kBias)) hidden = c_.elementwise("Add", hidden, rows(kBias, 5 * h_, h_, {1, h_}));
       hidden = c_.elementwise("Mul", reset, hidden);
     } else {
       hidden = c_.matmul(c_.elementwise("Mul", reset, h), weights, true);
@@ -200,8 +217,6 @@ class Direction {
 };
 
 void expand_recurrent(ExpandContext& c) {
-  for (size_t i : {kW, kR, kBias, kPeepholes})
-    if (c.has(i) && !c.constant_input(i)) return;
   const int64_t directions = c.attrs<RnnAttrs>().direction == RnnDirection::kBidirectional ? 2 : 1;
   std::vector<std::vector<ValueId>> parts(3);
   for (int64_t d = 0; d < directions; ++d) {

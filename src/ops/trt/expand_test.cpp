@@ -128,6 +128,18 @@ TEST_CASE("expand: windows") {
        "trt.Slice trt.Slice trt.ElementWise trt.Slice trt.ElementWise trt.Slice trt.ElementWise",
        {kFixed},
        {{"kernel_shape", I{2, 2}}, {"dilations", I{2, 1}}, {"pads", I{1, 0, 0, 1}}, {"strides", I{1, 2}}}},
+      {"ConvTranspose",
+       "trt.Deconvolution trt.Padding trt.Shuffle trt.ElementWise",
+       {kImage, weights({4, 3, 2, 3}), weights({6})},
+       {{"strides", I{3, 2}}, {"pads", I{0, 1, 1, 0}}, {"output_padding", I{2, 1}}, {"group", 2}}},
+      {"ConvTranspose",
+       "trt.Deconvolution trt.Padding trt.Shuffle trt.ElementWise",
+       {Typed(kF32, "n, 4, 7"), Typed(kF32, "4, 3, 2"), weights({3})},
+       {{"strides", I{3}}, {"output_padding", I{2}}}},
+      {"ConvTranspose",
+       "trt.Deconvolution trt.Shape trt.ElementWise trt.Slice trt.Shuffle trt.ElementWise",
+       {Typed(kF32, "n, 2, 3, 2, 4"), weights({2, 3, 2, 2, 1}), weights({3})},
+       {{"strides", I{2, 2, 2}}, {"output_padding", I{1, 0, 1}}}},
       {"AveragePool", "", {kFixed}, {{"kernel_shape", I{2, 3}}, {"dilations", I{3, 2}}}, 1, 19},
       {"AveragePool",
        "",
@@ -138,6 +150,100 @@ TEST_CASE("expand: windows") {
       {"MaxPool", "Pool", {kImage}, {{"kernel_shape", I{2, 2}}, {"dilations", I{2, 1}}}},
   };
   for (const Case& test : cases) check(test);
+}
+
+TEST_CASE("expand: the last of the extremes") {
+  const Tensor data = trial::f32({2, 4}, {1, 3, 3, 0, 2, 2, 2, 2});
+  for (const char* op : {"ArgMax", "ArgMin"})
+    for (int64_t keep : {0, 1})
+      for (const char* dims : {"2, 4", "n, 4", "n, m"})
+        for (int64_t axis : {0, 1})
+          check({op,
+                 "",
+                 {Typed(kF32, dims)},
+                 {{"axis", axis}, {"keepdims", keep}, {"select_last_index", 1}},
+                 1,
+                 13,
+                 {{0, data}}});
+  check(
+      {"ArgMax", "trt.Slice trt.TopK trt.ElementWise", {Typed(kF32, "2, 4")}, {{"axis", 1}, {"select_last_index", 1}}});
+}
+
+TEST_CASE("expand: what later releases have a number for") {
+  const Operand x = Typed(kF32, "n, 4");
+  const float inf = INFINITY;
+  const std::map<size_t, Tensor> some{
+      {0, trial::f32({3, 4}, {0.5, 1.5, -0.5, -1.5, 2.5, -2.5, 0.75, -3, inf, -inf, 0, 7.25})}},
+      odd{{0, trial::f32({2, 4}, {NAN, 1, -inf, inf, 0, -1, 3, NAN})}};
+  const std::string gelu = "trt.ElementWise trt.Unary trt.ElementWise trt.ElementWise trt.ElementWise";
+  const std::pair<Case, int> cases[] = {
+      {{"Round", "", {x}, {}, 1, 11, some}, 7},
+      {{"Sign", "trt.ElementWise trt.Select trt.ElementWise trt.Select", {x}, {}, 1, 13, some}, 7},
+      {{"Sign", "", {Typed(DType::kI32, "3")}, {}, 1, 13, {{0, trial::tensor<int64_t>(DType::kI32, {3}, {-4, 0, 9})}}},
+       7},
+      {{"IsNaN", "trt.ElementWise trt.Unary", {x}, {}, 1, 13, odd}, 8},
+      {{"IsInf", "trt.Unary trt.ElementWise", {x}, {}, 1, 10, odd}, 7},
+      {{"IsInf", "trt.ElementWise", {x}, {{"detect_negative", 0}}, 1, 10, odd}, 7},
+      {{"IsInf", "trt.ElementWise", {x}, {{"detect_positive", 0}}, 1, 10, odd}, 7},
+      {{"IsInf", "trt.Unary trt.ElementWise trt.ElementWise", {x}, {{"detect_positive", 0}}, 1, 10, odd}, 8},
+      {{"Gelu", "", {x}, {}, 1, 20}, 8},
+      {{"Gelu", "", {x}, {{"approximate", "tanh"}}, 1, 20}, 8},
+      {{"LayerNormalization", "", {kImage, weights({9}), weights({9})}, {{"epsilon", 0.01F}}, 1, 17}, 7},
+  };
+  for (const auto& [each, level] : cases) {
+    Case test = each;
+    test.level = level;
+    test.one_layer = false;
+    check(test);
+  }
+}
+
+TEST_CASE("expand: slices whose axes or steps are computed") {
+  const Operand two = Typed(DType::kI64, "2"), x = Typed(kF32, "n, 5, 6"), none;
+  const Tensor data = trial::noise({3, 5, 6}, 4);
+  const auto check_with = [&](const I& starts, const I& ends, const I& axes, const I& steps, bool known_axes,
+                              int level) {
+    CAPTURE(starts[0]);
+    std::map<size_t, Tensor> feeds{{0, data}, {1, trial::i64(starts)}, {2, trial::i64(ends)}};
+    if (!known_axes) feeds.emplace(feeds.size(), trial::i64(axes));
+    feeds.emplace(feeds.size(), trial::i64(steps));
+    check({"Slice", "", {x, two, two, known_axes ? Operand(trial::i64(axes)) : two, two}, {}, 1, 18, feeds, level});
+  };
+  for (bool known : {false, true})
+    for (int level : {8, 11}) {
+      if (!known && level < 10) continue;
+      check_with({-2, -9}, {9, -1}, {1, 2}, {1, 2}, known, level);
+      check_with({4, 5}, {0, INT64_MIN}, {1, 2}, {-1, -2}, known, level);
+      check_with({9, 0}, {INT64_MIN, 9}, {-1, 1}, {-4, 2}, known, level);
+      check_with({3, 5}, {1, 2}, {1, 2}, {1, 1}, known, level);
+      check_with({-1, 0}, {-3, 2}, {-3, 2}, {-1, 1}, known, level);
+    }
+  check({"Slice",
+         "",
+         {x, trial::i64({1}), trial::i64({4}), Typed(DType::kI64, "1")},
+         {},
+         1,
+         18,
+         {{0, data}, {1, trial::i64({-1})}}});
+  check({"Slice",
+         "",
+         {x, Typed(DType::kI32, "3"), Typed(DType::kI32, "3"), none, Typed(DType::kI32, "3")},
+         {},
+         1,
+         18,
+         {{0, data},
+          {1, trial::tensor<int64_t>(DType::kI32, {3}, {2, 0, -1})},
+          {2, trial::tensor<int64_t>(DType::kI32, {3}, {0, 9, -9})},
+          {3, trial::tensor<int64_t>(DType::kI32, {3}, {-1, 3, -2})}},
+         8});
+  check({"Slice",
+         "Slice",
+         {x, two, two, two},
+         {},
+         1,
+         18,
+         {{0, data}, {1, trial::i64({0, 0})}, {2, trial::i64({1, 1})}, {3, trial::i64({0, 2})}},
+         8});
 }
 
 /// Bounds that lie inside, outside, on the other side, and from the end.
@@ -238,6 +344,18 @@ TEST_CASE("expand: normalization by the root mean square, attention") {
   const Operand none, lengths = Typed(DType::kI64, "n");
   const std::string statistics = "trt.ElementWise trt.Reduce trt.ElementWise trt.Unary trt.ElementWise ";
   const Case cases[] = {
+      {"LayerNormalization", "trt.Normalization", {kImage, weights({7, 9})}, {{"axis", 2}}, 1, 17},
+      {"LayerNormalization", "trt.Normalization", {kImage, Typed(kF32, "9")}, {}, 1, 17},
+      {"LayerNormalization", "", {kImage, weights({9}), weights({9})}, {{"epsilon", 0.01F}}, 3, 17},
+      {"LayerNormalization",
+       "",
+       {Typed(DType::kF16, "n, 3, 8"), Tensor(DType::kF16, {8})},
+       {{"axis", -2}},
+       2,
+       17,
+       {},
+       11,
+       1e-3},
       {"RMSNormalization", statistics + "trt.ElementWise", {kImage, weights({9})}, {{"epsilon", 0.01F}}, 1, 23},
       {"RMSNormalization", "", {Typed(DType::kF16, "n, 3, 8"), Tensor(DType::kF16, {3, 8})}, {{"axis", 1}}, 1, 23},
       {"Attention", "trt.ElementWise trt.Attention", {q, k, v}, {}, 1, 23},
@@ -267,6 +385,40 @@ TEST_CASE("expand: normalization by the root mean square, attention") {
   for (const Case& test : cases) check(test);
 }
 
+TEST_CASE("expand: attention with windows, and its scores") {
+  const Operand q = Typed(kF32, "n, 4, 3, 8"), k = Typed(kF32, "n, 2, 5, 8"), v = Typed(kF32, "n, 2, 5, 6"), none;
+  const Operand lengths = Typed(DType::kI64, "n"), past_k = Typed(kF32, "n, 2, 2, 8"),
+                past_v = Typed(kF32, "n, 2, 2, 6");
+  const Tensor mask = trial::boolean({3, 5}, {1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
+  using Attrs = std::map<std::string, FakeImport::Value>;
+  const Attrs windows[] = {{{"left_window_size", 1}},
+                           {{"right_window_size", 0}},
+                           {{"left_window_size", 0}, {"right_window_size", 1}},
+                           {{"left_window_size", 1}, {"is_causal", 1}, {"right_window_size", 2}},
+                           {{"left_window_size", INT64_MAX}, {"right_window_size", INT64_MAX}}};
+  for (const Attrs& attrs : windows) {
+    check({"Attention", "", {q, k, v}, attrs, 1, 25});
+    check({"Attention", "", {q, k, v, mask, past_k, past_v}, attrs, 3, 25, {}, 8});
+    check({"Attention", "", {q, k, v, none, none, none, lengths}, attrs, 1, 25, {{3, trial::i64({4, 2})}}});
+  }
+  for (int64_t stage : {0, 1, 2, 3}) {
+    check({"Attention",
+           "",
+           {q, k, v, mask, past_k, past_v},
+           {{"qk_matmul_output_mode", stage}, {"softcap", 2.0F}},
+           4,
+           24});
+    check({"Attention",
+           "",
+           {q, k, v, weights({3, 5}), past_k, past_v},
+           {{"qk_matmul_output_mode", stage}, {"is_causal", 1}},
+           4,
+           24,
+           {},
+           8});
+  }
+}
+
 /// Settings of a recurrent operator beside its sizes.
 struct Recurrent {
   const char* op;
@@ -274,7 +426,7 @@ struct Recurrent {
   bool bias = false, lengths = false, states = false, peepholes = false;
 };
 
-void check_recurrent(const Recurrent& r, bool dynamic) {
+void check_recurrent(const Recurrent& r, bool dynamic, bool computed = false) {
   const std::string op = r.op;
   CAPTURE(op);
   CAPTURE(dynamic);
@@ -285,9 +437,14 @@ void check_recurrent(const Recurrent& r, bool dynamic) {
   const ir::Dim n = dynamic ? graph.symbols->named("n") : ir::Dim(batch),
                 s = dynamic ? graph.symbols->named("s") : ir::Dim(steps);
   std::vector<ValueId> inputs{graph.add_input("x", kF32, {s, n, in})};
-  inputs.push_back(graph.add_constant(trial::noise({d, gates * h, in}, 4)));
-  inputs.push_back(graph.add_constant(trial::noise({d, gates * h, h}, 5)));
-  inputs.push_back(r.bias ? graph.add_constant(trial::noise({d, 2 * gates * h}, 6)) : ir::kNone);
+  const auto weight = [&](const ir::Dims& dims, uint64_t seed) {
+    if (!computed) return graph.add_constant(trial::noise(dims, seed));
+    given.push_back(trial::noise(dims, seed));
+    return graph.add_input(cat("weight", seed), kF32, ir::Shape(dims.begin(), dims.end()));
+  };
+  inputs.push_back(weight({d, gates * h, in}, 4));
+  inputs.push_back(weight({d, gates * h, h}, 5));
+  inputs.push_back(r.bias ? weight({d, 2 * gates * h}, 6) : ir::kNone);
   inputs.push_back(ir::kNone);
   if (r.lengths) {
     inputs.back() = graph.add_input("lengths", DType::kI32, {n});
@@ -297,7 +454,7 @@ void check_recurrent(const Recurrent& r, bool dynamic) {
     inputs.push_back(r.states ? graph.add_input(cat("state", i), kF32, {d, n, h}) : ir::kNone);
     if (r.states) given.push_back(trial::noise({d, batch, h}, uint64_t(7 + i)));
   }
-  if (r.peepholes) inputs.push_back(graph.add_constant(trial::noise({d, 3 * h}, 9)));
+  if (r.peepholes) inputs.push_back(weight({d, 3 * h}, 9));
   RnnAttrs attrs = r.attrs;
   attrs.hidden_size = h;
   const ir::NodeId node = graph.add_node(op, inputs, attrs, op == "LSTM" ? 3 : 2, "cell");
@@ -340,7 +497,10 @@ TEST_CASE("expand: recurrent operators as loops") {
        .states = true},
   };
   for (const Recurrent& r : all)
-    for (bool dynamic : {false, true}) check_recurrent(r, dynamic);
+    for (bool dynamic : {false, true}) {
+      check_recurrent(r, dynamic);
+      check_recurrent(r, dynamic, true);
+    }
 }
 
 /// x + step, and whether the sum stays below a bound.

@@ -79,7 +79,7 @@ bool same_type(const ir::Value& now, const ir::Value& before, bool by_data) {
   return true;
 }
 
-bool raise_node(ir::Graph& graph, ir::NodeId id, bool (*has)(std::string_view)) {
+bool raise_node(ir::Graph& graph, ir::NodeId id, bool (*has)(const ir::Node&)) {
   const ir::Node core = graph.node(id);
   const RaiseRule* rule = find_rule(core.op);
   if (!rule) return false;
@@ -88,14 +88,16 @@ bool raise_node(ir::Graph& graph, ir::NodeId id, bool (*has)(std::string_view)) 
   try {
     RaiseContext c(graph, core);
     rule->raise(c);
-    if (c.layer.empty() || (has && !has(c.layer))) return false;
+    if (c.layer.empty()) return false;
     graph.node(id).op = c.layer;
     graph.node(id).attrs = std::move(c.made);
-    graph.set_inputs(id, std::move(c.inputs));
-    infer_node(graph, id);
-    const bool same = same_types(graph, core, before, computes_dims(graph, core));
-    restore_types(graph, core, before);
-    if (same) return true;
+    if (!has || has(graph.node(id))) {
+      graph.set_inputs(id, std::move(c.inputs));
+      infer_node(graph, id);
+      const bool same = same_types(graph, core, before, computes_dims(graph, core));
+      restore_types(graph, core, before);
+      if (same) return true;
+    }
   } catch (const Error&) {  // what the layer cannot say stays as it is
     restore_types(graph, core, before);
   }

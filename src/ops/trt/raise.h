@@ -10,7 +10,7 @@ namespace tenon::ops::trt {
 /// Makes of a core node the dialect node with the same meaning, in place: id, name and outputs stay, and so do the
 /// outputs' types. Weights of convolutions move from constant inputs into attributes, numbers of shapes too. False, and
 /// nothing changed, if no layer means exactly the same, or `has` is given and knows of none.
-bool raise_node(ir::Graph& graph, ir::NodeId node, bool (*has)(std::string_view layer) = nullptr);
+bool raise_node(ir::Graph& graph, ir::NodeId node, bool (*has)(const ir::Node& layer) = nullptr);
 
 /// Whether there is a rule that makes one layer of this operator, or several (expand.h).
 bool has_layers(std::string_view op);

@@ -34,7 +34,7 @@ void set_window(RaiseContext& c, const Ints& strides, const Ints& pads) {
 
 /// Constant weights become the layer's own; others stay inputs 1 and 2.
 template <class A>
-void raise_convolution(RaiseContext& c, std::string_view layer, bool transposed) {
+void raise_convolution(RaiseContext& c, std::string_view layer, bool transposed, const Ints& pads) {
   const auto& a = c.attrs<A>();
   if (a.channels_last || !a.epilogue.empty()) return;
   Ints dims;
@@ -47,17 +47,25 @@ void raise_convolution(RaiseContext& c, std::string_view layer, bool transposed)
   c.set("nb_groups", a.group);
   c.set("kernel_size", Ints(dims.begin() + 2, dims.end()));
   c.set("dilation", a.dilations);
-  set_window(c, a.strides, a.pads);
+  set_window(c, a.strides, pads);
   if (const Tensor* kernel = c.constant(1)) c.set("kernel_weights", *kernel), c.inputs[1] = ir::kNone;
   if (const Tensor* bias = c.constant(2)) c.set("bias_weights", *bias), c.inputs[2] = ir::kNone;
   while (c.inputs.back() == ir::kNone) c.inputs.pop_back();
 }
 
-void raise_conv(RaiseContext& c) { raise_convolution<ConvAttrs>(c, "trt.Convolution", false); }
+void raise_conv(RaiseContext& c) {
+  raise_convolution<ConvAttrs>(c, "trt.Convolution", false, c.attrs<ConvAttrs>().pads);
+}
+/// What the output is longer by is cut off less at its end.
 void raise_conv_transpose(RaiseContext& c) {
-  for (int64_t extra : c.attrs<ConvTransposeAttrs>().output_padding)
-    if (extra != 0) return;
-  raise_convolution<ConvTransposeAttrs>(c, "trt.Deconvolution", true);
+  const auto& a = c.attrs<ConvTransposeAttrs>();
+  Ints pads = a.pads;
+  const size_t spatial = a.output_padding.size();
+  for (size_t i = 0; i < spatial; ++i) {
+    if (a.output_padding[i] > std::max<int64_t>(pads[spatial + i], 0)) return;
+    pads[spatial + i] -= a.output_padding[i];
+  }
+  raise_convolution<ConvTransposeAttrs>(c, "trt.Deconvolution", true, pads);
 }
 
 void set_reduction(RaiseContext& c, size_t operation, int64_t axes, bool keep) {

@@ -179,7 +179,7 @@ void raise_concat(RaiseContext& c) {
 
 void raise_shape(RaiseContext& c) {
   const auto& a = c.attrs<ShapeAttrs>();
-  if (a.start == 0 && a.end == std::numeric_limits<int64_t>::max()) c.become("trt.Shape");
+  if (a.start == 0 && a.end >= int64_t(c.shape(0).size())) c.become("trt.Shape");
 }
 
 void raise_reverse_sequence(RaiseContext& c) {

@@ -17,9 +17,9 @@ TEST_CASE("raise: layers that compute lower to what they came from") {
       {"Conv", "trt.Convolution", {image, Typed(kF32, "6, 4, 3, 3"), weights({6})}},
       {"ConvTranspose", "trt.Deconvolution", {image, weights({4, 3, 2, 2}), weights({3})}, {{"strides", I{2, 2}}}},
       {"ConvTranspose",
-       "ConvTranspose",
-       {image, weights({4, 3, 2, 2})},
-       {{"strides", I{2, 2}}, {"output_padding", I{1, 0}}}},
+       "trt.Deconvolution",
+       {image, weights({4, 3, 3, 3}), weights({3})},
+       {{"strides", I{2, 2}}, {"pads", I{1, 1, 1, 1}}, {"output_padding", I{1, 1}}}},
       {"MaxPool", "trt.Pooling", {image}, {{"kernel_shape", I{2, 3}}, {"strides", I{2, 2}}, {"ceil_mode", 1}}},
       {"MaxPool", "Pool", {image}, {{"kernel_shape", I{2, 2}}, {"dilations", I{2, 1}}}},
       {"AveragePool",
@@ -110,7 +110,10 @@ TEST_CASE("raise: layers that move elements lower to what they came from") {
       {"ScatterND", "ScatterND", {Typed(kF32, "3"), trial::i64({1, 1}, {2}), weights({1})}, {{"reduction", "add"}}},
       {"Concat", "trt.Concatenation", {image, image}, {{"axis", -1}}},
       {"Shape", "trt.Shape", {image}},
-      {"Shape", "Shape", {image}, {{"start", 1}}},
+      {"Shape", "trt.Shape", {image}, {{"end", 4}}},
+      {"Shape", "trt.Shape trt.Slice", {image}, {{"start", 1}}},
+      {"Shape", "trt.Shape trt.Slice", {image}, {{"start", -3}, {"end", -1}}},
+      {"Shape", "trt.Shape trt.Slice", {image}, {{"start", 3}, {"end", 2}}},
       {"GridSample", "trt.GridSample", {fixed, Typed(kF32, "2, 3, 3, 2")}, {{"padding_mode", "border"}}},
   };
   for (const Case& test : cases) check(test);
@@ -119,6 +122,7 @@ TEST_CASE("raise: layers that move elements lower to what they came from") {
 TEST_CASE("raise: operators that are several layers") {
   const Operand image = Typed(kF32, "n, 4, 6, 10"), fixed = Typed(kF32, "2, 4, 6, 10");
   const Tensor positive = trial::f32({4}, {1, 0.5, 2, 0.25});
+  using I = std::vector<int64_t>;
   const std::string slices = "trt.Slice trt.Slice trt.Slice";
   const Case cases[] = {
       {"Split", slices, {fixed, trial::i64({3, 1, 2})}, {{"axis", 2}}, 3},
@@ -151,7 +155,14 @@ TEST_CASE("raise: operators that are several layers") {
        {image, trial::i64({2})}},
       {"ArgMax", "trt.TopK", {image}, {{"axis", 1}}},
       {"ArgMin", "trt.TopK trt.Shuffle", {image}, {{"axis", 1}, {"keepdims", 0}}},
-      {"ArgMax", "ArgMax", {image}, {{"axis", 1}, {"select_last_index", 1}}},
+      {"ArgMax",
+       "trt.Shape trt.ElementWise trt.ElementWise trt.Gather trt.Shuffle trt.Slice trt.TopK trt.ElementWise",
+       {image},
+       {{"axis", 1}, {"select_last_index", 1}}},
+      {"ConvTranspose",
+       "trt.Deconvolution trt.Padding",
+       {image, weights({4, 3, 2, 2})},
+       {{"strides", I{2, 2}}, {"output_padding", I{1, 0}}}},
       {"DepthToSpace", "trt.Shuffle trt.Shuffle", {image}, {{"blocksize", 2}}},
       {"DepthToSpace", "trt.Shuffle trt.Shuffle", {image}, {{"blocksize", 2}, {"mode", "CRD"}}},
       {"SpaceToDepth", "trt.Shuffle trt.Shuffle", {image}, {{"blocksize", 2}}},

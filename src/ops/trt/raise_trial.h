@@ -27,6 +27,7 @@ struct Case {
   std::map<size_t, Tensor> feeds = {};  ///< of inputs that are not random
   int level = 11;
   double tolerance = 1e-6;
+  bool one_layer = true;  ///< if not, what one layer could do is made of several, as before there was that layer
 };
 
 inline Tensor weights(ir::Dims dims) { return trial::noise(std::move(dims), 7); }

@@ -122,6 +122,23 @@ def composed():
         node("RMSNormalization", ["x", "gamma"], ["r"], "rms", epsilon=0.01),
         node("Attention", ["r", "r", "x"], ["y"], "heads", is_causal=1),
     ], [("x", FLOAT, ["n", 2, 3, 4])], [("y", FLOAT, ["n", 2, 3, 4])], [pattern("gamma", 4)], 23)
+    save("longer", [
+        node("ConvTranspose", ["x", "kernel", "shift"], ["c"], "up", strides=[2, 2], output_padding=[1, 0]),
+        node("LayerNormalization", ["c", "gamma"], ["l", "mean", "inverse"], "norm", epsilon=0.04),
+        node("ArgMax", ["l"], ["place"], "last", axis=3, select_last_index=1),
+        node("Cast", ["place"], ["real"], "real", to=FLOAT),
+        node("Mul", ["mean", "inverse"], ["ratio"], "ratio"),
+        node("Sign", ["mean"], ["sign"], "sign"),
+        node("Round", ["ratio"], ["whole"], "round"),
+        node("Add", ["ratio", "real"], ["a"], "first"),
+        node("Add", ["a", "sign"], ["b"], "second"),
+        node("Add", ["b", "whole"], ["sum"], "third"),
+        node("Gelu", ["sum"], ["g"], "gelu"),
+        node("Shape", ["x"], ["steps"], "steps", end=1),
+        node("Slice", ["g", "begin", "end", "rows", "steps"], ["y"], "rows"),
+    ], [("x", FLOAT, ["n", 1, 3, 4])], [("y", FLOAT, ["n", 2, "k", 1])],
+        [pattern("kernel", 1, 2, 2, 2), constant("shift", np.array([-0.75, 0.375], np.float32)), pattern("gamma", 8), constant("begin", np.array([0])),
+         constant("end", np.array([9])), constant("rows", np.array([2]))], 20)
 
 
 def loops():
