@@ -1,13 +1,14 @@
 // Launching kernels from .cu files, with programmatic dependent launch.
 //
-// Every kernel of this library calls begin() in all its threads before it reads or writes device memory: its launch may
-// overlap the end of the kernel before it. It may call finish_early() once its remaining work no longer fills the GPU.
+// Every kernel of this library calls begin() in all its threads before it reads or writes device memory: from compute
+// capability 9.0 its launch may overlap the end of the kernel before it. It may call finish_early() once its remaining
+// work no longer fills the GPU.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <utility>
 
-#include "backends/cuda/memory_split.h"
+#include "backends/cuda/kernel_attributes.h"
 
 namespace tenon::cuda {
 
@@ -30,31 +31,32 @@ __device__ __forceinline__ T* dynamic_shared() {
 }
 
 /// Launches `kernel` in clusters of `cluster` blocks, neighbours along z; 1 for none, more need compute capability 9.0.
-/// `shared` beyond 48 KiB is requested from the driver. Returns the launch's error.
+/// Returns the launch's error.
 template <class... Params, class... Args>
 cudaError_t launch_cluster(void (*kernel)(Params...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
                            cudaStream_t stream, Args&&... args) {
-  if (shared > 48 * 1024) {
-    const cudaError_t code = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
-    if (code != cudaSuccess) return code;
-  }
+  const void* const function = reinterpret_cast<const void*>(kernel);
+  if (const cudaError_t code = allow_shared(function, shared); code != cudaSuccess) return code;
   const int64_t threads = int64_t(grid.x) * grid.y * grid.z * block.x * block.y * block.z;
-  const cudaError_t split = prefer_memory_split(reinterpret_cast<const void*>(kernel), threads);
-  if (split != cudaSuccess) return split;
+  if (const cudaError_t code = prefer_memory_split(function, threads); code != cudaSuccess) return code;
   cudaLaunchAttribute attributes[2]{};
-  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attributes[0].val.programmaticStreamSerializationAllowed = 1;
-  attributes[1].id = cudaLaunchAttributeClusterDimension;
-  attributes[1].val.clusterDim.x = attributes[1].val.clusterDim.y = 1;
-  attributes[1].val.clusterDim.z = cluster;
+  unsigned count = 0;
+  if (wait_by_themselves({__CUDA_ARCH_LIST__})) {
+    attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (cluster > 1) {
+    attributes[count].id = cudaLaunchAttributeClusterDimension;
+    attributes[count].val.clusterDim.x = attributes[count].val.clusterDim.y = 1;
+    attributes[count++].val.clusterDim.z = cluster;
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared;
   config.stream = stream;
   config.attrs = attributes;
-  config.numAttrs = cluster > 1 ? 2 : 1;
+  config.numAttrs = count;
   return cudaLaunchKernelEx(&config, kernel, Params(std::forward<Args>(args))...);
 }
 

@@ -7,9 +7,9 @@
 #include <mutex>
 
 #include "backends/cuda/cuda.h"
+#include "backends/cuda/kernel_attributes.h"
 #include "backends/cuda/kernel_cache.h"
 #include "backends/cuda/libraries/library.h"
-#include "backends/cuda/memory_split.h"
 
 namespace tenon::cuda {
 namespace {
@@ -157,7 +157,7 @@ std::shared_ptr<const std::vector<char>> compile_source(int sm, const std::strin
                    [&] { return std::make_shared<const std::vector<char>>(find_or_compile(sm, source)); });
 }
 
-CompiledKernel::CompiledKernel(int sm, const std::string& source, const char* entry) {
+CompiledKernel::CompiledKernel(int sm, const std::string& source, const char* entry) : waits_(sm >= kFirstOverlap) {
   const auto code = compile_source(sm, source);
   TENON_CUDA(cudaLibraryLoadData(&library_, code->data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
   cudaError_t error = cudaLibraryGetKernel(&kernel_, library_, entry);
@@ -181,7 +181,7 @@ cudaError_t CompiledKernel::launch(unsigned blocks, unsigned threads, cudaStream
   config.blockDim = dim3(threads);
   config.stream = stream;
   config.attrs = &overlap;
-  config.numAttrs = 1;
+  config.numAttrs = waits_ ? 1 : 0;
   void* arguments[] = {parameters};
   return cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel_), arguments);
 }

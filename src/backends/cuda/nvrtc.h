@@ -19,15 +19,17 @@ std::shared_ptr<const std::vector<char>> compile_source(int sm, const std::strin
 /// A kernel of one parameter block, ready to be launched in any context.
 class CompiledKernel {
  public:
-  /// `source` defines `extern "C" __global__ void <entry>(Parameters)`.
+  /// `source` defines `extern "C" __global__ void <entry>(Parameters)`, which from compute capability 9.0 waits for the
+  /// kernel before it by itself.
   CompiledKernel(int sm, const std::string& source, const char* entry);
   ~CompiledKernel();
   CompiledKernel(const CompiledKernel&) = delete;
   CompiledKernel& operator=(const CompiledKernel&) = delete;
-  /// Launches as launch.h does: the kernel waits for the one before it by itself.
+  /// Launches as launch.h does.
   cudaError_t launch(unsigned blocks, unsigned threads, cudaStream_t stream, void* parameters) const;
 
  private:
+  bool waits_;  ///< for the kernel before it
   cudaLibrary_t library_ = nullptr;
   cudaKernel_t kernel_ = nullptr;
 };
