@@ -68,6 +68,15 @@ TEST_CASE("pool") {
   check_kernel(c);
 }
 
+TEST_CASE("pool: square windows on planes of padding") {
+  for (DType t : {DType::kF32, DType::kBF16, DType::kF16})
+    for (int64_t channels : {16, 17}) {
+      KernelCase c = pool_case({{2, channels, 3, 6, 7}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1, 1, 1, 1}, {1, 1, 1}},
+                               PoolKind::kMax, true, t);
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("pool: Lp, and maxima with their places") {
   for (const Window& w : kWindows)
     for (bool last : {false, true})

@@ -210,7 +210,10 @@ cudaError_t channels_last(const PoolParams& p, cudaStream_t stream) {
   const uint32_t count = p.results / kN;
   const Divisor parts(p.channels.value / kN);
   const dim3 grid((count + kThreads - 1) / kThreads);
-  if (p.axes[0].kernel == 1 && p.axes[1].kernel == 3 && p.axes[2].kernel == 3 && p.axes[0].begin == 0 && !kIndices)
+  // Square windows look at the planes that they stand on, which must exist.
+  const PoolAxisParams& depth = p.axes[0];
+  const bool stands = depth.begin == 0 && int64_t(depth.out.value - 1) * depth.stride < depth.in;
+  if (depth.kernel == 1 && stands && p.axes[1].kernel == 3 && p.axes[2].kernel == 3 && !kIndices)
     return launch(channels_last_kernel<T, kN, true, false>, grid, kThreads, 0, stream, p, count, parts);
   return launch(channels_last_kernel<T, kN, false, kIndices>, grid, kThreads, 0, stream, p, count, parts);
 }
