@@ -165,6 +165,13 @@ TEST_CASE("pointwise: types and pitches") {
         std::string::npos);
 }
 
+TEST_CASE("pointwise: numbers at the ends of bf16") {
+  check_kernel(
+      program("div(i0, i1)", {of_type(DType::kBF16, {333}, 1e37, 3e38), of_type(DType::kBF16, {333}, 1e38, 3e38)}));
+  check_kernel(program("tanh(i0)", {of_type(DType::kBF16, {333}, -1e-6, 1e-6)}));
+  check_kernel(program("tanh(i0)", {of_type(DType::kBF16, {333}, -0.1, 0.1)}));
+}
+
 TEST_CASE("pointwise: operators as programs") {
   for (const char* op : {"Relu", "Sigmoid", "Tanh", "Exp", "Abs", "Floor", "Erf", "Softplus", "Softsign", "Mish",
                          "HardSwish", "Sin", "Tan"}) {

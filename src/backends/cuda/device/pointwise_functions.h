@@ -7,6 +7,7 @@ namespace tenon::cuda {
 
 template <bool kFast>
 struct PointwiseFunctions {
+  /// With kFast 0 where b lies beyond 2^126.
   static __device__ __forceinline__ float quotient(float a, float b) { return kFast ? __fdividef(a, b) : a / b; }
   static __device__ __forceinline__ double quotient(double a, double b) { return a / b; }
   static __device__ __forceinline__ long long quotient(long long a, long long b) {
@@ -26,6 +27,7 @@ struct PointwiseFunctions {
   static __device__ __forceinline__ S f_mul(S a, S b) {
     return a * b;
   }
+  static __device__ __forceinline__ float f_div(float a, float b) { return a / b; }
   template <class S>
   static __device__ __forceinline__ S f_div(S a, S b) {
     return quotient(a, b);
@@ -52,7 +54,9 @@ struct PointwiseFunctions {
   }
   static __device__ __forceinline__ double f_tanh(double a) { return tanh(a); }
   static __device__ __forceinline__ float f_tanh(float a) {
-    return kFast ? 1 - __fdividef(2.f, 1 + __expf(2 * a)) : tanhf(a);
+    if (!kFast) return tanhf(a);
+    const float square = a * a, near = a * fmaf(square, fmaf(square, 2.f / 15, -1.f / 3), 1.f);
+    return square < 0.0025f ? near : 1 - __fdividef(2.f, 1 + __expf(2 * a));
   }
   template <class S>
   static __device__ __forceinline__ S f_exp(S a) {
