@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
 
@@ -82,6 +83,12 @@ TEST_CASE("recurrent cells: sizes") {
   for (const char* op : {"LSTM", "GRU"})
     check_kernel(case_of({.op = op, .steps = 700, .batch = 3, .in = 5, .hidden = 34, .lengths = true},
                          {.direction = RnnDirection::kBidirectional}));
+}
+
+TEST_CASE("recurrent cells: more sequences than a grid of products has rows" *
+          doctest::skip(!std::getenv("TENON_TEST_BACKEND"))) {
+  Net net{.op = "RNN", .steps = 9, .batch = 4 * 65535, .in = 1, .hidden = 1};
+  check_kernel(case_of(net, {.direction = RnnDirection::kReverse}));
 }
 
 TEST_CASE("recurrent cells: activations, clip, coupled gates") {

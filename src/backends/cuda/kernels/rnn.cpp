@@ -17,8 +17,9 @@ namespace {
 
 enum Input : size_t { kX, kW, kR, kBias, kLengths, kState, kCell, kPeephole };
 
-constexpr int64_t kBlockBytes = 64 << 20;  // of products with x, a direction
-constexpr double kStepUs = 2.5;            // of a kernel in a recording
+constexpr int64_t kBlockBytes = 64 << 20;   // of products with x, a direction
+constexpr int64_t kBlockRows = 65535 * 32;  // that a grid of the smallest tiles reaches
+constexpr double kStepUs = 2.5;             // of a kernel in a recording
 
 int64_t rounded(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
@@ -55,7 +56,8 @@ class Rnn final : public Kernel {
     has_cell_ = p.has_input(kCell);
     has_lengths_ = p.has_input(kLengths);
     prepare_biases(p);
-    block_ = std::clamp<int64_t>(kBlockBytes / (s_.batch * s_.columns() * 4), 1, s_.steps);
+    const int64_t most = std::min(kBlockBytes / (s_.columns() * 4), kBlockRows) / s_.batch;
+    block_ = std::clamp<int64_t>(most, 1, s_.steps);
     const auto f = ops::rnn_activations(attrs_.activations, attrs_.activation_alpha, attrs_.activation_beta);
     const size_t functions = f.size() / size_t(s_.directions);
     for (size_t i = 0; i < f.size(); ++i)
