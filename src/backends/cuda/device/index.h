@@ -10,8 +10,8 @@ namespace tenon::cuda {
 
 /// Most axes that device code walks, after neighbouring ones have been merged.
 constexpr int kAxes = 8;
-/// Elements of one tensor are counted in 31 bits.
-constexpr int64_t kMaxElements = (int64_t(1) << 31) - 1;
+/// Elements of one tensor are counted in 31 bits, with room for what the last block counts beyond.
+constexpr int64_t kMaxElements = (int64_t(1) << 31) - (1 << 16);
 
 /// Sizes of up to kAxes axes, the innermost one first; unused ones are 1.
 struct Extents {
