@@ -47,8 +47,15 @@ class Gpu final : public CudaBackend {
   std::vector<KernelDef> kernels_;
 };
 
+/// Never destroyed: engines and contexts in variables of the application may outlive every variable here.
+struct Gpus {
+  std::mutex mutex;
+  std::map<int, std::unique_ptr<Gpu>> by_number;
+};
+
 /// Dense tensor-core and vector rates a multiprocessor and clock: FLOPs of f16 with f32 sums, and of f32.
 std::array<int, 2> flops_a_clock(int sm) {
+  if (sm >= 120) return {1024, 256};
   if (sm >= 100) return {8192, 256};
   if (sm >= 90) return {4096, 256};
   if (sm == 80) return {2048, 128};
@@ -71,10 +78,14 @@ DeviceInfo describe(int ordinal) {
   d.l2_bytes = p.l2CacheSize;
   d.memory_bytes = int64_t(p.totalGlobalMem);
   const auto [f16, f32] = flops_a_clock(d.sm);
-  const double clocks = double(d.multiprocessors) * clock_khz * 1e3 * 1e-12;
+  // Some virtual and integrated GPUs do not tell their clocks.
+  constexpr int kClockKhz = 1'000'000;
+  constexpr double kGigabytesASecond = 100;
+  const double clocks = double(d.multiprocessors) * (clock_khz > 0 ? clock_khz : kClockKhz) * 1e3 * 1e-12;
   d.tflops_f16 = clocks * f16;
   d.tflops_f32 = clocks * f32;
   d.gigabytes_a_second = 2.0 * memory_khz * 1e3 * p.memoryBusWidth / 8 * 1e-9;
+  if (!(d.gigabytes_a_second > 0)) d.gigabytes_a_second = kGigabytesASecond;
   d.driver = cat(driver / 1000, ".", driver % 1000 / 10);
   return d;
 }
@@ -152,15 +163,14 @@ TENON_EXPORT const char* tenon_cuda_build() { return TENON_BUILD_IDENTITY; }
 /// GPU `ordinal`, or null and the reason.
 TENON_EXPORT const tenon::Backend* tenon_cuda_backend(int ordinal, std::string* why) {
   using namespace tenon;
-  static std::mutex mutex;
-  static std::map<int, std::unique_ptr<cuda::Gpu>> gpus;
-  std::lock_guard lock(mutex);
+  static auto& gpus = *new cuda::Gpus;
+  std::lock_guard lock(gpus.mutex);
   try {
     int count = 0;
     TENON_CUDA(cudaGetDeviceCount(&count));
     require(ordinal >= 0 && ordinal < count, ErrorCode::kInvalidArgument, "GPU ", ordinal,
             " does not exist, there are ", count);
-    auto& gpu = gpus[ordinal];
+    auto& gpu = gpus.by_number[ordinal];
     if (!gpu) gpu = std::make_unique<cuda::Gpu>(cuda::describe(ordinal), ordinal, true);
     return gpu.get();
   } catch (const Error& e) {
@@ -172,11 +182,10 @@ TENON_EXPORT const tenon::Backend* tenon_cuda_backend(int ordinal, std::string* 
 /// The description of a typical GPU of compute capability `sm`, which kernels can be chosen for but not run on.
 TENON_EXPORT const tenon::Backend* tenon_cuda_description(int sm, std::string* why) {
   using namespace tenon;
-  static std::mutex mutex;
-  static std::map<int, std::unique_ptr<cuda::Gpu>> gpus;
-  std::lock_guard lock(mutex);
+  static auto& gpus = *new cuda::Gpus;
+  std::lock_guard lock(gpus.mutex);
   try {
-    auto& gpu = gpus[sm];
+    auto& gpu = gpus.by_number[sm];
     if (!gpu) gpu = std::make_unique<cuda::Gpu>(cuda::typical(sm), 0, false);
     return gpu.get();
   } catch (const Error& e) {
