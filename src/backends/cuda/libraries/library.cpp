@@ -47,7 +47,10 @@ Library::Library(std::initializer_list<const char*> names) {
   for (const fs::path& folder : search_folders())
     for (const char* name : names)
       if (std::error_code ignored; fs::exists(folder / name, ignored)) {
-        if ((handle_ = dlopen((folder / name).c_str(), RTLD_NOW | RTLD_LOCAL))) return;
+        if ((handle_ = dlopen((folder / name).c_str(), RTLD_NOW | RTLD_LOCAL))) {
+          error_.clear();  // of one that was found before and cannot be loaded
+          return;
+        }
         reason = dlerror();
         error_ = cat("cannot load ", (folder / name).string(), ": ", reason ? reason : "");
       }
