@@ -25,16 +25,13 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know 
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
 endif()
-if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.0)
-  message(STATUS "CUDA: not built (nvcc ${CMAKE_CUDA_COMPILER_VERSION}, 12.0 or later is needed)")
+# The first whose runtime loads libraries of kernels, that knows 10.0 and 12.0, and whose compressed kernels are a quarter
+# of the size and load as fast.
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+  message(STATUS "CUDA: not built (nvcc ${CMAKE_CUDA_COMPILER_VERSION}, 12.8 or later is needed)")
   return()
 endif()
-# 12.8 is the first that knows 10.0 and 12.0, and whose compressed kernels are a quarter of the size and load as fast.
-if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
-  list(REMOVE_ITEM CMAKE_CUDA_ARCHITECTURES 100-real 120)
-else()
-  set(cuda_compression $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
-endif()
+set(cuda_compression $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
 set(TENON_CUDA_TARGETS ${CMAKE_CUDA_ARCHITECTURES} CACHE INTERNAL "the same as CMake names them")
 find_package(CUDAToolkit REQUIRED)
 message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: generic kernels for ${TENON_CUDA_ARCHITECTURES}")
