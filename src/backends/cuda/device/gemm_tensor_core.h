@@ -51,6 +51,13 @@ struct GemmTile {
 /// Tiles of y that a block does.
 inline constexpr GemmTile kGemmTiles[] = {{128, 128}, {128, 64}, {64, 64}, {64, 32}, {32, 64}, {32, 32}, {16, 64}};
 inline constexpr int kGemmTileCount = int(sizeof kGemmTiles / sizeof *kGemmTiles);
+/// Stages of 128 bytes of k that a block of each tile keeps in shared memory, which its f32 sums take over at the end.
+inline constexpr int kGemmStages[] = {4, 4, 4, 5, 5, 6, 5};
+/// Bytes of shared memory that a block takes.
+constexpr int64_t gemm_shared_bytes(GemmTile t, int stages) {
+  const int64_t ring = int64_t(t.rows + t.columns) * 128 * stages, sums = int64_t(t.rows) * (t.columns + 8) * 4;
+  return ring > sums ? ring : sums;
+}
 
 /// `splits` blocks of a cluster share k: 1, 2, 4 or 8; more than 1 needs compute capability 9.0.
 /// conv: convolutions; b is packed, k fastest. by_rows: one tap, k fastest in b. by_columns: one tap, columns fastest.

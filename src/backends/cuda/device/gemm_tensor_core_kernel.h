@@ -18,30 +18,31 @@ __global__ void __launch_bounds__(Tiled::kThreads) gemm(const __grid_constant__ 
   end_tile(t, splits, mine.rank, sums);
 }
 
-template <class T, GemmForm kForm, int BM, int BN, int WM, int WN, int kStages>
+template <class T, GemmForm kForm, int kTile, int WM, int WN>
 cudaError_t launch_gemm(const GemmArgs& g, int splits, cudaStream_t stream) {
-  using Tiled = GemmTiled<T, BM, BN, WM, WN, kStages, kForm>;
+  constexpr GemmTile kSize = kGemmTiles[kTile];
+  using Tiled = GemmTiled<T, kSize.rows, kSize.columns, WM, WN, kGemmStages[kTile], kForm>;
   return launch_tiles<Tiled>(gemm<Tiled, T>, Tiled::kShared, g, splits, stream);
 }
 
-/// In the order of kGemmTiles.
+/// By the number of kGemmTiles.
 template <class T, GemmForm kForm>
 cudaError_t launch_tile(const GemmArgs& g, int tile, int splits, cudaStream_t stream) {
   switch (tile) {
     case 0:
-      return launch_gemm<T, kForm, 128, 128, 64, 32, 4>(g, splits, stream);
+      return launch_gemm<T, kForm, 0, 64, 32>(g, splits, stream);
     case 1:
-      return launch_gemm<T, kForm, 128, 64, 64, 32, 4>(g, splits, stream);
+      return launch_gemm<T, kForm, 1, 64, 32>(g, splits, stream);
     case 2:
-      return launch_gemm<T, kForm, 64, 64, 32, 32, 4>(g, splits, stream);
+      return launch_gemm<T, kForm, 2, 32, 32>(g, splits, stream);
     case 3:
-      return launch_gemm<T, kForm, 64, 32, 32, 16, 5>(g, splits, stream);
+      return launch_gemm<T, kForm, 3, 32, 16>(g, splits, stream);
     case 4:
-      return launch_gemm<T, kForm, 32, 64, 16, 32, 5>(g, splits, stream);
+      return launch_gemm<T, kForm, 4, 16, 32>(g, splits, stream);
     case 5:
-      return launch_gemm<T, kForm, 32, 32, 16, 16, 6>(g, splits, stream);
+      return launch_gemm<T, kForm, 5, 16, 16>(g, splits, stream);
     case 6:
-      return launch_gemm<T, kForm, 16, 64, 16, 16, 5>(g, splits, stream);
+      return launch_gemm<T, kForm, 6, 16, 16>(g, splits, stream);
     default:
       return cudaErrorInvalidValue;
   }

@@ -70,16 +70,23 @@ cudaError_t launch_tf32(const GemmArgs& g, int splits, cudaStream_t stream) {
   return launch_tiles<Tiled>(gemm_tf32<Tiled>, Tiled::kShared, g, splits, stream);
 }
 
-/// In the order of kGemmTf32Tiles.
+/// Of kGemmTf32Tiles[kNumber], with warps of WM rows and WN columns.
+template <GemmForm kForm, int kNumber, int WM, int WN>
+cudaError_t launch_tf32_number(const GemmArgs& g, int splits, cudaStream_t stream) {
+  constexpr int kTile = kGemmTf32Tiles[kNumber];
+  constexpr GemmTile kSize = kGemmTiles[kTile];
+  return launch_tf32<GemmTiledTf32<kForm, kSize.rows, kSize.columns, WM, WN, kGemmStages[kTile]>>(g, splits, stream);
+}
+
 template <GemmForm kForm>
 cudaError_t launch_tf32_tile(const GemmArgs& g, int tile, int splits, cudaStream_t stream) {
   switch (tile) {
     case 0:
-      return launch_tf32<GemmTiledTf32<kForm, 128, 128, 64, 32, 4>>(g, splits, stream);
+      return launch_tf32_number<kForm, 0, 64, 32>(g, splits, stream);
     case 1:
-      return launch_tf32<GemmTiledTf32<kForm, 64, 64, 32, 32, 4>>(g, splits, stream);
+      return launch_tf32_number<kForm, 1, 32, 32>(g, splits, stream);
     case 2:
-      return launch_tf32<GemmTiledTf32<kForm, 32, 32, 16, 16, 6>>(g, splits, stream);
+      return launch_tf32_number<kForm, 2, 16, 16>(g, splits, stream);
     default:
       return cudaErrorInvalidValue;
   }

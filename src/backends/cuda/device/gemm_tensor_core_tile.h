@@ -26,11 +26,10 @@ struct GemmTiled {
   static constexpr bool kWindows = kForm == GemmForm::kConv;
   static constexpr int kStage = (BM + BN) * kDepth;  ///< elements
   static constexpr int kSumsPitch = BN + 8;
-  static constexpr size_t kShared = sizeof(T) * kStage * kStages > sizeof(float) * BM* kSumsPitch
-                                        ? sizeof(T) * kStage* kStages
-                                        : sizeof(float) * BM* kSumsPitch;
+  static constexpr size_t kShared = size_t(gemm_shared_bytes({BM, BN}, kStages));
   static constexpr int kM = WM / 16, kN = WN / 8;
   static_assert(BM % kRowStep == 0 && kRowsA > 0 && kRowsB > 0 && kN % 2 == 0);
+  static_assert(sizeof(T) * kStage * kStages <= kShared && sizeof(float) * BM * kSumsPitch <= kShared);
 
   const GemmArgs& g;
   T* shared;

@@ -104,6 +104,14 @@ double expected_us(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v)
   return double(rounds) * (1.0 + double(share) * ready) + (v.cluster > 1 ? 0.6 + 0.1 * v.cluster : 0);
 }
 
+/// Which of kGemmTiles a variant of kMma or kMmaTf32 has.
+int gemm_tile(const GemmVariant& v) { return v.kind == GemmKind::kMma ? v.number : kGemmTf32Tiles[v.number]; }
+/// Bytes of shared memory that a block takes; 0 for kinds that are made for one GPU's.
+int64_t shared_bytes(const GemmVariant& v) {
+  const bool mma = v.kind == GemmKind::kMma || v.kind == GemmKind::kMmaTf32;
+  return mma ? gemm_shared_bytes(v.tile(), kGemmStages[gemm_tile(v)]) : 0;
+}
+
 bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   const GemmTile t = v.tile();
   if (!takes(v.kind, w.f32)) return false;
@@ -123,6 +131,7 @@ bool possible(const DeviceInfo& d, const GemmWork& w, const GemmVariant& v) {
   }
   if (v.cluster > 1 && (d.sm < 90 || steps_of(w) < 2 * v.cluster)) return false;
   if (v.kind != GemmKind::kMma && v.kind != GemmKind::kMmaTf32 && (d.sm != 90 || w.by_columns)) return false;
+  if (shared_bytes(v) > d.shared_bytes) return false;
   return divided(w.rows, t.rows) <= 65535 && w.matrices * v.cluster <= 65535;
 }
 
@@ -150,6 +159,8 @@ std::string rank_variant(const Problem& p, const GemmWork& work, int number, dou
   const DeviceInfo& d = info_of(p);
   if (d.sm < 80) return "compute capability below 8.0";
   const GemmVariant v = gemm_variant(number);
+  if (shared_bytes(v) > d.shared_bytes)
+    return cat(shared_bytes(v), " bytes of shared memory, there are ", d.shared_bytes);
   if (!possible(d, work, v))
     return cat(work.rows, "x", work.columns, "x", work.depth, " is not for this tile in clusters of ", v.cluster);
   const double mine = expected_us(d, work, v);
@@ -185,8 +196,7 @@ GemmTile GemmVariant::tile() const {
   if (kind == GemmKind::kWgmmaF32) return kWgmmaF32Tiles[number];
   if (kind == GemmKind::kTmaF32) return kTmaF32Tiles[number];
   if (kind == GemmKind::kTmaTf32) return kTmaTf32Tiles[number];
-  if (kind == GemmKind::kMmaTf32) return kGemmTiles[kGemmTf32Tiles[number]];
-  return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[number];
+  return kind == GemmKind::kWgmma ? kWgmmaTiles[number] : kGemmTiles[gemm_tile(*this)];
 }
 
 std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue) {
