@@ -74,6 +74,16 @@ TEST_CASE("matmul: bias, epilogues, rows with a pitch") {
     }
 }
 
+TEST_CASE("matmul: an epilogue of many operands") {
+  std::string text = "t0 = add(i0, i1)";
+  for (int i = 2; i <= 70; ++i) text += cat("; t", i - 1, " = add(t", i - 2, ", i", i, ")");
+  KernelCase c = product({9, 16}, {16, 24}, {.epilogue = text + "; t69"});
+  c.inputs.push_back(absent());
+  for (int i = 0; i < 70; ++i) c.inputs.push_back(f32({24}, -0.1, 0.1));
+  c.must_accept = false;
+  check_kernel(c);
+}
+
 TEST_CASE("matmul: residuals, constant biases and functions of libraries' epilogues") {
   struct {
     ir::Dims a, b, residual;

@@ -75,7 +75,8 @@ inline constexpr int kDepthwiseAnyChannels = 32;
 constexpr int depthwise_tiles(const DepthwiseTiling& t, int64_t out_h, int64_t out_w) {
   return int((out_h + t.rows - 1) / t.rows * ((out_w + t.columns - 1) / t.columns));
 }
-/// There are at most 65535 tiles. Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4.
+/// There are at most 65535 tiles. Channels and pitches are multiples of 8, x is aligned to 16 bytes and y to 4. The
+/// bias was written before any kernel ran.
 cudaError_t conv_depthwise_tiled_f16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,
                                      cudaStream_t stream);
 cudaError_t conv_depthwise_tiled_bf16(const DepthwiseArgs& a, int kernel, int stride, const DepthwiseTiling& tile,

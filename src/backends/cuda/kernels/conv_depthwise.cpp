@@ -105,6 +105,7 @@ Support supports_tiled(const Problem& p) {
   std::string reason = read(p, s);
   ProductEpilogue epilogue;
   if (reason.empty()) reason = epilogue.read(p, p.attrs<ops::ConvAttrs>().epilogue, kConvBias, kConvExtras);
+  if (reason.empty()) reason = epilogue.refuse_early_bias();
   if (reason.empty()) reason = refuse_depthwise_tiled(p, s, is_any(epilogue), kRows, kStrips);
   if (!reason.empty()) return Support::no(reason);
   return Support::yes(0.8 * estimate_us(p, 0, 1));

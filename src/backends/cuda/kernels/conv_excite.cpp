@@ -187,7 +187,8 @@ KernelDef conv_variant(std::string_view name) {
               if (epilogue.form().act != Act::kSilu || epilogue.form().join != Join::kNone)
                 reason = "accepted is SiLU";
               else
-                reason = refuse_depthwise_tiled(p, s, false, kRows, kStrips);
+                reason = epilogue.refuse_early_bias();
+              if (reason.empty()) reason = refuse_depthwise_tiled(p, s, false, kRows, kStrips);
             }
             if (!reason.empty()) return Support::no(reason);
             return Support::yes(estimate_us(p, 0, 1) * (kRows > 0 ? 1 : 3));

@@ -208,6 +208,7 @@ std::string refuse_small(const GemmArgs& g, const ProductEpilogue& epilogue) {
 }
 
 std::string refuse_split(const GemmArgs& g, bool conv, bool scaled, const ProductEpilogue& epilogue) {
+  if (std::string reason = epilogue.refuse_early_bias(); !reason.empty()) return reason;
   if (!epilogue.in_kernel() || !gemm_split_does(epilogue.form(), scaled))
     return "the epilogue is not one of this kernel's";
   GemmArgs all = g;

@@ -5,6 +5,8 @@
 namespace tenon::cuda {
 namespace {
 
+constexpr int kMaxOperands = 64;  // of a program, the sums among them
+
 using ops::PointwiseArg;
 using ops::PointwiseFn;
 
@@ -123,11 +125,14 @@ std::string ProductEpilogue::read(const Problem& p, const std::string& program, 
   if (y.count() >= int64_t(1) << 31) return cat(y.count(), " elements, accepted are fewer than 2^31");
   if (p.has_input(bias)) {
     bias_input_ = bias;
-    if (!p.constants[bias] && p.inputs[bias].dtype != ir::DType::kF32)
+    computed_bias_ = !p.constants[bias];
+    if (computed_bias_ && p.inputs[bias].dtype != ir::DType::kF32)
       return cat("the bias is ", p.inputs[bias].dtype, " and not constant, accepted is f32");
   }
   if (program.empty()) return {};
   program_ = ops::parse_pointwise(program);
+  if (program_.input_count > kMaxOperands)
+    return cat("the epilogue has ", program_.input_count, " operands, accepted are ", kMaxOperands);
   first_extra_ = first_extra;
   const Epilogue plain;
   if (match(p, program_, first_extra, by_rows)) return {};
@@ -168,7 +173,7 @@ Epilogue ProductEpilogue::bind(const RunArgs& args) const {
 
 void ProductEpilogue::finish(const RunArgs& args, const void* sums) const {
   if (!rest_) return;
-  const void* inputs[64] = {sums};
+  const void* inputs[kMaxOperands] = {sums};
   for (int i = 1; i < program_.input_count; ++i) inputs[i] = args.inputs[first_extra_ + size_t(i) - 1];
   rest_->run(inputs, args.outputs, stream_of(args));
 }

@@ -28,6 +28,8 @@ class ProductEpilogue {
   Epilogue bind(const RunArgs& args) const;
   /// Runs the rest of the program, if any, on the sums.
   void finish(const RunArgs& args, const void* sums) const;
+  /// Why kernels that read the bias before those ahead of them have ended cannot take it, or an empty string.
+  std::string refuse_early_bias() const { return computed_bias_ ? "the bias is not constant" : ""; }
   /// False for a bias that was uploaded in a form of its own.
   bool reads_constant(size_t input) const { return !(bias_input_ && input == *bias_input_ && bias_values_); }
 
@@ -35,7 +37,7 @@ class ProductEpilogue {
   bool match(const Problem& p, const ops::PointwiseProgram& program, size_t first_extra, bool by_rows);
   bool match_extra(const Problem& p, size_t input);
 
-  bool matched_ = true;
+  bool matched_ = true, computed_bias_ = false;
   Epilogue form_;
   std::optional<size_t> extra_input_, bias_input_;
   std::shared_ptr<const void> bias_values_;
