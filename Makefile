@@ -8,7 +8,7 @@ unexport MAKEFLAGS
 GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH)) $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
-.PHONY: test-misuse bench-gpu bench-gpu-peers bench-torch
+.PHONY: fuzz test-misuse bench-gpu bench-gpu-peers bench-torch
 .PHONY: sanitize-gpu test-gpu-python
 .PHONY: gpu-package format install dist demo clean
 
@@ -47,6 +47,14 @@ test-misuse: setup
 	@scripts/configure.sh asan
 	@cmake --build --preset asan -j $(JOBS) --target misuse_tests
 	@ctest --preset asan -L misuse -j $(JOBS)
+
+# Changed models and plans under AddressSanitizer and UBSan, for SECONDS from SEED on.
+fuzz: setup
+	@scripts/configure.sh asan
+	@cmake --build --preset asan -j $(JOBS) --target fuzz
+	@$(PYTHON) tests/onnx_cases/node_tests.py true --keep build-asan/node_cases >/dev/null
+	@build-asan/bin/fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) tests/onnx_cases/exported samples/digits \
+	  build-asan/node_cases
 
 test-clients: build
 	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure

@@ -32,6 +32,15 @@ void output_unfused(ir::Graph& g, const ir::Graph& network) {
     if (network.find(g.value(v).name) != ir::kNone && can_show(g, v)) g.outputs.push_back(v);
 }
 
+/// Compacts the graph and the bodies in it.
+void compact(ir::Graph& g) {
+  for (ir::NodeId n = 0; n < g.node_count(); ++n)
+    for (const ir::Field& f : g.node(n).attrs.schema().fields)
+      if (f.kind == ir::FieldKind::kGraph && g.node(n).alive)
+        if (const auto& body = f.of<std::shared_ptr<ir::Graph>>(g.node(n).attrs.data())) compact(*body);
+  g.compact();
+}
+
 plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions& options, BuildReport& out) {
   const double begin = now();
   const Backend& backend = options.backend ? *options.backend : cpu_backend();
@@ -52,7 +61,7 @@ plan::Plan build_in(Phases& phases, const ir::Graph& network, const BuildOptions
     };
     optimize(plan.graph, watched, optimum(plan.profiles[0]), backend, pool, out);
     if (options.output_unfused) output_unfused(plan.graph, network);
-    plan.graph.compact();
+    compact(plan.graph);
     phase.step(int(passes::pipeline().size()) - 1);
     out.pass_seconds = now() - begin;
   }

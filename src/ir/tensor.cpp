@@ -64,6 +64,8 @@ Tensor::Tensor(DType dtype, Dims dims) {
   dtype_ = dtype;
   dims_ = std::move(dims);
   count_ = checked_product(dims_);
+  require(uint64_t(count_) <= physical_memory() / sizeof(std::string), ErrorCode::kOutOfMemory, "cannot allocate ",
+          count_, " strings");
   strings_ = std::make_shared<std::vector<std::string>>(size_t(count_));
 }
 
@@ -159,7 +161,7 @@ int64_t Tensor::get_int(int64_t i) const {
       return packed(data_, i, 2);
     case DType::kString:
     case DType::kUndefined:
-      fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
+      fail(ErrorCode::kInvalidModel, "a ", name(dtype_), " tensor has no numbers");
     default:
       return to_int_saturated(get(i));
   }
@@ -246,7 +248,7 @@ void Tensor::set_int(int64_t i, int64_t v) {
       return;
     case DType::kString:
     case DType::kUndefined:
-      fail(ErrorCode::kInternal, "a ", name(dtype_), " tensor has no numbers");
+      fail(ErrorCode::kInvalidModel, "a ", name(dtype_), " tensor has no numbers");
     default:
       set(i, double(v));
       return;

@@ -8,8 +8,8 @@ void verify_value(const Graph& g, ValueId v, const std::vector<bool>& is_input, 
   require(value.constant || value.producer != kNone || is_input[v], ErrorCode::kInternal, "value '", value.name,
           "', read by ", reader, ", has no producer");
   if (typed)
-    require(value.dtype != DType::kUndefined && value.ranked, ErrorCode::kInternal, "the type of value '", value.name,
-            "', read by ", reader, ", is not known");
+    require(value.dtype != DType::kUndefined && value.ranked, ErrorCode::kUnsupported, "the type of value '",
+            value.name, "', read by ", reader, ", is not known");
   if (value.constant)
     require(value.producer == kNone && value.constant->dtype() == value.dtype && value.ranked &&
                 value.shape == to_shape(value.constant->dims()),

@@ -5,6 +5,7 @@
 
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 
 namespace tenon::ops {
 
@@ -60,6 +61,8 @@ std::optional<std::vector<int64_t>> InferContext::ints(size_t i) const {
 
 void InferContext::output(size_t i, DType dtype, Shape shape) {
   if (i >= node().outputs.size() || node().outputs[i] == ir::kNone) return;
+  expect(shape.size() <= kMaxRank, "output ", i, " would have rank ", shape.size(), ", accepted are ranks to ",
+         kMaxRank);
   for (Dim d : shape)
     if (d.is_const()) expect(d.constant() >= 0, "output ", i, " would have the negative dimension ", d.constant());
   ir::Value& v = graph_.value(node().outputs[i]);

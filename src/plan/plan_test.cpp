@@ -118,6 +118,19 @@ TEST_CASE("corruptions with repaired checksums never crash") {
   }
 }
 
+TEST_CASE("a plan whose graph does not hold together is refused") {
+  CHECK(refusal(plan::serialize(sample())) == ErrorCode::kInternal);  // none
+  Plan untyped = sample(), twice = sample(), constant = sample(), other = sample();
+  untyped.graph.value(untyped.graph.inputs[0]).dtype = ir::DType::kUndefined;
+  twice.graph.inputs.push_back(twice.graph.inputs[0]);
+  twice.profiles[0].inputs.push_back(twice.profiles[0].inputs[0]);
+  constant.graph.inputs[0] = constant.graph.node(0).inputs[1];
+  ir::Value& w = other.graph.value(other.graph.node(0).inputs[1]);
+  w.shape.pop_back();
+  for (const Plan* p : {&untyped, &twice, &constant, &other})
+    CHECK(refusal(plan::serialize(*p)) == ErrorCode::kCorruptFile);
+}
+
 TEST_CASE("other files and newer formats are told apart") {
   auto bytes = plan::serialize(sample());
   std::vector<std::byte> nvidia(64);

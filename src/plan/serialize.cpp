@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/crc32c.h"
 #include "base/mmap.h"
+#include "ir/verify.h"
 #include "ops/op.h"
 #include "plan/graph_io.h"
 #include "plan/plan.h"
@@ -102,6 +103,39 @@ Range read_range(Reader& in) {
   return r;
 }
 
+/// Throws unless the graph holds together: what runs it relies on that.
+void check_graph(const Reader& in, const ir::Graph& g) {
+  try {
+    ir::verify(g, false);
+  } catch (const Error& e) {
+    in.corrupt(e.what());
+  }
+  for (ir::ValueId v : g.inputs)
+    if (g.value(v).dtype == ir::DType::kUndefined || !g.value(v).ranked)
+      in.corrupt("input '", g.value(v).name, "' has no type");
+}
+
+/// Reads the profiles of the plan whose graph has been read.
+void read_profiles(Reader profiles, Plan& plan) {
+  for (size_t n = profiles.count(8); n > 0; --n) {
+    Profile p;
+    for (size_t i = profiles.count(12); i > 0; --i) p.inputs.push_back(read_range(profiles));
+    for (size_t i = profiles.count(16); i > 0; --i) {
+      std::string key = profiles.text();
+      p.values[key] = read_range(profiles);
+    }
+    if (p.inputs.size() != plan.graph.inputs.size()) profiles.corrupt("a profile does not match the inputs");
+    for (size_t i = 0; i < p.inputs.size(); ++i) {
+      const size_t rank = plan.graph.value(plan.graph.inputs[i]).shape.size();
+      const Range& r = p.inputs[i];
+      if (r.min.size() != rank || r.opt.size() != rank || r.max.size() != rank)
+        profiles.corrupt("a profile has a wrong rank");
+    }
+    plan.profiles.push_back(std::move(p));
+  }
+  if (plan.profiles.empty()) profiles.corrupt("the plan has no profile");
+}
+
 Plan read_sections(const std::map<SectionId, Reader>& readers, const FindWeights& find) {
   auto at = [&](SectionId id) {
     auto it = readers.find(id);
@@ -121,29 +155,17 @@ Plan read_sections(const std::map<SectionId, Reader>& readers, const FindWeights
     return def ? def->attrs : nullptr;
   };
   plan.graph = read_graph(graph, find, schema, std::make_shared<ir::SymbolTable>());
+  check_graph(graph, plan.graph);
+  for (ir::NodeId n = 0; n < plan.graph.node_count(); ++n)
+    if (const std::string& op = plan.graph.node(n).op; op.starts_with("trt."))
+      graph.corrupt("operator ", op, " is one of networks, not of plans");
   if (auto it = readers.find(SectionId::kSource); it != readers.end()) {
     Reader source = it->second;
     plan.source = std::make_shared<ir::Graph>(read_graph(source, find, schema, std::make_shared<ir::SymbolTable>()));
+    check_graph(source, *plan.source);
     if (plan.source->inputs.size() != plan.graph.inputs.size()) source.corrupt("its inputs are not those of the graph");
   }
-  Reader profiles = at(SectionId::kProfiles);
-  for (size_t n = profiles.count(8); n > 0; --n) {
-    Profile p;
-    for (size_t i = profiles.count(12); i > 0; --i) p.inputs.push_back(read_range(profiles));
-    for (size_t i = profiles.count(16); i > 0; --i) {
-      std::string key = profiles.text();
-      p.values[key] = read_range(profiles);
-    }
-    if (p.inputs.size() != plan.graph.inputs.size()) profiles.corrupt("a profile does not match the inputs");
-    for (size_t i = 0; i < p.inputs.size(); ++i) {
-      const size_t rank = plan.graph.value(plan.graph.inputs[i]).shape.size();
-      const Range& r = p.inputs[i];
-      if (r.min.size() != rank || r.opt.size() != rank || r.max.size() != rank)
-        profiles.corrupt("a profile has a wrong rank");
-    }
-    plan.profiles.push_back(std::move(p));
-  }
-  if (plan.profiles.empty()) profiles.corrupt("the plan has no profile");
+  read_profiles(at(SectionId::kProfiles), plan);
   Reader choices = at(SectionId::kChoices);
   for (size_t n = choices.count(4); n > 0; --n) {
     std::vector<Choice> list;
@@ -286,8 +308,9 @@ Plan deserialize(std::shared_ptr<const void> owner, std::span<const std::byte> b
           " bytes after the last section");
   auto find = [&](ir::DType dtype, ir::Dims dims, uint64_t offset) {
     const uint64_t size = uint64_t(ir::storage_bytes(dtype, checked_product(dims)));
-    if (offset > weights.size() || size > weights.size() - offset)
-      throw Error(ErrorCode::kCorruptFile, cat("a constant of ", size, " bytes at ", offset, " lies outside"),
+    if (offset % kAlign != 0 || offset > weights.size() || size > weights.size() - offset)
+      throw Error(ErrorCode::kCorruptFile,
+                  cat("a constant of ", size, " bytes at ", offset, " lies outside or is not aligned"),
                   "plan section 'weights'");
     return ir::Tensor(dtype, std::move(dims), owner, weights.subspan(offset, size));
   };

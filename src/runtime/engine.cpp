@@ -61,6 +61,26 @@ IoInfo describe(const ir::Graph& g, ir::ValueId v, bool is_input) {
   return info;
 }
 
+/// Throws where a run would give outputs of other types or sizes than the plan says: clients' memory is of these.
+void check_outputs(const ir::Graph& plan, const ir::Graph& run) {
+  for (ir::ValueId v : plan.outputs) {
+    const ir::Value &said = plan.value(v), &found = run.value(v);
+    bool same = said.dtype == found.dtype;
+    if (said.ranked && found.ranked) {
+      same = same && said.shape.size() == found.shape.size();
+      for (size_t i = 0; same && i < said.shape.size(); ++i)
+        same = said.shape[i] == found.shape[i] || !said.shape[i].is_const() || !found.shape[i].is_const();
+    }
+    const auto text = [](const ir::Graph& g, const ir::Value& value) {
+      std::vector<std::string> dims;
+      for (ir::Dim d : value.shape) dims.push_back(g.symbols->text(d));
+      return cat(value.dtype, "[", join(dims, ", "), "]");
+    };
+    require(same, ErrorCode::kCorruptFile, "output '", said.name, "' of the plan is ", text(plan, said),
+            ", its operators give ", text(run, found));
+  }
+}
+
 /// A plan for another kind of device may hold operators that this one has no kernels for, and chose none for those in
 /// their place.
 plan::Plan fit(plan::Plan plan, const Backend& backend) {
@@ -205,6 +225,7 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   options.choices = size_t(profile) < plan_.choices.size() ? &plan_.choices[size_t(profile)] : nullptr;
   options.auxiliary_streams = backend_->device() ? auxiliary_streams(profile) : 0;
   auto made = prepare(plan_.graph, dims, options, values);
+  check_outputs(plan_.graph, made->concrete.graph);
   if (streamed_ && !owner) return made;
   if (cache_.size() >= kCachedPrograms)
     cache_.erase(std::min_element(cache_.begin(), cache_.end(),

@@ -132,6 +132,27 @@ TEST_CASE("an input returned as an output, and a constant, are copied out") {
   CHECK(got[2] == got[3]);
 }
 
+TEST_CASE("outputs that a plan calls other than its operators make them are refused") {
+  const ir::Graph net = ops::parse_graph(R"(graph "pass" {
+  %x: f32[n, 2] = input
+  %y = Relu(%x) "r"
+  return %y
+}
+)");
+  const auto run = [&](ir::DType type, ir::Shape shape) {
+    plan::Plan plan = builder::build(net, {});
+    ir::Value& y = plan.graph.value(plan.graph.outputs[0]);
+    y.dtype = type;
+    y.shape = std::move(shape);
+    runtime::Engine::create(std::move(plan))->create_context()->run({random_tensor({3, 2}, 1)});
+  };
+  CHECK_NOTHROW(run(ir::DType::kF32, {3, 2}));
+  CHECK_THROWS_AS(run(ir::DType::kI8, {3, 2}), Error);
+  CHECK_THROWS_AS(run(ir::DType::kString, {3, 2}), Error);
+  CHECK_THROWS_AS(run(ir::DType::kF32, {3}), Error);
+  CHECK_THROWS_AS(run(ir::DType::kF32, {3, 1}), Error);
+}
+
 TEST_CASE("concatenations and splits are written and read in place") {
   const ir::Graph net = ops::parse_graph(R"(graph "parts" {
   %x: f32[n, 5, 12] = input

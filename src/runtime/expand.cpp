@@ -1,5 +1,6 @@
 #include "runtime/expand.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -100,24 +101,35 @@ ir::Patch expand_depthwise(const ir::Graph& g, const ir::Node& node) {
   return p;
 }
 
-std::optional<ir::Patch> parts_for_device(const ir::Graph& g, const ir::Node& node) {
-  if (node.op == "ExpandDepthwise") return expand_depthwise(g, node);
+/// The node, after inference has found its operands to be what the operator takes: a plan may hold anything.
+ir::Node checked(ir::Graph& g, ir::NodeId n) {
+  ops::infer_node(g, n);
+  const ir::Node& node = g.node(n);
+  const size_t results = node.op == "ConvExcite" ? 2 : 1;
+  require(node.outputs.size() == results && std::count(node.outputs.begin(), node.outputs.end(), ir::kNone) == 0,
+          ErrorCode::kInvalidModel, "node '", node.name, "' (", node.op, ") needs ", results, " outputs");
+  return node;
+}
+
+std::optional<ir::Patch> parts_for_device(ir::Graph& g, ir::NodeId n) {
+  if (g.node(n).op == "ExpandDepthwise") return expand_depthwise(g, checked(g, n));
   return std::nullopt;
 }
 
-std::optional<ir::Patch> parts_for_host(const ir::Graph& g, const ir::Node& node) {
-  if (node.op == "SqueezeExcite") return squeeze_excite(g, node);
-  if (node.op == "ConvExcite") return conv_excite(g, node);
-  if (node.op == "ScaledConv" && g.value(node.inputs[0]).dtype == ir::DType::kF16) return scaled_conv(g, node);
-  if (node.op == "Conv" && node.attrs.as<ops::ConvAttrs>().x_channels_first) return image_conv(g, node);
-  return std::nullopt;
+std::optional<ir::Patch> parts_for_host(ir::Graph& g, ir::NodeId n) {
+  const ir::Node& node = g.node(n);
+  if (node.op == "SqueezeExcite") return squeeze_excite(g, checked(g, n));
+  if (node.op == "ConvExcite") return conv_excite(g, checked(g, n));
+  if (node.op == "Conv" && node.attrs.as<ops::ConvAttrs>().x_channels_first) return image_conv(g, checked(g, n));
+  if (node.op != "ScaledConv") return std::nullopt;
+  const ir::Node scaled = checked(g, n);
+  return g.value(scaled.inputs[0]).dtype == ir::DType::kF16 ? std::optional(scaled_conv(g, scaled)) : std::nullopt;
 }
 
-int expand(ir::Graph& graph, std::optional<ir::Patch> (*parts_of)(const ir::Graph&, const ir::Node&)) {
+int expand(ir::Graph& graph, std::optional<ir::Patch> (*parts_of)(ir::Graph&, ir::NodeId)) {
   int count = 0;
   for (ir::NodeId n : graph.topological_order()) {
-    const ir::Node node = graph.node(n);
-    std::optional<ir::Patch> parts = parts_of(graph, node);
+    std::optional<ir::Patch> parts = parts_of(graph, n);
     if (!parts) continue;
     for (ir::NodeId added : std::move(*parts).apply(graph)) ops::infer_node(graph, added);
     ++count;

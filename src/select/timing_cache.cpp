@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "base/atomic_file.h"
 #include "base/crc32c.h"
@@ -106,7 +107,7 @@ void TimingCache::parse(std::span<const std::byte> bytes, TimingCache& into) {
     key.device = parse_hex(field(line, number), number);
     const std::string_view us = field(line, number);
     float value = 0;
-    if (std::from_chars(us.data(), us.data() + us.size(), value).ec != std::errc())
+    if (std::from_chars(us.data(), us.data() + us.size(), value).ec != std::errc() || std::isnan(value))
       corrupt("a time is expected", number);
     key.kernel = line;
     into.times_.emplace(std::move(key), value);

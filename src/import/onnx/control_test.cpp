@@ -13,10 +13,23 @@ namespace {
 using Doubles = std::vector<double>;
 constexpr int kBool = 9, kI64 = 7;
 
+/// Whether no body in the graph holds erased nodes: plans have no place for them.
+bool bodies_are_compact(const ir::Graph& g) {
+  for (ir::NodeId n = 0; n < g.node_count(); ++n) {
+    if (!g.node(n).alive) return false;
+    for (const ir::Field& f : g.node(n).attrs.schema().fields)
+      if (f.kind == ir::FieldKind::kGraph)
+        if (const auto& body = f.of<std::shared_ptr<ir::Graph>>(g.node(n).attrs.data()); body)
+          if (!bodies_are_compact(*body)) return false;
+  }
+  return true;
+}
+
 ir::Graph import_model(const GraphParts& parts) {
   const Bytes b = model(parts);
   ir::Graph g = importer::import_onnx(onnx::load_bytes(span_of(b)));
   ir::verify(g, true);
+  CHECK(bodies_are_compact(g));
   ops::infer(g);
   ir::verify(g, true);
   return g;

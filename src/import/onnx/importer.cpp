@@ -329,6 +329,7 @@ std::shared_ptr<ir::Graph> Importer::body(const onnx::Graph& source, std::string
     if (id == kBroken) throw BodyFailed{};
     graph->outputs.push_back(id);
   }
+  graph->compact();
   return graph;
 }
 

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
 
 namespace tenon::ops {
@@ -13,13 +14,14 @@ void infer_col2im(InferContext& c) {
   c.expect(x.size() == 3, "the columns ", c.text(x), " must have rank 3");
   const auto image = c.contents(1), block = c.contents(2);
   const Shape& length = c.shape(1);
-  c.expect(length.size() == 1 && length[0].is_const(), "the number of spatial axes is not known");
+  c.expect(length.size() == 1, "the image's sizes ", c.text(length), " must have rank 1");
+  const size_t axes = rank_from(c, length[0]);
   Dim per_channel = 1;
   if (block)
     for (Dim d : *block) per_channel = c.dims().mul(per_channel, d);
   c.expect(!(per_channel == 0), "a block has no elements");
   Shape y{x[0], block ? c.dims().floor_div(x[1], per_channel) : c.unknown()};
-  for (int64_t i = 0; i < length[0].constant(); ++i) y.push_back(image ? (*image)[size_t(i)] : c.unknown());
+  for (size_t i = 0; i < axes; ++i) y.push_back(image ? (*image)[i] : c.unknown());
   c.output(0, c.dtype(0), std::move(y));
 }
 

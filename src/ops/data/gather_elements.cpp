@@ -9,8 +9,11 @@ namespace {
 
 void infer_gather_elements(InferContext& c) {
   const Shape &x = c.shape(0), &indices = c.shape(1);
-  c.axis(c.attrs<AxisAttrs>().axis, x.size());
+  const size_t axis = c.axis(c.attrs<AxisAttrs>().axis, x.size());
   c.expect(x.size() == indices.size(), "data ", c.text(x), " and indices ", c.text(indices), " differ in rank");
+  for (size_t d = 0; d < x.size(); ++d)
+    c.expect(d == axis || !x[d].is_const() || !indices[d].is_const() || indices[d].constant() <= x[d].constant(),
+             "indices ", c.text(indices), " reach beyond data ", c.text(x), " on axis ", d);
   c.expect(ir::is_integer(c.dtype(1)), "indices have type ", c.dtype(1), ", accepted are integers");
   c.output(0, c.dtype(0), indices);
 }

@@ -2,6 +2,7 @@
 
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
 
 namespace tenon::ops {
@@ -17,6 +18,9 @@ void infer_gather_nd(InferContext& c) {
   const int64_t batch = c.attrs<GatherNdAttrs>().batch_dims;
   const Shape &x = c.shape(0), &indices = c.shape(1);
   check_ranks(batch, x.size(), indices.size());
+  for (size_t d = 0; d < size_t(batch); ++d)
+    c.expect(may_equal(x[d], indices[d]), "data ", c.text(x), " and indices ", c.text(indices),
+             " differ in batch axis ", d);
   if (!indices.back().is_const()) return c.output_unranked(0, c.dtype(0));
   const int64_t depth = indices.back().constant();
   c.expect(depth <= int64_t(x.size()) - batch, "indices ", c.text(indices), " name more axes than data ", c.text(x),

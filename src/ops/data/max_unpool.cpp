@@ -41,6 +41,8 @@ void eval_max_unpool(EvalContext& c) {
   ir::SymbolTable table;
   const Dims inner = ir::static_dims(unpooled(table, c.attrs<MaxUnpoolAttrs>(), ir::to_shape(x.dims())));
   const Dims yd = c.has(2) ? c.input(2).to_ints() : inner;
+  require(yd.size() == inner.size(), ErrorCode::kShapeMismatch, "the output shape ", yd, " must have ", inner.size(),
+          " entries");
   for (size_t i = 0; i < inner.size(); ++i)
     require(yd[i] >= inner[i], ErrorCode::kShapeMismatch, "the output shape ", yd, " is smaller than ", inner);
   const int64_t count = checked_product(inner);

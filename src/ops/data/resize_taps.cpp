@@ -63,7 +63,7 @@ double cubic_kernel(double x, double a) {
 ResizeTaps resize_taps(const ResizeAttrs& a, const ResizeAxis& axis, int64_t x) {
   const double at = source_position(a, axis, double(x)), last = double(axis.in - 1);
   ResizeTaps taps;
-  if (a.coordinate == ResizeCoordinate::kTfCropAndResize && (at < 0 || at > last)) {
+  if (a.coordinate == ResizeCoordinate::kTfCropAndResize && !(at >= 0 && at <= last)) {  // a region may be NaN
     taps.outside = true;
     return taps;
   }

@@ -1,9 +1,11 @@
 #include "ops/data/scatter.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
 
 namespace tenon::ops {
@@ -77,9 +79,14 @@ void infer_types(InferContext& c) {
 void infer_elements(InferContext& c) {
   infer_types(c);
   const Shape &x = c.shape(0), &indices = c.shape(1), &updates = c.shape(2);
-  c.axis(c.attrs<ScatterElementsAttrs>().axis, x.size());
+  const size_t axis = c.axis(c.attrs<ScatterElementsAttrs>().axis, x.size());
   c.expect(x.size() == indices.size() && x.size() == updates.size(), "data ", c.text(x), ", indices ", c.text(indices),
            " and updates ", c.text(updates), " differ in rank");
+  for (size_t d = 0; d < x.size(); ++d) {
+    const bool inside = !x[d].is_const() || !indices[d].is_const() || indices[d].constant() <= x[d].constant();
+    c.expect(may_equal(indices[d], updates[d]) && (d == axis || inside), "indices ", c.text(indices), " and updates ",
+             c.text(updates), " must have the same dimensions, on axis ", d, " up to those of data ", c.text(x));
+  }
   c.output(0, c.dtype(0), x);
 }
 
@@ -108,6 +115,14 @@ void infer_nd(InferContext& c) {
   c.expect(!indices.empty(), "indices must have rank 1 or more");
   c.expect(!indices.back().is_const() || indices.back().constant() <= int64_t(x.size()), "indices ", c.text(indices),
            " name more axes than data ", c.text(x), " has");
+  if (indices.back().is_const()) {
+    Shape expected(indices.begin(), indices.end() - 1);
+    expected.insert(expected.end(), x.begin() + indices.back().constant(), x.end());
+    const Shape& updates = c.shape(2);
+    c.expect(std::equal(updates.begin(), updates.end(), expected.begin(), expected.end(), may_equal), "updates ",
+             c.text(updates), " do not fit data ", c.text(x), " and indices ", c.text(indices), ", expected is ",
+             c.text(expected));
+  }
   c.output(0, c.dtype(0), x);
 }
 

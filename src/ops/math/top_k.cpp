@@ -15,6 +15,7 @@ namespace {
 
 void infer_top_k(InferContext& c) {
   const DType t = c.dtype(0);
+  c.expect(ir::is_integer(c.dtype(1)), "k has the type ", ir::name(c.dtype(1)), ", accepted are integers");
   c.expect(ir::is_float(t) || ir::is_integer(t), "the input has the type ", ir::name(t), ", accepted are numbers");
   Shape y = c.shape(0);
   const size_t axis = c.axis(c.attrs<TopKAttrs>().axis, y.size());

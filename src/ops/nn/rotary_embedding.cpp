@@ -1,11 +1,10 @@
 #include "ops/import.h"
 #include "ops/nn/attention.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 
 namespace tenon::ops {
 namespace {
-
-bool may_equal(Dim a, Dim b) { return a == b || !a.is_const() || !b.is_const(); }
 
 void infer_rotary(InferContext& c) {
   const RotaryEmbeddingAttrs& a = c.attrs<RotaryEmbeddingAttrs>();
@@ -28,6 +27,15 @@ void infer_rotary(InferContext& c) {
   c.expect(cos.size() == rank && sin.size() == rank && may_equal(cos.back(), half) && may_equal(sin.back(), half),
            "cos ", c.text(cos), " and sin ", c.text(sin), ", accepted are rank ", rank, " with rows of ",
            c.dims().text(half));
+  const Dim batch = x[0], steps = x[x.size() - 2];
+  const bool rows = c.has(3) || (may_equal(cos[0], batch) && may_equal(cos[1], steps));
+  c.expect(may_equal(cos[0], sin[0]) && may_equal(cos[rank - 2], sin[rank - 2]) && rows, "cos ", c.text(cos),
+           " and sin ", c.text(sin), " have other rows than x ", c.text(x));
+  if (c.has(3)) {
+    const Shape& positions = c.shape(3);
+    c.expect(positions.size() == 2 && may_equal(positions[0], batch) && may_equal(positions[1], steps), "positions ",
+             c.text(positions), " are not one a row of x ", c.text(x));
+  }
   c.output(0, c.dtype(0), x);
 }
 

@@ -6,12 +6,11 @@
 #include "ir/small_float.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
-
-bool may_equal(Dim a, Dim b) { return a == b || !a.is_const() || !b.is_const(); }
 
 /// Throws unless scale (and zero point, of the same shape) fit x per tensor, per axis or per block.
 void check_parameters(InferContext& c, const QuantizeAttrs& a) {

@@ -38,6 +38,7 @@ template <Cell C>
 void infer_rnn(InferContext& c) {
   const RnnAttrs& a = c.attrs<RnnAttrs>();
   const int64_t h = a.hidden_size, d = directions(a);
+  c.expect(c.has(1) && c.has(2), "W and R are required");
   c.expect(h >= 1, "hidden_size is ", h, ", accepted are numbers from 1");
   c.expect(a.clip >= 0, "clip is ", a.clip, ", accepted are numbers from 0");
   const Shape& x = c.shape(0);

@@ -8,6 +8,13 @@
 
 namespace tenon::ops {
 
+size_t rank_from(const InferContext& c, Dim length) {
+  c.expect(length.is_const(), "the length of a list of sizes is not known");
+  c.expect(length.constant() >= 0 && length.constant() <= int64_t(kMaxRank), "a list of ", length.constant(),
+           " sizes is given, accepted are up to ", kMaxRank);
+  return size_t(length.constant());
+}
+
 using ir::DimOp;
 
 bool provably_nonnegative(ir::SymbolTable& table, Dim d) {

@@ -4,6 +4,13 @@
 
 namespace tenon::ops {
 
+inline constexpr size_t kMaxRank = 64;  ///< of any value
+
+/// The rank that a list of sizes of `length` entries asks for. Throws where it is not known, or more than kMaxRank.
+size_t rank_from(const InferContext& c, Dim length);
+
+/// False if the dimensions are two different numbers.
+inline bool may_equal(Dim a, Dim b) { return a == b || !a.is_const() || !b.is_const(); }
 /// True if `d` cannot be negative.
 bool provably_nonnegative(ir::SymbolTable& table, Dim d);
 /// True if `a` <= `b` for every value of the symbols; false if that is not known.

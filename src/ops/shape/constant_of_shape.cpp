@@ -2,6 +2,7 @@
 
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
 
 namespace tenon::ops {
@@ -15,8 +16,8 @@ void infer_constant_of_shape(InferContext& c) {
     y = std::move(*dims);
   } else {
     const Shape& s = c.shape(0);
-    c.expect(s.size() == 1 && s[0].is_const(), "the length of the shape input ", c.text(s), " is not known");
-    for (int64_t i = 0; i < s[0].constant(); ++i) y.push_back(c.unknown());
+    c.expect(s.size() == 1, "the shape input ", c.text(s), " must have rank 1");
+    for (size_t i = rank_from(c, s[0]); i > 0; --i) y.push_back(c.unknown());
   }
   const bool integers = ir::is_integer(value.dtype()) || value.dtype() == DType::kBool;
   const bool small = y.empty() || (y.size() == 1 && y[0].is_const() && y[0].constant() >= 0 && y[0].constant() <= 4096);

@@ -2,6 +2,7 @@
 #include "base/checked.h"
 #include "ops/import.h"
 #include "ops/op.h"
+#include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
 #include "ops/support.h"
 
@@ -11,8 +12,8 @@ namespace {
 /// Length of the integer vector at input 1. Throws if it is not known.
 size_t vector_length(InferContext& c) {
   const Shape& s = c.shape(1);
-  c.expect(s.size() == 1 && s[0].is_const(), "the length of input 1 ", c.text(s), " is not known");
-  return size_t(s[0].constant());
+  c.expect(s.size() == 1, "input 1 ", c.text(s), " must have rank 1");
+  return rank_from(c, s[0]);
 }
 
 void repeat_contents(InferContext& c, const std::optional<std::vector<Dim>>& from, const Shape& y) {

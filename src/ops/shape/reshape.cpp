@@ -53,8 +53,7 @@ void infer_reshape(InferContext& c) {
   } else {
     const Shape& s = c.shape(1);
     c.expect(s.size() == 1, "the shape input ", c.text(s), " must have rank 1");
-    c.expect(s[0].is_const(), "the length of the shape input is not known");
-    for (int64_t i = 0; i < s[0].constant(); ++i) y.push_back(c.unknown());
+    for (size_t i = rank_from(c, s[0]); i > 0; --i) y.push_back(c.unknown());
   }
   auto elements = c.elements(0);
   c.output(0, c.dtype(0), y);

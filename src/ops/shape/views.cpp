@@ -65,10 +65,10 @@ std::optional<std::vector<int64_t>> axes_of(const InferContext& c) {
 std::vector<int64_t> axes_of(const EvalContext& c) {
   return c.has(1) ? c.input(1).to_ints() : c.attrs<AxesAttrs>().axes;
 }
-size_t axes_count(const InferContext& c) {
+size_t axes_count(InferContext& c) {
   const Shape& s = c.shape(1);
-  c.expect(s.size() <= 1 && (s.empty() || s[0].is_const()), "the number of axes is not known");
-  return s.empty() ? 1 : size_t(s[0].constant());
+  c.expect(s.size() <= 1, "axes ", c.text(s), " must have rank 1");
+  return s.empty() ? 1 : rank_from(c, s[0]);
 }
 
 void infer_squeeze(InferContext& c) {

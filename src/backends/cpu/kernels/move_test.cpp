@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
+#include "backends/cpu/kernels/strided_copy.h"
 #include "ops/data/depth_to_space.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/pad.h"
@@ -133,4 +134,24 @@ TEST_CASE("strided copy: measurements" * doctest::skip()) {
     const double bytes = double(Tensor(k.type, k.dims).bytes());
     MESSAGE(cat(k.dims, k.perm, k.type), ": ", us, " us, ", 2 * bytes / us / 1000, " GB/s");
   }
+}
+
+TEST_CASE("a copy over more axes than usual") {
+  constexpr size_t kAxes = 20;  // of two elements each, in reverse order
+  ir::Dims dims(kAxes, 2), from(kAxes), to(kAxes);
+  for (size_t d = 0; d < kAxes; ++d) {
+    from[d] = int64_t(1) << d;
+    to[kAxes - 1 - d] = from[d];
+  }
+  const cpu::StridedCopy copy(dims, from, to, 1);
+  std::vector<char> x(size_t(1) << kAxes), y(x.size());
+  for (size_t i = 0; i < x.size(); ++i) x[i] = char(i * 7 >> 3);
+  copy.run(x.data(), y.data(), 0, copy.pieces());
+  size_t wrong = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    size_t reversed = 0;
+    for (size_t d = 0; d < kAxes; ++d) reversed |= (i >> d & 1) << (kAxes - 1 - d);
+    wrong += y[reversed] != x[i];
+  }
+  CHECK(wrong == 0);
 }

@@ -9,7 +9,7 @@ namespace {
 
 class Reference final : public Kernel {
  public:
-  explicit Reference(const Problem& p) : node_(*p.node), inputs_(p.inputs) {
+  explicit Reference(const Problem& p) : node_(*p.node), inputs_(p.inputs), outputs_(p.outputs) {
     for (const TensorDesc& d : p.outputs) types_.push_back(d.dtype);
   }
   void run(const RunArgs& args) const override {
@@ -26,6 +26,8 @@ class Reference final : public Kernel {
     auto results = ops::eval_node(node_, std::move(in), types_);
     for (size_t i = 0; i < results.size(); ++i) {
       if (!results[i].defined()) continue;
+      require(args.sink || results[i].dims() == outputs_[i].dims, ErrorCode::kShapeMismatch, "output ", i, " of ",
+              node_.op, " has dims ", results[i].dims(), ", ", outputs_[i].dims, " were inferred");
       void* to = args.sink ? args.sink->allocate(i, results[i].dims()) : args.outputs[i];
       if (to && results[i].bytes()) std::memcpy(to, results[i].data().data(), size_t(results[i].bytes()));
     }
@@ -33,7 +35,7 @@ class Reference final : public Kernel {
 
  private:
   ir::Node node_;
-  std::vector<TensorDesc> inputs_;
+  std::vector<TensorDesc> inputs_, outputs_;
   std::vector<ir::DType> types_;
 };
 

@@ -124,9 +124,11 @@ void StridedCopy::copy(const char* from, char* to, int64_t row, int64_t column) 
 }
 
 void StridedCopy::run(const void* from, void* to, int64_t begin, int64_t end) const {
-  constexpr size_t kMaxRank = 16;
-  int64_t index[kMaxRank];
+  constexpr size_t kFewAxes = 16;
+  int64_t few[kFewAxes];
   const size_t n = outer_.size();
+  std::vector<int64_t> many(n > kFewAxes ? n : 0);
+  int64_t* const index = n > kFewAxes ? many.data() : few;
   int64_t column = begin % column_blocks_, rest = begin / column_blocks_, row = rest % row_blocks_;
   rest /= row_blocks_;
   const char* f = static_cast<const char*>(from);
