@@ -143,9 +143,10 @@ Scales parse_calibration(std::string_view text) {
     const size_t colon = line.rfind(": ");
     uint32_t bits = 0;
     const char* end = line.data() + line.size();
-    const bool ok = colon != std::string::npos && std::from_chars(line.data() + colon + 2, end, bits, 16).ptr == end;
-    require(ok, ErrorCode::kCorruptFile, "line ", number, " of the calibration cache is '", line.substr(0, 64),
-            "', accepted is '<tensor>: <hex number>'");
+    const auto number_at = colon == std::string::npos ? end : line.data() + colon + 2;
+    const auto [stop, error] = std::from_chars(number_at, end, bits, 16);
+    require(error == std::errc() && stop == end, ErrorCode::kCorruptFile, "line ", number,
+            " of the calibration cache is '", line.substr(0, 64), "', accepted is '<tensor>: <hex number>'");
     scales[line.substr(0, colon)] = std::bit_cast<float>(bits);
   }
   return scales;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -85,8 +86,26 @@ void write_npy(const std::string& path, const ir::Tensor& source) {
   out.commit();
 }
 
+namespace {
+
+/// Throws unless each of `files` is "name:file" with the name of an input.
+void check_names(const ir::Graph& network, const std::vector<std::string>& files) {
+  std::vector<std::string> names;
+  for (ir::ValueId v : network.inputs) names.push_back(network.value(v).name);
+  for (const std::string& item : files) {
+    const size_t colon = item.rfind(':');
+    const bool known =
+        colon != std::string::npos && std::find(names.begin(), names.end(), item.substr(0, colon)) != names.end();
+    require(known, ErrorCode::kInvalidArgument, "--input ", item, ": accepted is name:file, names are ",
+            join(names, ", "));
+  }
+}
+
+}  // namespace
+
 std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profile& profile,
                                     const std::vector<std::string>& files, uint64_t seed) {
+  check_names(network, files);
   std::vector<ir::Tensor> inputs;
   Xorshift random(seed);
   for (size_t i = 0; i < network.inputs.size(); ++i) {
@@ -94,7 +113,7 @@ std::vector<ir::Tensor> make_inputs(const ir::Graph& network, const plan::Profil
     ir::Tensor t;
     for (const std::string& item : files) {
       const size_t colon = item.rfind(':');
-      if (colon == std::string::npos || item.substr(0, colon) != v.name) continue;
+      if (item.substr(0, colon) != v.name) continue;
       const std::string path = item.substr(colon + 1);
       if (path.ends_with(".npy")) {
         t = read_npy(path);
