@@ -173,6 +173,77 @@ TEST_CASE("operands are rounded to TF32 where that is allowed alone") {
   }
 }
 
+TEST_CASE("tiles fit the shared memory of the GPU that they are planned for") {
+  const ir::Graph network = ops::parse_graph(R"tn(graph "net" {
+  %x: f32[512, 512] = input
+  %w: f32[512, 512] = random(1)
+  %y = MatMul(%x, %w) "product"
+  return %y
+}
+)tn");
+  for (int sm : {80, 86, 89, 90}) {
+    std::string why;
+    const Backend* gpu = cuda_description(sm, &why);
+    if (!gpu) {
+      MESSAGE("CUDA: not built (", why, ")");
+      return;
+    }
+    for (bool narrow : {false, true}) {
+      CAPTURE(sm);
+      CAPTURE(narrow);
+      builder::BuildOptions options;
+      options.backend = gpu;
+      options.allow_fp16 = narrow;
+      builder::BuildReport report;
+      builder::build(network, options, &report);
+      int largest = 0;
+      for (const auto& node : report.nodes.at(0))
+        for (const auto& c : node.candidates) {
+          if (c.kernel != "matmul_128x128_1") continue;
+          ++largest;
+          const bool fits = sm == 80 || sm == 90;
+          CHECK_MESSAGE((c.refusal.find("shared memory") == std::string::npos) == fits, c.refusal);
+        }
+      CHECK(largest == 1);
+    }
+  }
+}
+
+TEST_CASE("kernels that read the bias early are for constant ones") {
+  std::string why;
+  const Backend* gpu = cuda_description(90, &why);
+  if (!gpu) {
+    MESSAGE("CUDA: not built (", why, ")");
+    return;
+  }
+  const std::string text = R"tn(graph "net" {
+  %x: f32[1, 128, 28, 28] = input
+  %b: f32[128] = @
+  %w: f32[128, 128, 1, 1] = random(1)
+  %k: f32[128, 1, 3, 3] = random(2)
+  %p = Conv(%x, %w, %b) {strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1]} "product"
+  %d = Conv(%p, %k, %b) {strides = [1, 1], pads = [1, 1, 1, 1], dilations = [1, 1], group = 128} "depthwise"
+  return %d
+}
+)tn";
+  for (const std::string bias : {"random(3)", "input"}) {
+    CAPTURE(bias);
+    std::string net = text;
+    net.replace(net.find('@'), 1, bias);
+    builder::BuildOptions options;
+    options.backend = gpu;
+    options.allow_fp16 = true;
+    builder::BuildReport report;
+    builder::build(ops::parse_graph(net), options, &report);
+    int accepted = 0;
+    for (const auto& node : report.nodes.at(0))
+      for (const auto& c : node.candidates)
+        accepted += c.refusal.empty() && (c.kernel.find("_split_") != std::string::npos ||
+                                          c.kernel.find("depthwise_tiled") != std::string::npos);
+    CHECK((accepted > 0) == (bias != "input"));
+  }
+}
+
 TEST_CASE("times that were measured on a GPU choose kernels where it is not there") {
   std::string why;
   const Backend* gpu = cuda_description(90, &why);
