@@ -90,7 +90,12 @@ class LaterDevice final : public Device {
   }
   bool reaches(const void*) const override { return true; }
   bool host_reaches(const void*) const override { return true; }
-  void activate() const override {}
+  void activate() const override { active() = true; }
+  /// Whether the device is current in the calling thread.
+  static bool& active() {
+    thread_local bool is = false;
+    return is;
+  }
 
   /// Puts `run` on a stream.
   void later(void* stream, std::function<void()> run) const {

@@ -262,11 +262,13 @@ const KernelDef& pick_kernel(const Backend& backend, const Problem& problem, std
 std::pair<const KernelDef*, std::unique_ptr<Kernel>> prepare_best(const PrepareOptions& options, const Problem& problem,
                                                                   std::string_view wanted, StepWeights* streamed) {
   const Backend& backend = *options.backend;
+  const Device* const device = backend.device();
   const KernelDef& first = pick_kernel(backend, problem, wanted, options.without);
   std::string refusals;
   auto attempt = [&](const KernelDef& def) -> std::unique_ptr<Kernel> {
     try {
       if (streamed) streamed->restart();
+      if (device && device->present()) device->activate();  // kernels are prepared on threads of a pool
       return def.prepare(problem);
     } catch (const Error& e) {
       if (e.code() != ErrorCode::kUnsupported) throw;
