@@ -23,6 +23,18 @@ void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dim
           " accepts ", range.min, " to ", range.max);
 }
 
+/// Addresses of tensors that live for one call, forgotten at its end however it ends.
+class Borrowed {
+ public:
+  explicit Borrowed(std::vector<void*>& addresses) : addresses_(addresses) {}
+  ~Borrowed() { std::fill(addresses_.begin(), addresses_.end(), nullptr); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+ private:
+  std::vector<void*>& addresses_;
+};
+
 }  // namespace
 
 Context::Context(std::shared_ptr<Engine> engine, int profile)
@@ -144,9 +156,7 @@ void Context::set_address(size_t io, void* address) {
 // Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
 void Context::bind(const Program& p) {
   if (bound_ == &p) return;
-  const void *arena = arena_.get(), *host_workspace = host_workspace_.get();
   reserve(p);
-  if (arena_.get() != arena || host_workspace_.get() != host_workspace) recorded_.clear();
   pointers_.clear();
   first_pointer_.clear();
   fixups_.clear();
@@ -287,6 +297,7 @@ void Context::enqueue_stepwise(const Program& p, void* stream) {
 std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
   require(inputs.size() == engine_->input_count(), ErrorCode::kInvalidArgument, "the engine has ",
           engine_->input_count(), " inputs, ", inputs.size(), " were given");
+  const Borrowed addresses(addresses_);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const IoInfo& io = engine_->io()[i];
     require(inputs[i].dtype() == io.dtype, ErrorCode::kShapeMismatch, "input '", io.name, "' is given ",
@@ -303,7 +314,6 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
     set_address(engine_->input_count() + i, outputs[i].mutable_data());
   }
   run_static(p, nullptr);
-  for (size_t i = 0; i < addresses_.size(); ++i) addresses_[i] = nullptr;
   return outputs;
 }
 

@@ -40,6 +40,7 @@ void Context::reserve(const Program& p) {
             "these shapes need ", p.memory.arena_bytes, " bytes for activations, the memory given has ", arena_bytes_);
   } else if (int64_t(bytes) > arena_bytes_ || !arena_) {
     settle();
+    recorded_.clear();  // its addresses are in there
     arena_.reset();
     arena_bytes_ = 0;
     arena_ = allocate_ ? allocate_(bytes) : device_ ? device_memory(*device_, bytes) : host_memory(bytes);
@@ -50,6 +51,7 @@ void Context::reserve(const Program& p) {
   }
   if (device_ && p.host_workspace_bytes > host_workspace_bytes_) {
     settle();
+    recorded_.clear();
     host_workspace_.reset();
     host_workspace_bytes_ = 0;
     host_workspace_ = page_locked_memory(*device_, size_t(p.host_workspace_bytes));
@@ -274,7 +276,6 @@ std::vector<ir::Tensor> Context::run_through_device(const Program& p, const std:
   for (size_t i = 0; i < outputs.size(); ++i)
     device_->copy(outputs[i].mutable_data(), addresses_[inputs.size() + i], size_t(outputs[i].bytes()), stream);
   device_->synchronize(stream);
-  for (void*& a : addresses_) a = nullptr;
   failures_->raise();
   return outputs;
 }

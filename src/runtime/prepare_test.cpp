@@ -39,3 +39,23 @@ TEST_CASE("kernels are prepared where their device is current") {
   CHECK(prepared == 4);
   CHECK(elsewhere == 0);
 }
+
+TEST_CASE("tensors of a call that fails are not used again") {
+  const ir::Graph net = ops::parse_graph(R"(graph "net" {
+  %x: f32[64, 64] = input
+  %w: f32[64, 64] = random(1)
+  %a = MatMul(%x, %w) "a"
+  %y = Softmax(%a) {axis = 1} "y"
+  return %y
+}
+)");
+  const auto context = runtime::Engine::create(builder::build(net, {}))->create_context();
+  context->set_memory_allocator([](size_t) -> std::shared_ptr<void> { fail(ErrorCode::kOutOfMemory, "none is left"); });
+  const ir::Tensor x(ir::DType::kF32, {64, 64});
+  CHECK_THROWS_WITH_AS(context->run({x}), doctest::Contains("none is left"), Error);
+  CHECK(context->address(0) == nullptr);
+  context->set_memory_allocator({});
+  CHECK_THROWS_WITH_AS(context->run(nullptr), doctest::Contains("input 'x'"), Error);
+  CHECK(context->run({x}).size() == 1);
+  CHECK(context->address(0) == nullptr);
+}
