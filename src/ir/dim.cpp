@@ -50,6 +50,18 @@ const SymbolTable::Expr& known(const std::vector<SymbolTable::Expr>& exprs, Dim 
   return exprs[id];
 }
 
+/// Symbols, numbers and operations of `d` as its text has them, where parts that are shared repeat; at most `limit`.
+size_t extent(const std::vector<SymbolTable::Expr>& exprs, Dim d, size_t limit) {
+  if (d.is_const() || limit <= 1) return 1;
+  const SymbolTable::Expr& e = known(exprs, d);
+  if (e.op == DimOp::kSymbol) return 1;
+  const size_t left = 1 + extent(exprs, e.a, limit - 1);
+  return left >= limit ? left : left + extent(exprs, e.b, limit - left);
+}
+
+/// Larger expressions become symbols: nested ones that read a size twice double with every step.
+constexpr size_t kMaxExtent = 1000;
+
 }  // namespace
 
 Dim SymbolTable::named(const std::string& name) {
@@ -67,7 +79,12 @@ Dim SymbolTable::fresh(const std::string& hint) {
 
 Dim SymbolTable::intern(DimOp op, Dim a, Dim b) {
   auto [it, added] = interned_.try_emplace({op, key(a), key(b)}, int32_t(exprs_.size()));
-  if (added) exprs_.push_back({op, a, b, {}});
+  if (!added) return Dim::symbol(it->second);
+  const size_t left = extent(exprs_, a, kMaxExtent);
+  if (left + extent(exprs_, b, kMaxExtent) < kMaxExtent)
+    exprs_.push_back({op, a, b, {}});
+  else
+    it->second = fresh("u").symbol_id();
   return Dim::symbol(it->second);
 }
 
@@ -243,7 +260,7 @@ struct Parser {
     if (!eat(token)) bad();
   }
   Dim term() {
-    if (++depth > 200) bad();
+    if (++depth > int(kMaxExtent)) bad();
     skip();
     Dim result;
     if (eat("(")) {

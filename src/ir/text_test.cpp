@@ -145,3 +145,21 @@ TEST_CASE("verify: names what is broken") {
   g.inputs.clear();
   CHECK_THROWS_WITH_AS(verify(g, false), "value 'x', read by node 'first' (Plain), has no producer", Error);
 }
+
+TEST_CASE("dimensions: expressions that would double with every step become symbols") {
+  SymbolTable table;
+  const Dim n = table.named("n");
+  Dim doubled = n, sum = 0, deep = n;
+  for (int i = 0; i < 100; ++i)
+    doubled = table.max(table.floor_div(table.add(doubled, 1), 2), table.floor_div(doubled, 3));
+  for (int i = 0; i < 3000; ++i) sum = table.add(sum, table.named(cat("s", i)));
+  for (int i = 0; i < 900; ++i) deep = table.floor_div(table.max(deep, i), 2);
+  for (Dim d : {doubled, sum, deep}) {
+    CHECK(table.text(d).size() < 20000);
+    CHECK(table.parse(table.text(d)) == d);
+  }
+  Dim halves = n;
+  for (int i = 0; i < 100; ++i) halves = table.floor_div(table.add(halves, 1), 2);
+  CHECK(table.evaluate(halves, {{n.symbol_id(), 1 << 20}}) == 1);  // all of it is there
+  CHECK(table.parse(table.text(halves)) == halves);
+}
