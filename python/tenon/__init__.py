@@ -82,7 +82,7 @@ def _to_tensor(value, io, keep):
     array = _to_array(value)
     if io.dtype == "string":
         return _core.of_strings(list(array.shape), [v if isinstance(v, str) else v.decode() for v in array.reshape(-1)])
-    array = np.asarray(array, order="C")
+    array = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
     name = _NAMES.get(array.dtype.name)
     if name is None:
         raise TypeError(f"input '{io.name}' is given dtype {array.dtype}, accepted is {io.numpy_dtype}")
@@ -137,9 +137,11 @@ class Engine:
         if self._types is None:
             self._types = [[_torch_dtype(io.dtype) for io in ios] for ios in (self.inputs, self.outputs)]
         kind = self._core.device
-        device = inputs[0].device if inputs else torch.device(kind)
+        device = getattr(inputs[0], "device", None) if inputs else torch.device(kind)
         given = []
         for x, io, dtype in zip(inputs, self.inputs, self._types[0]):
+            if not isinstance(x, torch.Tensor):
+                raise TypeError(f"input '{io.name}' is a {type(x).__name__}, accepted is torch.Tensor")
             if x.device.type != kind or x.device != device or x.dtype != dtype:
                 raise TypeError(f"input '{io.name}' is {x.dtype} on {x.device}, accepted is {dtype} on "
                                 f"{device if device.type == kind else kind}")
@@ -214,6 +216,8 @@ def compile(model, device="cpu", precision="fp32", shapes=None, threads=None, le
     """
     if precision not in ("fp32", "tf32", "bf16", "fp16"):
         raise ValueError(f"precision is {precision!r}, accepted are 'fp32', 'tf32', 'bf16', 'fp16'")
+    if not 0 <= level <= 5:
+        raise ValueError(f"level is {level}, accepted are 0 to 5")
     options = _core.CompileOptions()
     options.precision, options.threads, options.level = precision, int(threads or 0), int(level)
     options.device = device

@@ -241,8 +241,8 @@ def test_an_interrupt_inside_a_logger_is_raised_when_the_call_has_ended(monkeypa
 
 
 @pytest.mark.parametrize("base, method, makes", [
-    (trt.IProgressMonitor, "step_complete", None), (trt.IStreamWriter, "write", None), (trt.IStreamWriter, "write", "s"),
-    (trt.IInt8EntropyCalibrator2, "get_batch_size", "four")], ids=str)
+    (trt.IProgressMonitor, "step_complete", None), (trt.IStreamWriter, "write", None),
+    (trt.IStreamWriter, "write", "s"), (trt.IInt8EntropyCalibrator2, "get_batch_size", "four")], ids=str)
 def test_results_of_a_wrong_type(logger, base, method, makes):
     builder, network, config = network_of(logger)
     own = {m: lambda *_: None for m in ("phase_start", "phase_finish")} if base is trt.IProgressMonitor else {}

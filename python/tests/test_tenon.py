@@ -48,6 +48,13 @@ def test_errors():
         engine.run([])
     with pytest.raises(ValueError, match="precision"):
         tenon.compile(relu_model(), precision="int3")
+    with pytest.raises(ValueError, match="level is 6"):
+        tenon.compile(relu_model(), level=6)
+
+
+def test_the_other_order_of_bytes():
+    x = np.array([[1, -2, 3]], np.float32)
+    np.testing.assert_array_equal(tenon.compile(relu_model()).run([x.astype(">f4")])[0], np.maximum(x, 0))
 
 
 def test_torch_tensors_in_place():
@@ -58,6 +65,8 @@ def test_torch_tensors_in_place():
     assert torch.equal(engine.run_torch([x.T.reshape(3, 4).T[:, :3]])[0], x.T.reshape(3, 4).T[:, :3].relu())
     with pytest.raises(TypeError, match="'x' is torch.float16"):
         engine.run_torch([x.half()])
+    with pytest.raises(TypeError, match="'x' is a ndarray"):
+        engine.run_torch([x.numpy()])
     with pytest.raises(tenon.TenonError, match="x"):
         engine.run_torch([torch.zeros(2, 4)])
 

@@ -331,3 +331,52 @@ def test_a_slice_of_a_dynamic_dimension_has_the_dims_that_it_says(logger):
     np.testing.assert_array_equal(y, values[1:5, 5::-2])
     assert logger.errors() == []
     assert not (context.set_input_shape("x", (4, 6)) and context.execute_async_v3(0)) and logger.errors()
+
+
+def typed_model(dtype):
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "x"], ["s"]), helper.make_node("Identity", ["s"], ["y"])], "typed",
+        [helper.make_tensor_value_info("x", dtype, ["n", 300])],
+        [helper.make_tensor_value_info("y", dtype, ["n", 300]), helper.make_tensor_value_info("s", dtype, ["n", 300])])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("flags", [1, 3], ids=["weak", "strong"])
+def test_inputs_and_outputs_in_double_precision_are_floats(logger, flags):
+    builder = trt.Builder(logger)
+    network = builder.create_network(flags)
+    assert trt.OnnxParser(network, logger).parse(typed_model(TensorProto.DOUBLE))
+    assert network.get_input(0).dtype == network.get_output(0).dtype == trt.float32
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape("x", (1, 300), (2, 300), (4, 300))
+    config.add_optimization_profile(profile)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(builder.build_serialized_network(network, config))
+    assert {engine.get_tensor_dtype(name) for name in engine} == {trt.float32} and set(engine) == {"x", "y", "s"}
+    x, results = np.random.rand(3, 300).astype(np.float32), {n: np.full((4, 300), 7, np.float32) for n in ("y", "s")}
+    context = engine.create_execution_context()
+    context.set_input_shape("x", x.shape)
+    for name, array in dict(results, x=x).items():
+        context.set_tensor_address(name, array.ctypes.data)
+    assert context.execute_async_v3(0) and not logger.errors()
+    for array in results.values():
+        np.testing.assert_allclose(array[:3], 2 * x, rtol=1e-6)
+        assert (array[3] == 7).all()  # nothing is written beyond what was asked for
+
+
+def test_types_that_the_interface_cannot_name_are_refused(logger):
+    import tenon
+
+    builder = trt.Builder(logger)
+    network = builder.create_network(1)
+    trt.OnnxParser(network, logger).parse(typed_model(TensorProto.UINT32))
+    assert builder.build_serialized_network(network, builder.create_builder_config()) is None
+    assert "'x' is u32, which TensorRT" in logger.errors()[-1]
+    plan = tenon.compile(typed_model(TensorProto.DOUBLE)).serialize()
+    assert trt.Runtime(logger).deserialize_cuda_engine(plan) is None
+    assert "is f64, which TensorRT" in logger.errors()[-1]
+
+
+def test_weights_in_the_other_order_of_bytes(logger):
+    network = trt.Builder(logger).create_network(1)
+    layer = network.add_constant((2,), np.array([1, -2], ">f4"))
+    np.testing.assert_array_equal(layer.weights, [1, -2])

@@ -1,11 +1,14 @@
 #include "nvinfer/convert.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/checked.h"
+#include "nvinfer/conversion.h"
 
 namespace tenon::nvinfer {
 namespace {
@@ -28,6 +31,10 @@ constexpr TypePair kTypes[] = {
     {DataType::kINT4, ir::DType::kI4},   {DataType::kFP4, ir::DType::kF4E2M1},   {DataType::kE8M0, ir::DType::kF8E8M0},
 #endif
 };
+
+bool is_named(ir::DType type) {
+  return std::any_of(std::begin(kTypes), std::end(kTypes), [type](const TypePair& pair) { return pair.core == type; });
+}
 
 /// Who owns weights of this thread's caller, by the address of their values.
 std::vector<std::pair<const void*, std::shared_ptr<const void>>>& weight_owners() {
@@ -56,6 +63,16 @@ DataType to_api(ir::DType type) {
     if (pair.core == type) return pair.api;
   }
   fail(ErrorCode::kUnsupported, "data type ", type, " has no name in TensorRT ", NV_TENSORRT_MAJOR);
+}
+
+void require_named(const std::string& tensor, ir::DType type) {
+  require(is_named(type), ErrorCode::kUnsupported, "input or output '", tensor, "' is ", type, ", which TensorRT ",
+          NV_TENSORRT_MAJOR, " has no name for");
+}
+
+ir::DType shown_type(ir::DType type) {
+  if (type == ir::DType::kF64) return ir::DType::kF32;
+  return type == ir::DType::kI64 && !is_named(type) ? ir::DType::kI32 : type;
 }
 
 ir::Dims to_core(const nvinfer1::Dims& dims) {

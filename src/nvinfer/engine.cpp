@@ -5,6 +5,7 @@
 
 #include "backends/device_weights.h"
 #include "nvinfer/context.h"
+#include "nvinfer/conversion.h"
 #include "nvinfer/host_memory.h"
 #include "nvinfer/memory.h"
 #include "nvinfer/plugin_op.h"
@@ -28,6 +29,8 @@ CudaEngine::CudaEngine(std::shared_ptr<runtime::Engine> engine, const Reports& r
   const auto formats = core_->plan().info.find(kIoFormats);
   if (formats != core_->plan().info.end()) formats_ = IoFormats(formats->second);
   find_debug_tensors();
+  for (size_t i = 0; i < core_->io().size(); ++i)
+    if (!is_debug_[i]) require_named(core_->io()[i].name, core_->io()[i].dtype);
   initialize_plugins(core_->plan().graph);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nvinfer/builder.h"
+#include "nvinfer/conversion.h"
 #include "nvinfer/raise.h"
 #include "nvinfer/regions.h"
 #include "nvinfer/transformer_layers.h"
@@ -198,6 +199,7 @@ ir::Graph Network::lowered() const {
   const auto now = expansions_.fold(copy, [this](ir::ValueId v) { return is_seen(v); });
   ops::infer(copy);
   apply_forced_types(copy, now);
+  cast_ends(copy);
   ops::trt::lower(copy);
   return copy;
 }

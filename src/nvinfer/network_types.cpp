@@ -22,6 +22,29 @@ ir::ValueId add_conversion(ir::Graph& g, ir::ValueId v, const char* op, DType ty
 
 namespace {
 
+void cast_input(ir::Graph& g, ir::ValueId v) {
+  const DType own = g.value(v).dtype, shown = shown_type(own);
+  if (shown != DType::kUndefined) require_named(g.value(v).name, shown);
+  if (shown == own) return;
+  const std::vector<ir::NodeId> readers = g.users(v);
+  g.value(v).dtype = shown;
+  const ir::ValueId read = add_conversion(g, v, "Cast", own, cat("input ", g.value(v).name), 0);
+  for (ir::NodeId n : readers)
+    for (size_t i = 0; i < g.node(n).inputs.size(); ++i)
+      if (g.node(n).inputs[i] == v) g.set_input(n, i, read);
+}
+
+void cast_output(ir::Graph& g, ir::ValueId v) {
+  const DType shown = shown_type(g.value(v).dtype);
+  const std::string name = g.value(v).name;
+  if (shown != DType::kUndefined) require_named(name, shown);
+  if (shown == g.value(v).dtype || !g.is_output(v)) return;
+  const ir::ValueId stored = add_conversion(g, v, "Cast", shown, cat("output ", name), 0);
+  std::replace(g.outputs.begin(), g.outputs.end(), v, stored);
+  g.rename(v, g.unique_name(name));
+  g.rename(stored, name);
+}
+
 /// Floating-point values become 8-bit ones by a scale, anything else by a cast.
 class Converter {
  public:
@@ -43,6 +66,12 @@ class Converter {
 };
 
 }  // namespace
+
+void cast_ends(ir::Graph& graph) {
+  for (ir::ValueId v : graph.inputs) cast_input(graph, v);
+  const std::vector<ir::ValueId> outputs = graph.outputs;
+  for (ir::ValueId v : outputs) cast_output(graph, v);
+}
 
 void Network::force_type(ir::ValueId value, std::optional<DType> type) {
   const bool input = graph_.is_input(value);

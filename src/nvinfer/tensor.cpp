@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nvinfer/conversion.h"
 #include "nvinfer/network.h"
 
 namespace tenon::nvinfer {
@@ -43,7 +44,7 @@ DataType Tensor::getType() const noexcept {
   return guard(network_.reports(), "ITensor::getType", [&] {
     if (auto forced = network_.forced_type(value_)) return to_api(*forced);
     const ir::Value& value = network_.typed(value_);
-    return value.dtype == ir::DType::kUndefined ? DataType::kFLOAT : to_api(value.dtype);
+    return value.dtype == ir::DType::kUndefined ? DataType::kFLOAT : to_api(shown_type(value.dtype));
   });
 }
 

@@ -267,6 +267,8 @@ bool weights_of(PyObject* object, PyWeights* weights) noexcept {
     nb::handle source(object);
     if (!nb::hasattr(source, "__array_interface__")) return false;
     nb::object array = nb::module_::import_("numpy").attr("ascontiguousarray")(source);
+    if (!nb::cast<bool>(array.attr("dtype").attr("isnative")))
+      array = array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
     const auto name = nb::cast<std::string>(array.attr("dtype").attr("name"));
     for (const TypeName& type : kTypes) {
       if (name != type.name || type.bits < 8) continue;
