@@ -1,9 +1,13 @@
 """A torch without CUDA that takes "cuda" for the CPU, for programs that were written for a GPU."""
 
+import contextlib
 import importlib.abc
 import importlib.machinery
+import os
 import sys
+import threading
 import time
+import types
 
 
 class _Loader(importlib.abc.Loader):
@@ -60,6 +64,13 @@ def _is_cuda(torch, value):
     if isinstance(value, str):
         return value == "cuda" or value.startswith("cuda:")
     return isinstance(value, torch.device) and value.type == "cuda"
+
+
+def _on_cpu(torch, value):
+    """An argument with the CPU in the GPU's place; torch.cuda.FloatTensor and its like by name too."""
+    if isinstance(value, str) and value.startswith("torch.cuda."):
+        return value.replace("torch.cuda.", "torch.", 1)
+    return "cpu" if _is_cuda(torch, value) else value
 
 
 class Stream:
@@ -119,13 +130,39 @@ def _mode(torch):
     class OnCpu(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             kwargs = kwargs or {}
-            if _is_cuda(torch, kwargs.get("device")):
+            device = kwargs.get("device")
+            if _is_cuda(torch, device) or isinstance(device, int) and not isinstance(device, bool):
                 kwargs = dict(kwargs, device="cpu")
-            if any(_is_cuda(torch, a) for a in args):
-                args = tuple("cpu" if _is_cuda(torch, a) else a for a in args)
+            if any(isinstance(a, (str, torch.device)) for a in args):
+                args = tuple(_on_cpu(torch, a) for a in args)
             return function(*args, **kwargs)
 
     return OnCpu()
+
+
+def _in_every_thread(torch):
+    """Has threads that are started from now on take "cuda" for the CPU: a mode is a thread's own."""
+    begin = threading.Thread._bootstrap_inner
+
+    def bootstrap(self):
+        with _mode(torch):
+            begin(self)
+
+    threading.Thread._bootstrap_inner = bootstrap
+
+
+def _memory():
+    """Free and all bytes of the host's memory."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+
+
+def _properties(*_):
+    """What torch.cuda.get_device_properties() tells."""
+    return types.SimpleNamespace(name=_NAME, major=7, minor=5, total_memory=_memory()[1], multi_processor_count=1)
+
+
+_NAME = "CPU (Tenon, no GPU driver)"
 
 
 def apply(torch):
@@ -135,7 +172,7 @@ def apply(torch):
     torch.nn.Module.cuda = lambda self, *_, **__: self
 
     def to(self, *args, **kwargs):
-        args = tuple("cpu" if _is_cuda(torch, a) else a for a in args)
+        args = tuple(_on_cpu(torch, a) for a in args)
         if _is_cuda(torch, kwargs.get("device")):
             kwargs["device"] = "cpu"
         return original(self, *args, **kwargs)
@@ -146,14 +183,24 @@ def apply(torch):
     cuda.Stream, cuda.Event = Stream, Event
     cuda.current_stream = cuda.default_stream = lambda *_: Stream()
     cuda.stream, cuda.set_device, cuda.init = (lambda stream: stream or Stream()), lambda *_: None, lambda: None
-    cuda.get_device_name, cuda.get_device_capability = (lambda *_: "CPU (Tenon, no GPU driver)"), lambda *_: (7, 5)
+    cuda.get_device_name, cuda.get_device_capability = (lambda *_: _NAME), lambda *_: (7, 5)
+    cuda.get_device_properties, cuda.mem_get_info = _properties, lambda *_: _memory()
+    cuda.device = lambda *_: contextlib.nullcontext()
+    torch.Tensor.pin_memory = lambda self, *_: self
+    for name in ("range_push", "range_pop", "mark"):
+        setattr(cuda.nvtx, name, lambda *_, **__: 0)
     # The state of random numbers of a device that has none.
     cuda.get_rng_state = lambda *_, **__: torch.empty(0, dtype=torch.uint8)
     cuda.get_rng_state_all = lambda: []
     for name in ("set_rng_state", "set_rng_state_all", "manual_seed", "manual_seed_all", "seed", "seed_all"):
         setattr(cuda, name, lambda *_, **__: None)
-    cuda.memory_allocated = cuda.max_memory_allocated = lambda *_: 0
+    for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"):
+        setattr(cuda, name, lambda *_: 0)
+    cuda.reset_peak_memory_stats = lambda *_: None
+    for name in ("Float", "Half", "Double", "Int", "Long", "Bool", "Byte", "Char", "Short", "BFloat16"):
+        setattr(cuda, f"{name}Tensor", getattr(torch, f"{name}Tensor"))
     # Entered for good: every call of torch passes it.
     mode = _mode(torch)
     mode.__enter__()
     torch._tenon_cuda_mode = mode
+    _in_every_thread(torch)

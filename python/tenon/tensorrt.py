@@ -36,6 +36,8 @@ def main():
         sys.path.insert(0, "")
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
+        if not os.path.exists(sys.argv[0]):
+            sys.exit(f"python -m tenon.tensorrt: there is no file '{sys.argv[0]}'")
         sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
         runpy.run_path(sys.argv[0], run_name="__main__")
 

@@ -4,9 +4,14 @@ TENON_TRT_API (7, 8, 10 or 11; default 10) chooses the release that __version__,
 those of. A failed call logs its reason and returns None; with TENON_RAISE=1 it raises.
 """
 
-from . import _aliases, _trt
-from ._trt import *  # noqa: F401,F403
-from ._aliases import *  # noqa: F401,F403
-from ._plugins import *  # noqa: F401,F403
+import os as _os
+
+if _os.environ.get("TENON_TRT_API", "") not in ("", "7", "8", "10", "11"):
+    raise ImportError(f"TENON_TRT_API is '{_os.environ['TENON_TRT_API']}', accepted are 7, 8, 10 and 11")
+
+from . import _aliases, _trt  # noqa: E402
+from ._trt import *  # noqa: E402,F401,F403
+from ._aliases import *  # noqa: E402,F401,F403
+from ._plugins import *  # noqa: E402,F401,F403
 
 __version__ = _aliases.version_text(_trt._version())
