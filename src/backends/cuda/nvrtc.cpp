@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <future>
-#include <map>
-#include <mutex>
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel_attributes.h"
 #include "backends/cuda/kernel_cache.h"
 #include "backends/cuda/libraries/library.h"
+#include "backends/cuda/made_once.h"
 
 namespace tenon::cuda {
 namespace {
@@ -105,40 +103,6 @@ std::vector<char> find_or_compile(int sm, const std::string& source) {
   return cubin;
 }
 
-/// Values made once a key, by whoever asks first, without holding up makers of other keys. A failure is forgotten.
-template <class T>
-class MakeOnce {
- public:
-  template <class Make>
-  T get(const std::string& key, const Make& make) {
-    std::promise<T> promise;
-    {
-      std::unique_lock lock(mutex_);
-      auto [at, mine] = values_.try_emplace(key);
-      if (!mine) {
-        std::shared_future<T> theirs = at->second;
-        lock.unlock();
-        return theirs.get();
-      }
-      at->second = promise.get_future().share();
-    }
-    try {
-      T value = make();
-      promise.set_value(value);
-      return value;
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-      std::lock_guard lock(mutex_);
-      values_.erase(key);
-      throw;
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, std::shared_future<T>> values_;
-};
-
 }  // namespace
 
 std::string nvrtc_refusal(int sm) {
@@ -150,7 +114,7 @@ std::string nvrtc_refusal(int sm) {
 }
 
 std::shared_ptr<const std::vector<char>> compile_source(int sm, const std::string& source) {
-  static MakeOnce<std::shared_ptr<const std::vector<char>>> codes;
+  static MadeOnce<std::shared_ptr<const std::vector<char>>> codes;
   const std::string refusal = nvrtc_refusal(sm);
   require(refusal.empty(), ErrorCode::kUnsupported, refusal);
   return codes.get(cat(sm, "\n", source),
@@ -187,7 +151,7 @@ cudaError_t CompiledKernel::launch(unsigned blocks, unsigned threads, cudaStream
 }
 
 std::shared_ptr<const CompiledKernel> compiled_kernel(int sm, const std::string& source, const char* entry) {
-  static MakeOnce<std::shared_ptr<const CompiledKernel>> kernels;
+  static MadeOnce<std::shared_ptr<const CompiledKernel>> kernels;
   return kernels.get(cat(sm, " ", entry, "\n", source),
                      [&] { return std::make_shared<const CompiledKernel>(sm, source, entry); });
 }

@@ -1,12 +1,9 @@
 #include "backends/cuda/libraries/cudnn_graph.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <list>
-#include <map>
-#include <mutex>
 #include <optional>
 
+#include "backends/cuda/made_once.h"
 #include "base/error.h"
 
 namespace tenon::cuda::cudnn {
@@ -281,50 +278,6 @@ class CompiledPlan final : public Plan {
   std::vector<bool> is_number_;
 };
 
-/// Values by key, each made once even if several threads ask at the same time; the `capacity` used last are kept.
-template <class Value>
-class Memory {
- public:
-  explicit Memory(size_t capacity) : capacity_(capacity) {}
-  template <class Make>
-  Value get(const std::string& key, const Make& make) {
-    std::unique_lock lock(mutex_);
-    made_.wait(lock, [&] { return !std::count(busy_.begin(), busy_.end(), key); });
-    if (const auto found = index_.find(key); found != index_.end()) {
-      order_.splice(order_.begin(), order_, found->second);
-      return found->second->second;
-    }
-    busy_.push_back(key);
-    lock.unlock();
-    std::optional<Value> value;
-    std::exception_ptr failure;
-    try {
-      value = make();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    lock.lock();
-    busy_.remove(key);
-    made_.notify_all();
-    if (failure) std::rethrow_exception(failure);
-    order_.emplace_front(key, *value);
-    index_[key] = order_.begin();
-    if (order_.size() > capacity_) {
-      index_.erase(order_.back().first);
-      order_.pop_back();
-    }
-    return *value;
-  }
-
- private:
-  const size_t capacity_;
-  std::mutex mutex_;
-  std::condition_variable made_;
-  std::list<std::string> busy_;
-  std::list<std::pair<std::string, Value>> order_;
-  std::map<std::string, typename std::list<std::pair<std::string, Value>>::iterator> index_;
-};
-
 }  // namespace
 
 std::string GraphSpec::text() const {
@@ -336,12 +289,12 @@ std::string GraphSpec::text() const {
 }
 
 std::vector<EngineChoice> engine_choices(const GraphSpec& graph, int ordinal) {
-  static auto* const answers = new Memory<std::vector<EngineChoice>>(4096);
+  static auto* const answers = new MadeOnce<std::vector<EngineChoice>>(4096);
   return answers->get(cat(ordinal, ' ', graph.text()), [&] { return ask_heuristics(graph, ordinal); });
 }
 
 std::shared_ptr<const Plan> build_plan(const GraphSpec& graph, const EngineChoice& choice, int ordinal) {
-  static auto* const plans = new Memory<std::shared_ptr<const Plan>>(512);
+  static auto* const plans = new MadeOnce<std::shared_ptr<const Plan>>(512);
   std::string key = cat(ordinal, ' ', graph.text(), '/', choice.engine);
   for (const auto& [type, value] : choice.knobs) key += cat(',', type, '=', value);
   return plans->get(key, [&]() -> std::shared_ptr<const Plan> {
