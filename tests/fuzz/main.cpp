@@ -5,7 +5,8 @@
 // Takes the .onnx files of the folders, changes some of their fields, imports, builds, runs; and changes plans built
 // from them, loads and runs these. A case is determined by its seed and the folders. Workers run in processes of their
 // own, so that one that dies is named by its seed and the rest goes on; `--cases 1 --seed N` runs it again in this
-// process. Ends with 1 if a case failed.
+// process. With --sm plans are made for a GPU of that compute capability, which need not be there. Ends with 1 if a case
+// failed.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -232,6 +233,10 @@ int main(int argc, char** argv) {
   auto models = read_models(options.folders);
   if (models.empty()) {
     std::fprintf(stderr, "fuzz: no .onnx files in the folders given\n");
+    return 2;
+  }
+  if (std::string why; options.sm != 0 && !tenon::cuda_description(options.sm, &why)) {
+    std::fprintf(stderr, "fuzz: --sm %d: %s\n", options.sm, why.c_str());
     return 2;
   }
   Fuzzer fuzzer(std::move(models), options, progress);

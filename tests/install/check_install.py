@@ -62,7 +62,8 @@ class Install:
 
     def check_files(self):
         wanted = ["bin/trtexec", "bin/tenon", "lib/libtenon.so.1", "lib/libtenon_trt.so.1", "data/digits/digits.onnx",
-                  "samples/digits/demo.py", "include/NvInfer.h", "no_cuda/lib/libcudart.so.12"]
+                  "samples/digits/demo.py", "samples/digits/scans/0003_3.pgm", "include/NvInfer.h",
+                  "no_cuda/lib/libcudart.so.12"]
         for level, version in LEVELS.items():
             wanted += [f"lib/libnvinfer.so.{level}", f"trt-{level}/lib/libnvinfer.so", f"trt-{level}/include/NvInfer.h"]
             header = (self.prefix / f"trt-{level}/include/NvInferVersion.h").read_text()
