@@ -450,6 +450,10 @@ def test_excluded_functions_and_unknown_options():
         Options.of({"presicion": "fp16"})
     with pytest.raises(ValueError, match="fp8"):
         Options.of({"precision": "fp8"})
+    for wrong in ({"level": 6}, {"threads": -1}, {"min_nodes": -1}, {"max_weights": 0}, {"max_factor": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*, accepted are"):
+            Options.of(wrong)
+    assert Options.of({"exclude": "aten.cumsum"}).exclude == ("cumsum",)
 
 
 def test_graph_breaks_are_listed():
@@ -525,3 +529,16 @@ def test_found_by_torch_without_an_import():
     found = subprocess.run([sys.executable, "-c", "import torch; print('tenon' in torch.compiler.list_backends())"],
                            capture_output=True, text=True)
     assert found.stdout.strip() == "True", found.stderr
+
+
+def test_inputs_that_an_exported_program_does_not_take():
+    model, rows = nn.Linear(4, 3).eval(), torch.export.Dim("rows", min=1, max=64)
+    program = torch.export.export(model, (torch.rand(2, 4),), dynamic_shapes=({0: rows},))
+    ours = tenon.torch.compile_exported(program, measure=False)
+    assert ours(torch.rand(5, 4)).shape == (5, 3)
+    with pytest.raises(ValueError, match=r"has shape \(5, 3\), the program was exported for \(any, 4\)"):
+        ours(torch.rand(5, 3))
+    with pytest.raises(TypeError, match="is torch.float64, the program was exported for torch.float32"):
+        ours(torch.rand(5, 4).double())
+    with pytest.raises(TypeError, match="is float, the program was exported for"):
+        ours(1.0)

@@ -104,6 +104,27 @@ def backend(module, example_inputs, *, options=None, **_):
     return _Whole(module, compiled if options.gradients else detached, options, note)
 
 
+def _declared(node):
+    """An input's name, data type and dimensions, None for those that may change; (name, None, None) of no tensor."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor):
+        return node.name, None, None
+    return node.name, value.dtype, tuple(None if isinstance(s, torch.SymInt) else s for s in value.shape)
+
+
+def _check(declared, given):
+    """Raises TypeError or ValueError for a value that the exported input does not take."""
+    name, dtype, dims = declared
+    if dtype is None:
+        return
+    if not isinstance(given, torch.Tensor) or given.dtype != dtype:
+        found = given.dtype if isinstance(given, torch.Tensor) else type(given).__name__
+        raise TypeError(f"input '{name}' is {found}, the program was exported for {dtype}")
+    if len(given.shape) != len(dims) or any(d is not None and s != d for s, d in zip(given.shape, dims)):
+        wanted = "(" + ", ".join("any" if d is None else str(d) for d in dims) + ")"
+        raise ValueError(f"input '{name}' has shape {tuple(given.shape)}, the program was exported for {wanted}")
+
+
 class CompiledProgram(torch.nn.Module):
     """An exported program over engines. `note` says what became of it."""
 
@@ -128,6 +149,8 @@ class CompiledProgram(torch.nn.Module):
         mutated = {target for _, target in self._writes}
         fixed = [i for i, v in self._held if isinstance(v, torch.Tensor) and i not in mutated]
         self._count = len(signature.input_specs)
+        places = [n for n in program.graph_module.graph.nodes if n.op == "placeholder"]
+        self._declared = [_declared(places[i]) for i in self._user]
         self._results = [i for i, s in enumerate(signature.output_specs) if s.kind.name == "USER_OUTPUT"]
         self._runner = Runner(program.graph_module, options, self.note, fixed)
 
@@ -136,6 +159,8 @@ class CompiledProgram(torch.nn.Module):
         flat, spec = pytree.tree_flatten((args, {name: kwargs[name] for name in order} if kwargs else {}))
         if len(flat) != len(self._user):
             raise TypeError(f"the program takes {self._spec_in}, given is {spec}")
+        for declared, value in zip(self._declared, flat):
+            _check(declared, value)
         values = [None] * self._count
         for i, value in self._held:
             values[i] = value

@@ -4,6 +4,8 @@ import dataclasses
 
 import torch
 
+_ANY = 1 << 31
+
 
 def _rounds():
     try:
@@ -36,6 +38,11 @@ class Options:
     def __post_init__(self):
         if self.precision not in ("fp32", "tf32", "fp16", "bf16"):
             raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'tf32', 'fp16', 'bf16'")
+        for name, least, most in (("level", 0, 5), ("threads", 0, 1024), ("min_nodes", 0, _ANY), ("max_weights", 1, _ANY),
+                                  ("max_factor", 1, _ANY)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}, accepted are {least} to {most}")
+        self.exclude = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
         self.exclude = tuple(str(name).removeprefix("aten.") for name in self.exclude)
 
     def accepted(self, tensors):
