@@ -1,5 +1,8 @@
 """Engines on a GPU beside torch: memory of torch, its streams, DLPack, its compiler and packages of CUDA."""
 
+import io
+import threading
+
 import numpy as np
 import pytest
 
@@ -317,3 +320,84 @@ def test_a_kernel_that_is_not_in_its_module_gives_a_reason():
     with pytest.raises(AssertionError):
         run_plugin(lambda t: trtp.op.cuda_tests.add_value(t, value=100), (5,), logger)
     assert any("cuModuleGetFunction" in e and "'absent'" in e for e in logger.errors), logger.errors
+
+
+def runner(way, module, x):
+    """A callable of a tensor that runs the module in an engine."""
+    if way == "module":
+        return torch2trt(module, [x])
+    if way == "compiled":
+        compiled = torch.compile(module, backend="tenon", options={"measure": False})
+        compiled(x)
+        assert tenon.torch.report().graphs[-1].engines == 1
+        return compiled
+    data = io.BytesIO()
+    torch.onnx.export(module.cpu(), (x.cpu(),), data, dynamo=False)
+    module.cuda()
+    engine = tenon.compile(data.getvalue(), device="cuda")
+    return lambda x: engine.run_torch([x])[0]
+
+
+@pytest.mark.parametrize("way", ["module", "engine", "compiled"])
+@torch.no_grad()
+def test_runs_on_several_streams_do_not_mix(way):
+    torch.manual_seed(4)
+    module = nn.Sequential(*(nn.Conv2d(3 if i == 0 else 32, 32, 3, padding=1) for i in range(6))).cuda().eval()
+    given = [torch.full((8, 3, 96, 96), k + 1.0, device="cuda") for k in range(4)]
+    expected = [module(x) for x in given]
+    run = runner(way, module, given[0])
+    torch.cuda.synchronize()
+    wrong = []
+
+    def check(k, result):
+        if not (result - expected[k]).norm() <= 2e-2 * expected[k].norm():
+            wrong.append(k)
+
+    streams = [torch.cuda.Stream() for _ in given]
+    for _ in range(30):
+        results = []
+        for k, stream in enumerate(streams):
+            with torch.cuda.stream(stream):
+                results.append(run(given[k]))
+        torch.cuda.synchronize()
+        for k, result in enumerate(results):
+            check(k, result)
+
+    @torch.no_grad()
+    def work(k):
+        with torch.cuda.stream(streams[k]):
+            for _ in range(30):
+                result = run(given[k])
+                streams[k].synchronize()
+                check(k, result)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    torch.cuda.synchronize()
+    assert not wrong
+
+
+def test_a_module_on_the_gpu_refuses_the_hosts_tensors():
+    x = torch.rand(2, 3, 8, 8, device="cuda")
+    result = torch2trt(network(), [x])
+    expected = result(x)
+    with pytest.raises(TypeError, match="'input_0' on cpu is refused: .*host memory"):
+        result(x.cpu())
+    torch.testing.assert_close(result(x), expected)
+
+
+def test_doubles_show_as_floats_on_a_gpu():
+    graph = h.make_graph([h.make_node("Add", ["x", "x"], ["y"])], "g", [h.make_tensor_value_info("x", T.DOUBLE, [5])],
+                         [h.make_tensor_value_info("y", T.DOUBLE, [5])])
+    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    network = builder.create_network(1)
+    made = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    assert trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR)).parse(made)
+    engine = builder.build_engine(network, builder.create_builder_config())
+    x = torch.rand(5, device="cuda")
+    result = TRTModule(engine)(x)
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, 2 * x)

@@ -50,8 +50,9 @@ class TRTModule(torch.nn.Module):
     """Runs an engine on tensors. Its state dict holds the serialized engine, so torch.save and torch.load carry it, and
     the module itself can be pickled and copied. Threads take turns.
 
-    Inputs come by position or name, with any strides, and are converted to the engine's types. Raises TypeError for
-    other inputs than the engine has, ValueError for shapes that it does not accept, RuntimeError where it fails.
+    Inputs come by position or name, with any strides, and are converted to the engine's types. Runs go to torch's
+    current stream, after those that went to another. Raises TypeError for other inputs than the engine has, ValueError
+    for shapes that it does not accept, RuntimeError where it fails.
     """
 
     def __init__(self, engine=None, input_names=None, output_names=None, input_flattener=None, output_flattener=None):
@@ -60,7 +61,7 @@ class TRTModule(torch.nn.Module):
         self.input_flattener, self.output_flattener = input_flattener, output_flattener
         self.input_names, self.output_names = input_names, output_names
         self.network = None
-        self._turn = threading.Lock()
+        self._turn, self._stream = threading.Lock(), None
         self._set_engine(engine)
 
     def _set_engine(self, engine):
@@ -77,13 +78,14 @@ class TRTModule(torch.nn.Module):
         self._types = {n: torch_dtype_from_trt(engine.get_tensor_dtype(n)) for n in names}
 
     def __getstate__(self):
-        state = {k: v for k, v in self.__dict__.items() if k not in ("engine", "context", "network", "_turn")}
+        own = ("engine", "context", "network", "_turn", "_stream")
+        state = {k: v for k, v in self.__dict__.items() if k not in own}
         return dict(state, _plan=None if self.engine is None else bytes(self.engine.serialize()))
 
     def __setstate__(self, state):
         plan = state.pop("_plan")
         super().__setstate__(state)
-        self.network, self._turn = None, threading.Lock()
+        self.network, self._turn, self._stream = None, threading.Lock(), None
         engine = None if plan is None else load_engine(plan)
         if plan is not None and engine is None:
             raise RuntimeError(f"the engine cannot be loaded: {reason()}")
@@ -158,7 +160,8 @@ class TRTModule(torch.nn.Module):
             if not self.context.set_input_shape(name, tuple(tensor.shape)):
                 raise ValueError(f"input '{name}' has shape {tuple(tensor.shape)}, which the engine does not accept; "
                                  f"its range is {self.engine.get_tensor_profile_shape(name, 0)}")
-            self.context.set_tensor_address(name, tensor.data_ptr())
+            if not self.context.set_tensor_address(name, tensor.data_ptr()):
+                raise TypeError(f"input '{name}' on {device} is refused: {reason()}")
         outputs = []
         for name in self.output_names:
             shape = self.context.get_tensor_shape(name)
@@ -167,11 +170,22 @@ class TRTModule(torch.nn.Module):
                 raise RuntimeError(f"output '{name}' has no shape for inputs of {[tuple(t.shape) for t in inputs]}: "
                                    f"{told}")
             outputs.append(torch.empty(tuple(shape), dtype=self._types[name], device=device))
-            self.context.set_tensor_address(name, outputs[-1].data_ptr())
-        stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
-        if not self.context.execute_async_v3(stream):
+            if not self.context.set_tensor_address(name, outputs[-1].data_ptr()):
+                raise RuntimeError(f"output '{name}' on {device} is refused: {reason()}")
+        if not self.context.execute_async_v3(self._in_order(device)):
             raise RuntimeError(f"the engine failed: {reason()}")
         return outputs
+
+    def _in_order(self, device):
+        """The current stream, after what this module began on another: runs share the context's memory."""
+        if device.type != "cuda":
+            return 0
+        stream = torch.cuda.current_stream(device)
+        if not torch.cuda.is_current_stream_capturing():
+            if self._stream is not None and self._stream != stream:
+                stream.wait_stream(self._stream)
+            self._stream = stream
+        return stream.cuda_stream
 
     def enable_profiling(self):
         if self.context.profiler is None:

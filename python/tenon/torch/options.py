@@ -38,8 +38,8 @@ class Options:
     def __post_init__(self):
         if self.precision not in ("fp32", "tf32", "fp16", "bf16"):
             raise ValueError(f"precision is {self.precision!r}, accepted are 'fp32', 'tf32', 'fp16', 'bf16'")
-        for name, least, most in (("level", 0, 5), ("threads", 0, 1024), ("min_nodes", 0, _ANY), ("max_weights", 1, _ANY),
-                                  ("max_factor", 1, _ANY)):
+        for name, least, most in (("level", 0, 5), ("threads", 0, 1024), ("min_nodes", 0, _ANY),
+                                  ("max_weights", 1, _ANY), ("max_factor", 1, _ANY)):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is {getattr(self, name)}, accepted are {least} to {most}")
         self.exclude = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
