@@ -72,6 +72,7 @@ struct RunArgs {
   /// On a device: pointers are device memory, run() only enqueues on this stream, and may be recorded and replayed.
   void* stream = nullptr;
   void* host_workspace = nullptr;  ///< host_workspace_bytes() of page-locked memory, the same at every replay
+  int64_t* found = nullptr;        ///< memory that device and host reach; see KernelDef::most
 };
 
 /// A prepared problem. Immutable: run() may be called from several threads at once, each with its own workspace.
@@ -108,6 +109,11 @@ struct KernelDef {
   uint32_t pitched = 0;
   /// Rounds f32 operands to TF32 (10 bits of mantissa): chosen only where the builder allows it.
   bool tf32 = false;
+  /// On a device, for operators that find a size of their outputs in the data: the most that it can be. It stands for
+  /// the size in Problem::outputs, save for this function, which sees 0 there; outputs have room for as much. run()
+  /// writes results as dense as the size found makes them, and leaves that in RunArgs::found; -1 where operands are not
+  /// valid, and the reference says why. Null for kernels whose outputs' sizes are known before.
+  int64_t (*most)(const Problem&) = nullptr;
 };
 
 }  // namespace tenon

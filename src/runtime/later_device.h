@@ -13,6 +13,7 @@
 
 #include "backends/backend.h"
 #include "backends/device.h"
+#include "ops/op.h"
 #include "runtime/program.h"
 
 namespace tenon::runtime::testing {
@@ -149,13 +150,41 @@ class LaterKernel final : public Kernel {
   std::shared_ptr<const Kernel> kernel_;
 };
 
+/// NonZero that finds its result's size when the device comes to it. A NaN is an operand that it refuses.
+class LaterNonZero final : public Kernel {
+ public:
+  explicit LaterNonZero(const Problem& p) : node_(*p.node), x_(p.inputs[0]) {}
+  void run(const RunArgs& args) const override {
+    later_device().later(args.stream, [this, from = args.inputs[0], to = args.outputs[0], found = args.found] {
+      ir::Tensor x(x_.dtype, x_.dims);
+      std::memcpy(x.mutable_data(), from, size_t(x.bytes()));
+      *found = -1;
+      for (int64_t i = 0; i < x.count(); ++i)
+        if (x.get(i) != x.get(i)) return;
+      const ir::Tensor y = ops::eval_node(node_, {x}, {ir::DType::kI64})[0];
+      if (y.bytes()) std::memcpy(to, y.data().data(), size_t(y.bytes()));
+      *found = y.dims()[1];
+    });
+  }
+  static KernelDef def() {
+    KernelDef def{"later_non_zero", "NonZero", [](const Problem&) { return Support::yes(1); },
+                  [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LaterNonZero>(p); }};
+    def.most = [](const Problem& p) { return p.inputs[0].count(); };
+    return def;
+  }
+
+ private:
+  ir::Node node_;
+  TensorDesc x_;
+};
+
 /// The device with kernels of its own, or else with the processor's.
 class LaterBackend final : public Backend {
  public:
   LaterBackend()
       : LaterBackend({"later", "*", [](const Problem&) { return Support::yes(double(LaterDevice::kWorkUs)); },
                       [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<LaterKernel>(p); }}) {}
-  explicit LaterBackend(KernelDef kernel) : kernels_{std::move(kernel)} {}
+  explicit LaterBackend(KernelDef kernel) : kernels_{std::move(kernel), LaterNonZero::def()} {}
   std::string_view name() const override { return "later"; }
   std::string fingerprint() const override { return "later"; }
   std::span<const KernelDef> kernels() const override { return kernels_; }

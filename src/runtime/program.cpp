@@ -18,7 +18,8 @@ namespace tenon::runtime {
 namespace {
 
 TensorDesc describe(const ir::Value& v) {
-  TensorDesc d{v.dtype, ir::static_dims(v.shape), 0};
+  TensorDesc d{v.dtype, {}, 0};
+  for (ir::Dim size : v.shape) d.dims.push_back(size.is_const() ? size.constant() : 0);
   d.pitch = d.dims.empty() ? 1 : d.dims.back();
   return d;
 }

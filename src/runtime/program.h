@@ -90,7 +90,8 @@ std::shared_ptr<const Program> prepare(const ir::Graph& graph, const std::vector
 
 struct Aliases;
 
-/// The problem that node `n` poses in a graph whose shapes are concrete; `aliases`, if given, sets pitches.
+/// The problem that node `n` poses in a graph whose shapes are concrete, but for sizes of outputs that the node finds
+/// in its data, which are 0; `aliases`, if given, sets pitches.
 Problem make_problem(const ir::Graph& graph, ir::NodeId n, const PrepareOptions& options,
                      const Aliases* aliases = nullptr);
 /// What reports call a node: its name; of one that a pass made, its operator and its first output's name.

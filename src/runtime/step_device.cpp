@@ -14,6 +14,11 @@ constexpr size_t kPrepared = 1024;          // kernels that are kept
 constexpr size_t kLeastBytes = 512;         // of a block of memory
 constexpr std::string_view kHost = "host";  // the device's kernel that runs the host's
 
+bool sizes_known(const ir::Graph& g, const Problem& p) {
+  return std::all_of(p.node->outputs.begin(), p.node->outputs.end(),
+                     [&](ir::ValueId v) { return v == ir::kNone || ir::is_static(g.value(v).shape); });
+}
+
 }  // namespace
 
 size_t Held::bytes() const { return size_t(ir::storage_bytes(dtype, checked_product(dims))); }
@@ -62,8 +67,42 @@ std::shared_ptr<const void> StepDevice::constant(const ir::Tensor& tensor) {
   return constant_on_device(tensor, device(), options_.weights);
 }
 
+/// The kernel for an operator that finds a size of its outputs, in whose place `problem` gets the most that it can be.
+/// Null if there is none, or nothing to find.
+const KernelDef* StepDevice::finder(const ir::Graph& sized, Problem& problem) const {
+  for (const TensorDesc& d : problem.inputs)
+    if (d.dtype != ir::DType::kUndefined && d.count() == 0) return nullptr;
+  for (const KernelDef* k : kernels_for(*options_.backend, problem.node->op)) {
+    if (!k->most || is_without(*k, options_.without)) continue;
+    const int64_t most = k->most(problem);
+    if (most <= 0) continue;
+    for (size_t i = 0; i < problem.outputs.size(); ++i) {
+      if (problem.node->outputs[i] == ir::kNone) continue;
+      const ir::Shape& shape = sized.value(problem.node->outputs[i]).shape;
+      TensorDesc& d = problem.outputs[i];
+      for (size_t axis = 0; axis < shape.size(); ++axis)
+        if (!shape[axis].is_const()) d.dims[axis] = most;
+      d.pitch = d.dims.empty() ? 1 : d.dims.back();
+    }
+    if (k->supports(problem).ok) return k;
+  }
+  return nullptr;
+}
+
+int64_t* StepDevice::size_to_find() {
+  if (!found_) found_ = page_locked_memory(device(), sizeof(int64_t));
+  return static_cast<int64_t*>(found_.get());
+}
+
+int64_t StepDevice::found_size() {
+  synchronize();
+  return *size_to_find();
+}
+
 std::pair<Problem, const StepDevice::Prepared*> StepDevice::prepare(const ir::Graph& sized, ir::NodeId n) {
   Problem problem = make_problem(sized, n, options_);
+  const bool finds = !sizes_known(sized, problem);
+  const KernelDef* const found = finds ? finder(sized, problem) : nullptr;
   // Kernels outlive the run whose sizes they are prepared for; the program's graph outlives them.
   const ir::Graph& lasting = program_->concrete.graph;
   problem.node = &lasting.node(n);
@@ -82,8 +121,11 @@ std::pair<Problem, const StepDevice::Prepared*> StepDevice::prepare(const ir::Gr
   }
   Prepared made;
   std::string refusals;
-  if (const KernelDef* first = find_kernel(*options_.backend, problem, {}, refusals, options_.without);
-      first && first->name != kHost) {
+  if (found) {
+    made = {found, found->prepare(problem)};
+  } else if (const KernelDef* first =
+                 finds ? nullptr : find_kernel(*options_.backend, problem, {}, refusals, options_.without);
+             first && first->name != kHost) {
     auto [def, kernel] = prepare_best(options_, problem, first->name);
     if (def->name != kHost) made = {def, std::move(kernel)};
   }

@@ -40,8 +40,13 @@ class StepDevice {
   /// Memory that is used again once it is released, in the order of the stream.
   std::shared_ptr<void> memory(size_t bytes);
   std::shared_ptr<const void> constant(const ir::Tensor& tensor);
-  /// The problem of node `n` with the sizes that `sized` has, a copy of the program's graph, and its kernel.
+  /// The problem of node `n` with the sizes that `sized` has, a copy of the program's graph, and its kernel. Sizes that
+  /// the kernel finds are the most that they can be.
   std::pair<Problem, const Prepared*> prepare(const ir::Graph& sized, ir::NodeId n);
+  /// Where a kernel leaves the size that it finds.
+  int64_t* size_to_find();
+  /// That size; waits for the stream.
+  int64_t found_size();
 
   /// Puts values on the device, or brings them back; the latter waits for the stream once.
   void upload(Held& value);
@@ -50,6 +55,7 @@ class StepDevice {
 
  private:
   struct Pool;
+  const KernelDef* finder(const ir::Graph& sized, Problem& problem) const;
   using Key = std::vector<int64_t>;  // node and dims
 
   PrepareOptions options_;
@@ -58,6 +64,7 @@ class StepDevice {
   std::shared_ptr<Pool> pool_;
   std::map<Key, Prepared> prepared_;
   std::vector<ir::Tensor> on_their_way_;  // to the device
+  std::shared_ptr<void> found_;           // page-locked
 };
 
 }  // namespace tenon::runtime

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "builder/builder.h"
@@ -71,7 +72,7 @@ std::vector<ir::Tensor> enqueue(runtime::Context& context, const std::vector<ir:
 
 }  // namespace
 
-TEST_CASE("what depends on data runs on the device, but for what the processor has to find") {
+TEST_CASE("what depends on data runs on the device") {
   const runtime::testing::LaterBackend backend;
   const auto engine = make(&backend);
   const auto context = engine->create_context();
@@ -95,7 +96,7 @@ TEST_CASE("what depends on data runs on the device, but for what the processor h
       CHECK(kernels["rows"] == "later");
       CHECK(kernels["p"] == "later");
     }
-    CHECK(kernels["n"] == "reference");
+    CHECK(kernels["n"] == "reference");  // of marks that are small
     CHECK(kernels["z"] == "later");
 
     check(enqueue(*context, in));
@@ -130,6 +131,59 @@ TEST_CASE("sizes that the device has computed are read where they decide shapes"
   CHECK(want.dims() == ir::Dims{2, 1000});
   CHECK(context->run(in)[0] == want);
   CHECK(enqueue(*context, in)[0] == want);
+}
+
+TEST_CASE("the device finds sizes of results") {
+  constexpr std::string_view kFind = R"(graph "net" {
+  %x: f32[100, 300] = input
+  %a = Relu(%x) "a"
+  %n = NonZero(%a) "n"
+  %t = Transpose(%n) {perm = [1, 0]} "t"
+  %y = GatherND(%x, %t) "y"
+  return %n, %y
+}
+)";
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend, kFind);
+  const auto context = engine->create_context();
+  const auto reference = make(nullptr, kFind)->create_context();
+  for (int chosen : {1000, 0, 30000, 1, 1000}) {
+    CAPTURE(chosen);
+    ir::Tensor x(ir::DType::kF32, {100, 300});
+    for (int64_t i = 0; i < x.count(); ++i) x.set(i * 7 % x.count(), i < chosen ? double(i + 1) : -1);
+    const auto want = reference->run({x});
+    CHECK(want[0].dims() == ir::Dims{2, chosen});
+    std::map<std::string, std::string> kernels;
+    context->set_profiler([&](const std::string& name, const std::string& kernel, double) { kernels[name] = kernel; });
+    for (bool profiled : {true, false}) {
+      CHECK(context->run({x}) == want);
+      CHECK(enqueue(*context, {x}) == want);
+      if (profiled) CHECK(kernels["n"] == "later_non_zero");
+      context->set_profiler(nullptr);
+    }
+  }
+}
+
+TEST_CASE("the reference takes operands that the device refuses") {
+  constexpr std::string_view kFind = R"(graph "net" {
+  %x: f32[100, 300] = input
+  %n = NonZero(%x) "n"
+  return %n
+}
+)";
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend, kFind);
+  const auto context = engine->create_context();
+  std::map<std::string, std::string> kernels;
+  context->set_profiler([&](const std::string& name, const std::string& kernel, double) { kernels[name] = kernel; });
+  ir::Tensor x(ir::DType::kF32, {100, 300});
+  x.set(301, 2);
+  const int64_t first[] = {1, 1}, both[] = {1, 2, 1, 3};
+  CHECK(context->run({x})[0] == ir::Tensor::vector_i64(first).reshaped({2, 1}));
+  CHECK(kernels["n"] == "later_non_zero");
+  x.set(603, NAN);
+  CHECK(context->run({x})[0] == ir::Tensor::vector_i64(both).reshaped({2, 2}));
+  CHECK(kernels["n"] == "reference");
 }
 
 TEST_CASE("memory of a stepwise run is used again in the order of the stream") {

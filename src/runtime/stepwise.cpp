@@ -60,12 +60,10 @@ class Runner {
     if (op.form == ops::OpForm::kView && ir::is_static(g_.value(node.outputs[0]).shape)) {
       give(node.outputs[0], reshaped(values_[node.inputs[0]], ir::static_dims(g_.value(node.outputs[0]).shape)));
       kernel = "view";
-    } else if (shapes_known(node) && !has_strings(node) && op.form != ops::OpForm::kControlFlow) {
-      if (wants_device(node)) kernel = run_on_device(n);
-      if (kernel.empty()) kernel = run_kernel(n);
     } else {
-      run_reference(node);
-      kernel = "reference";
+      const bool tensors = !has_strings(node) && op.form != ops::OpForm::kControlFlow, known = shapes_known(node);
+      if (tensors && (known || op.data_dependent) && wants_device(node)) kernel = run_on_device(n);
+      if (kernel.empty()) kernel = tensors && known ? run_kernel(n) : run_reference(node);
     }
     for (ir::ValueId v : node.inputs)
       if (v != ir::kNone && --readers_[v] == 0) values_[v] = Held();
@@ -118,10 +116,11 @@ class Runner {
       bytes += values_[v].bytes();
     }
     for (ir::ValueId v : node.outputs)
-      if (v != ir::kNone) bytes += Held{g_.value(v).dtype, ir::static_dims(g_.value(v).shape), {}, nullptr}.bytes();
+      if (v != ir::kNone && ir::is_static(g_.value(v).shape))
+        bytes += Held{g_.value(v).dtype, ir::static_dims(g_.value(v).shape), {}, nullptr}.bytes();
     return bytes >= kWorthLaunching;
   }
-  /// The kernel's name, or nothing where the device has none.
+  /// The kernel's name, or nothing where the device has none, or where it refuses the operands that it sees.
   std::string run_on_device(ir::NodeId n) {
     const ir::Node& node = g_.node(n);
     const auto [problem, prepared] = device_->prepare(g_, n);
@@ -152,10 +151,23 @@ class Runner {
     const auto workspace = device_->memory(size_t(kernel.workspace_bytes()));
     RunArgs args{in.data(), out.data(), workspace.get(), options_.pool, nullptr};
     args.stream = device_->stream();
+    const bool finds = prepared->def->most != nullptr;
+    if (finds) args.found = device_->size_to_find();
     kernel.run(args);
+    if (finds && !set_found(node, device_->found_size(), made)) return {};
     for (size_t i = 0; i < made.size(); ++i)
       if (node.outputs[i] != ir::kNone) give(node.outputs[i], std::move(made[i]));
     return std::string(prepared->def->name);
+  }
+  /// Gives results the size that the device found. False if there is none.
+  bool set_found(const ir::Node& node, int64_t size, std::vector<Held>& made) const {
+    for (size_t i = 0; i < made.size(); ++i) {
+      if (node.outputs[i] == ir::kNone) continue;
+      const ir::Shape& shape = g_.value(node.outputs[i]).shape;
+      for (size_t axis = 0; axis < shape.size(); ++axis)
+        if (!shape[axis].is_const()) made[i].dims[axis] = size;
+    }
+    return size >= 0;
   }
   std::string run_kernel(ir::NodeId n) {
     const ir::Node& node = g_.node(n);
@@ -185,7 +197,7 @@ class Runner {
       if (node.outputs[i] != ir::kNone) give(node.outputs[i], Held::on_host(std::move(made[i])));
     return name;
   }
-  void run_reference(const ir::Node& node) {
+  std::string run_reference(const ir::Node& node) {
     fetch(node.inputs);
     std::vector<ir::Tensor> args;
     std::vector<ir::DType> types;
@@ -194,6 +206,7 @@ class Runner {
     auto results = ops::eval_node(node, std::move(args), std::move(types));
     for (size_t i = 0; i < results.size(); ++i)
       if (node.outputs[i] != ir::kNone) give(node.outputs[i], Held::on_host(std::move(results[i])));
+    return "reference";
   }
 
   ir::Graph g_;

@@ -19,8 +19,9 @@ struct StepwiseOptions {
 
 /// Runs `rest` on `given` values, which are the graph's inputs and others that it reads, and returns the graph's
 /// outputs. Allocates as it goes; memory of a value is released after its last reader. On a device run nodes that read
-/// what is there or much of what is not; the processor takes small ones and those whose results' sizes are theirs to
-/// find. Work for the device is put on its stream, and may not be over on return.
+/// what is there or much of what is not, of those whose results' sizes are theirs to find the ones that it has kernels
+/// for (KernelDef::most); the processor takes the others. Work for the device is put on its stream, and may not be over
+/// on return.
 std::vector<Held> stepwise(const ConcreteGraph& concrete, const Rest& rest, std::map<ir::ValueId, Held> given,
                            const StepwiseOptions& options);
 

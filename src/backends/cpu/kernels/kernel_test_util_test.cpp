@@ -273,8 +273,42 @@ struct Built {
       if (o.pitch) return true;
     return !c.output_pitch.empty();
   }
+  /// Whether the size of output `i` along `axis` is for the kernel to find.
+  bool is_found(size_t i, size_t axis) const {
+    return !graph.value(graph.node(node).outputs[i]).shape[axis].is_const();
+  }
+  /// The problem with `size` in the place of what a kernel finds.
+  Problem with_size(Problem p, int64_t size) const {
+    for (size_t i = 0; i < p.outputs.size(); ++i) {
+      TensorDesc& d = p.outputs[i];
+      for (size_t axis = 0; axis < d.dims.size(); ++axis)
+        if (is_found(i, axis)) d.dims[axis] = size;
+      d.pitch = d.dims.empty() ? 0 : d.dims.back();
+    }
+    return p;
+  }
+  /// The problem as `def` gets it. Nothing if the runtime would not ask it.
+  std::optional<Problem> problem_for(const KernelDef& def, int threads) {
+    Problem p = problem(threads);
+    if (!def.most) return p;
+    for (const TensorDesc& d : p.inputs)
+      if (d.dtype != DType::kUndefined && d.count() == 0) return std::nullopt;
+    const int64_t most = def.most(with_size(p, 0));
+    if (most <= 0) return std::nullopt;
+    return with_size(std::move(p), most);
+  }
+  /// The part of output `i` that a kernel wrote that found `size`.
+  Tensor found_part(const Tensor& whole, size_t i, int64_t size) const {
+    Dims dims = whole.dims();
+    for (size_t axis = 0; axis < dims.size(); ++axis)
+      if (is_found(i, axis)) dims[axis] = size;
+    Tensor t(whole.dtype(), dims);
+    REQUIRE(t.bytes() <= whole.bytes());
+    if (t.bytes()) std::memcpy(t.mutable_data(), whole.data().data(), size_t(t.bytes()));
+    return t;
+  }
   static void run_on(const Device& device, const Kernel& kernel, const RunArgs& host, std::vector<Buffer>& in,
-                     std::vector<Buffer>& out, std::vector<std::byte>& workspace);
+                     std::vector<Buffer>& out, std::vector<std::byte>& workspace, int64_t* found);
   std::vector<Tensor> run(const KernelDef& def, const Problem& p, ThreadPool& pool, bool shifted) {
     auto kernel = def.prepare(p);
     std::vector<Buffer> in, out;
@@ -296,8 +330,9 @@ struct Built {
     std::vector<std::byte> workspace(workspace_bytes + 64 + kGuard, std::byte{0xFF});
     std::byte* aligned = workspace.data() + (64 - reinterpret_cast<uintptr_t>(workspace.data()) % 64) % 64;
     const RunArgs args{in_ptr.data(), out_ptr.data(), aligned, pool, data_dependent ? &sink : nullptr};
+    int64_t found = -1;
     if (const Device* device = p.backend->device())
-      run_on(*device, *kernel, args, in, out, workspace);
+      run_on(*device, *kernel, args, in, out, workspace, def.most ? &found : nullptr);
     else
       kernel->run(args);
     bool guarded = true;
@@ -305,16 +340,19 @@ struct Built {
       guarded &= *b == std::byte{0xFF};
     CHECK_MESSAGE(guarded, def.name, " writes past its workspace of ", workspace_bytes, " bytes");
     std::vector<Tensor> results;
+    if (def.most) REQUIRE_MESSAGE(found >= 0, def.name, " refuses the operands");
     for (size_t i = 0; i < out.size(); ++i) {
       CHECK_MESSAGE(out[i].intact(), def.name, " writes outside output ", i);
-      results.push_back(data_dependent ? sink.made.at(i) : out[i].get());
+      results.push_back(def.most         ? found_part(out[i].get(), i, found)
+                        : data_dependent ? sink.made.at(i)
+                                         : out[i].get());
     }
     return results;
   }
 };
 
 void Built::run_on(const Device& device, const Kernel& kernel, const RunArgs& host, std::vector<Buffer>& in,
-                   std::vector<Buffer>& out, std::vector<std::byte>& workspace) {
+                   std::vector<Buffer>& out, std::vector<std::byte>& workspace, int64_t* found) {
   Mirror mirror(device);
   std::vector<const void*> in_ptr;
   std::vector<void*> out_ptr;
@@ -328,8 +366,11 @@ void Built::run_on(const Device& device, const Kernel& kernel, const RunArgs& ho
   if (kernel.host_workspace_bytes() > 0)
     page_locked = page_locked_memory(device, size_t(kernel.host_workspace_bytes()));
   args.host_workspace = page_locked.get();
+  const auto size = page_locked_memory(device, sizeof(int64_t));
+  if (found) *(args.found = static_cast<int64_t*>(size.get())) = -1;
   kernel.run(args);
   mirror.read_back();
+  if (found) *found = *args.found;
   kernel.check_ran(args.host_workspace);
 }
 
@@ -576,7 +617,9 @@ void check_kernel(const KernelCase& c) {
     const bool on_host = !tested_backend().device();
     for (const KernelDef* def : kernels_for(tested_backend(), c.op)) {
       if (def->op == "*" || (on_host && !c.kernel.empty() && def->name != c.kernel)) continue;
-      Problem p1 = built.problem(1), p2 = built.problem(2);
+      const auto problem = built.problem_for(*def, 1);
+      if (!problem) continue;
+      const Problem &p1 = *problem, p2 = *built.problem_for(*def, 2);
       if (!can_pitch(*def, p1)) continue;
       const Support s1 = def->supports(p1), s2 = def->supports(p2);
       if (!s1.ok) reasons += cat("; ", def->name, ": ", s1.reason);
