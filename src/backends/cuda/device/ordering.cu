@@ -1,5 +1,6 @@
 #include "backends/cuda/device/ordering.h"
 
+#include "backends/cuda/device/bitonic.h"
 #include "backends/cuda/device/plain.h"
 #include "backends/cuda/launch.h"
 
@@ -16,7 +17,7 @@ struct Extreme {
 __device__ __forceinline__ bool beats(const ArgParams& p, Extreme a, Extreme b) {
   if (a.at < 0 || b.at < 0) return b.at < 0;
   const bool a_nan = a.value != a.value, b_nan = b.value != b.value;
-  if (a_nan != b_nan) return a_nan;
+  if (a_nan != b_nan) return p.numbers ? (a_nan ? a.at == 0 : b.at != 0) : a_nan;
   if (a_nan || a.value == b.value) return p.last ? a.at > b.at : a.at < b.at;
   return p.max ? a.value > b.value : a.value < b.value;
 }
@@ -66,14 +67,6 @@ __global__ void __launch_bounds__(kBlock) arg_columns(const __grid_constant__ Ar
   p.y[line] = best.at;
 }
 
-/// Numbers in the order of the results: by value, then by position.
-__device__ __forceinline__ uint64_t key_of(float v, bool largest, uint32_t at) {
-  if (v == 0) v = 0;  // both zeros are equal
-  uint32_t bits = v != v ? 0x7fffffffu : __float_as_uint(v);
-  bits = bits & 0x80000000u ? ~bits : bits | 0x80000000u;  // in the order of values
-  return uint64_t(largest ? ~bits : bits) << 32 | at;
-}
-
 /// A part of a line to order.
 struct TopKPart {
   const uint64_t* keys;     ///< null: the elements of x
@@ -81,7 +74,7 @@ struct TopKPart {
   int length, part, width;  ///< keys of a line; those of a part; the power of two that holds a part
 };
 
-/// Batcher's bitonic sort in shared memory, one part of a line a block.
+/// One part of a line a block.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     top_k_kernel(const __grid_constant__ TopKParams p, const __grid_constant__ TopKPart s) {
@@ -94,24 +87,11 @@ __global__ void __launch_bounds__(kBlock)
     uint64_t v = ~uint64_t(0);
     if (j < n) {
       const int at = first + j;
-      v = s.keys ? s.keys[line * s.length + at] : key_of(to_float(x[at * p.inner]), p.largest, uint32_t(at));
+      v = s.keys ? s.keys[line * s.length + at] : ordered_key(to_float(x[at * p.inner]), p.largest, uint32_t(at));
     }
     key[j] = v;
   }
-  for (int size = 2; size <= s.width; size *= 2)
-    for (int stride = size / 2; stride > 0; stride /= 2) {
-      __syncthreads();
-      for (int j = threadIdx.x; j < s.width / 2; j += kBlock) {
-        const int a = 2 * j - (j & (stride - 1)), b = a + stride;
-        const bool up = (a & size) == 0;
-        const uint64_t u = key[a], v = key[b];
-        if ((u > v) == up) {
-          key[a] = v;
-          key[b] = u;
-        }
-      }
-    }
-  __syncthreads();
+  sort_shared<kBlock>(key, s.width);
   if (s.to) {
     for (int j = threadIdx.x; j < p.k; j += kBlock)
       s.to[(line * gridDim.y + blockIdx.y) * p.k + j] = j < n ? key[j] : ~uint64_t(0);

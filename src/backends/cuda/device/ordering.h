@@ -14,6 +14,7 @@ struct ArgParams {
   int size = 1;
   int64_t inner = 1;
   bool max = true, last = false;  ///< last: of equal ones the last
+  bool numbers = false;           ///< NaN counts only where it stands first
 };
 cudaError_t arg_extreme(const ArgParams& params, Elem type, cudaStream_t stream);
 
