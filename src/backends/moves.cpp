@@ -137,6 +137,15 @@ int64_t element_bytes(ir::DType type) {
 
 Padding padding_of(const Problem& p) {
   Padding pad;
+  if (p.node->op == "CenterCropPad") {
+    const ir::Dims &x = p.inputs[0].dims, &y = p.outputs[0].dims;
+    for (size_t axis = 0; axis < x.size(); ++axis) {
+      pad.begin.push_back((y[axis] - x[axis]) / 2);
+      pad.end.push_back(y[axis] - x[axis] - pad.begin.back());
+    }
+    return pad;
+  }
+  pad.mode = p.attrs<ops::PadAttrs>().mode;
   if (!known(p, 1) || !known(p, 3)) {
     pad.reason = "the pads are not known before running";
     return pad;

@@ -26,8 +26,9 @@ Moves moves_of(const Problem& p);
 /// Element size that is moved for a type: 1, 2, 4, 8 or 16; 0 for types without a whole number of bytes.
 int64_t element_bytes(ir::DType type);
 
-/// Pad's amounts on every axis, negative where it crops.
+/// The amounts of Pad or CenterCropPad on every axis, negative where it crops.
 struct Padding {
+  ops::PadMode mode = ops::PadMode::kConstant;
   ir::Dims begin, end;
   std::string reason;  ///< why they are not known
 };

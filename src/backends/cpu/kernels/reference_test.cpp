@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backends/cpu/kernels/kernel_test_util.h"
+#include "ops/data/max_unpool.h"
 #include "ops/data/reverse_sequence.h"
 #include "ops/data/scatter.h"
 #include "ops/data/tensor_scatter.h"
@@ -15,6 +16,7 @@
 #include "ops/math/ordering.h"
 #include "ops/math/predicate.h"
 #include "ops/nn/attention.h"
+#include "ops/nn/deform_conv.h"
 #include "ops/nn/norm.h"
 #include "ops/nn/pool.h"
 #include "ops/shape/axis_attrs.h"
@@ -212,4 +214,81 @@ TEST_CASE("rotary embeddings") {
         check("RotaryEmbedding", ops::RotaryEmbeddingAttrs{interleaved, 3, part},
               {of_type(t, {2, 7, 30}), rows, rows, of_type(DType::kI64, {2, 7}, 0, 20)});
       }
+}
+
+TEST_CASE("one at each line's largest element") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16})
+    for (int64_t axis : {0, 1, -1}) {
+      check("Hardmax", ops::AxisAttrs{axis}, {of_type(t, {3, 37, 5})});
+      check("Hardmax", ops::AxisAttrs{axis}, {of_type(t, {2, 1100, 3}, -1, 1)});
+    }
+  Tensor odd(DType::kF32, {4, 3});
+  const double values[] = {NAN, 1, 2, 1, NAN, 2, 2, 2, NAN, NAN, NAN, -INFINITY};
+  for (int64_t i = 0; i < 12; ++i) odd.set(i, values[i]);
+  for (int64_t axis : {0, 1}) check("Hardmax", ops::AxisAttrs{axis}, {constant(odd)});
+}
+
+TEST_CASE("cropped and padded around the centre") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kI64, DType::kU8}) {
+    check("CenterCropPad", ops::AxesAttrs{}, {of_type(t, {4, 7, 8}, 0, 99), ints({7, 4, 8})});
+    check("CenterCropPad", ops::AxesAttrs{}, {of_type(t, {5, 6, 16}, 0, 99), ints({2, 9, 32})});
+    check("CenterCropPad", ops::AxesAttrs{{-1, 1}}, {of_type(t, {2, 8, 3, 10}, 0, 99), ints({5, 3})});
+    check("CenterCropPad", ops::AxesAttrs{{0}}, {of_type(t, {1}, 0, 99), ints({6})});
+  }
+}
+
+TEST_CASE("unpooled") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kI8})
+    for (DType index : {DType::kI64, DType::kI32}) {
+      const ops::MaxUnpoolAttrs a{{2, 2}, {2, 2}, {0, 0, 0, 0}}, overlapping{{3, 2}, {2, 1}, {1, 0, 0, 1}};
+      // Several elements go to one place: the last stays.
+      check("MaxUnpool", a, {of_type(t, {2, 3, 4, 5}, -9, 9), of_type(index, {2, 3, 4, 5}, 0, 480)});
+      check("MaxUnpool", a,
+            {of_type(t, {2, 3, 4, 5}, -9, 9), of_type(index, {2, 3, 4, 5}, 0, 480), ints({2, 3, 9, 12})});
+      check("MaxUnpool", overlapping, {of_type(t, {1, 2, 6, 7}, -9, 9), of_type(index, {1, 2, 6, 7}, 0, 168)});
+    }
+  check("MaxUnpool", ops::MaxUnpoolAttrs{{3}, {3}, {0, 0}},
+        {f32({2, 2, 300}), of_type(DType::kI64, {2, 2, 300}, 0, 3600)});
+}
+
+TEST_CASE("grids of affine maps") {
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16})
+    for (bool align : {false, true}) {
+      check("AffineGrid", ops::AffineGridAttrs{align}, {of_type(t, {3, 2, 3}), ints({3, 9, 17, 31})});
+      check("AffineGrid", ops::AffineGridAttrs{align}, {of_type(t, {2, 3, 4}), ints({2, 1, 4, 1, 9})});
+    }
+}
+
+TEST_CASE("deformable convolutions") {
+  const auto run = [](const ops::DeformConvAttrs& a, std::vector<Operand> inputs, double norm = 0) {
+    check_kernel({.op = "DeformConv", .attrs = a, .inputs = std::move(inputs), .must_accept = false, .norm = norm});
+  };
+  const ops::DeformConvAttrs same{{1, 1}, {1, 1}, {1, 1, 1, 1}, 1, 1};
+  for (DType t : {DType::kF32, DType::kF16, DType::kBF16}) {
+    CAPTURE(cat(t));
+    const double norm = t == DType::kF32 ? 2e-6 : t == DType::kF16 ? 1e-3 : 6e-3;
+    const Operand w = constant(of_type(t, {20, 16, 3, 3}));
+    for (int64_t size : {1, 7, 8, 9}) {
+      const Operand x = of_type(t, {2, 16, size, size + 1});
+      run(same, {x, w, of_type(t, {2, 18, size, size + 1}, -2, 2)}, norm);
+      run(same,
+          {x, w, of_type(t, {2, 18, size, size + 1}, -2, 2), constant(of_type(t, {20})),
+           of_type(t, {2, 9, size, size + 1}, 0, 1)},
+          norm);
+    }
+    const ops::DeformConvAttrs groups{{2, 1}, {1, 2}, {0, 2, 1, 1}, 2, 3};
+    run(groups,
+        {of_type(t, {3, 36, 12, 11}), constant(of_type(t, {34, 18, 2, 3})), of_type(t, {3, 36, 6, 10}, -20, 20),
+         absent(), of_type(t, {3, 18, 6, 10}, 0, 1)},
+        norm);
+  }
+  // Whole offsets, and such as end outside or are no numbers.
+  const double odd[] = {0, 1, -1, -0.5, 3, NAN, 1e30, -INFINITY, 2.25};
+  Operand offset = f32({1, 18, 6, 6});
+  offset.value = Tensor(DType::kF32, offset.dims);
+  for (int64_t i = 0; i < offset.value->count(); ++i) offset.value->set(i, odd[i * 7 % 9]);
+  run(same, {f32({1, 5, 6, 6}), f32({3, 5, 3, 3}), offset, f32({3})}, 2e-6);
+  // More columns than are made together.
+  const ops::DeformConvAttrs wide{{1, 1}, {1, 1}, {0, 0, 0, 0}, 1, 1};
+  run(wide, {f32({3, 24, 256, 256}), constant(f32({1, 24, 1, 1})), f32({3, 2, 256, 256})}, 2e-6);
 }

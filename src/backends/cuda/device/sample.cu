@@ -205,7 +205,35 @@ __global__ void __launch_bounds__(kThreads) max_roi_kernel(const __grid_constant
 
 dim3 blocks_for(uint32_t count) { return dim3((count + kThreads - 1) / kThreads); }
 
+/// A place a thread.
+template <class T>
+__global__ void __launch_bounds__(kThreads) affine_kernel(const __grid_constant__ AffineGridParams p) {
+  begin();
+  finish_early();
+  const uint32_t point = blockIdx.x * kThreads + threadIdx.x;
+  if (point >= p.points) return;
+  uint32_t image = point;
+  double at[3];
+  for (int d = 0; d < p.axes; ++d) {
+    const double i = p.extent[d].take(image), n = p.extent[d].value;
+    at[d] = !p.align_corners ? (2 * i + 1) / n - 1 : n > 1 ? 2 * i / (n - 1) - 1 : 0;
+  }
+  for (int row = 0; row < p.axes; ++row) {
+    const T* theta = static_cast<const T*>(p.theta) + (int64_t(image) * p.axes + row) * (p.axes + 1);
+    double sum = to_float(theta[p.axes]);
+    for (int d = 0; d < p.axes; ++d) sum += double(to_float(theta[d])) * at[d];
+    static_cast<T*>(p.y)[int64_t(point) * p.axes + row] = from_float<T>(float(sum));
+  }
+}
+
 }  // namespace
+
+cudaError_t affine_grid(const AffineGridParams& p, Elem type, cudaStream_t stream) {
+  if (p.points == 0) return cudaSuccess;
+  return with_elem(type, [&](auto element) {
+    return launch(affine_kernel<decltype(element)>, blocks_for(p.points), kThreads, 0, stream, p);
+  });
+}
 
 cudaError_t grid_sample(const GridSampleParams& p, Elem type, cudaStream_t stream) {
   if (p.points == 0 || p.channels == 0) return cudaSuccess;

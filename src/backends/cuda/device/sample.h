@@ -1,4 +1,5 @@
-// Operators that read images at computed places: GridSample, RoiAlign, MaxRoiPool. Images are [N, C, spatial…].
+// Operators that read images at computed places: GridSample, RoiAlign, MaxRoiPool; and AffineGrid, which computes
+// places. Images are [N, C, spatial…].
 #pragma once
 #include "backends/cuda/device/gather.h"
 #include "backends/cuda/dtype.h"
@@ -22,6 +23,17 @@ struct GridSampleParams {
   Divisor positions;    ///< positions an image
 };
 cudaError_t grid_sample(const GridSampleParams& params, Elem type, cudaStream_t stream);
+
+/// y[n][p][row] = theta[n][row] · (centre of p, 1): centres of a grid, in [-1, 1] an axis, the last spatial axis first.
+struct AffineGridParams {
+  const void* theta = nullptr;  ///< [N, axes, axes + 1]
+  void* y = nullptr;
+  bool align_corners = false;
+  int axes = 2;         ///< 2 or 3
+  uint32_t points = 0;  ///< positions of the whole batch
+  Divisor extent[3];    ///< of the spatial axes, the last first
+};
+cudaError_t affine_grid(const AffineGridParams& params, Elem type, cudaStream_t stream);
 
 /// y [regions, channels, height, width].
 struct RoiParams {

@@ -13,7 +13,9 @@ constexpr int kThreads = 256;
 __device__ int64_t place_of(const ScatterParams& p, uint32_t u) {
   if (p.depth == 0) {
     const int64_t i = front_index(p.index, u, p.extents[0]);
-    return i < 0 ? -1 : place(p.walk, p.walk_strides, u) + i * p.axis_stride;
+    if (i < 0) return -1;
+    return p.walk_index ? place(p.walk, p.walk_strides, uint32_t(i))
+                        : place(p.walk, p.walk_strides, u) + i * p.axis_stride;
   }
   int64_t at = 0;
   for (int d = 0; d < p.depth; ++d) {
@@ -107,8 +109,9 @@ dim3 blocks_for(uint32_t count) { return dim3((count + kThreads - 1) / kThreads)
 }  // namespace
 
 cudaError_t scatter(const ScatterParams& p, int bytes, cudaStream_t stream) {
-  cudaError_t code =
-      cudaMemcpyAsync(p.y, p.data, size_t(p.places) * p.inner.value * size_t(bytes), cudaMemcpyDeviceToDevice, stream);
+  const size_t size = size_t(p.places) * p.inner.value * size_t(bytes);
+  cudaError_t code = p.data ? cudaMemcpyAsync(p.y, p.data, size, cudaMemcpyDeviceToDevice, stream)
+                            : cudaMemsetAsync(p.y, 0, size, stream);
   const uint32_t count = p.update_count * p.inner.value;
   if (code != cudaSuccess || count == 0) return code;
   code = cudaMemsetAsync(p.head, 0xff, size_t(p.places) * sizeof(int), stream);

@@ -12,7 +12,7 @@ enum class ScatterRule : int { kNone, kAdd, kMul, kMax, kMin };
 /// (ScatterElements) update u has one index and goes to place(u) + index * axis_stride; else it has `depth` of them and
 /// goes to the sum of index * strides. Places are counted in slices of `inner` elements.
 struct ScatterParams {
-  const void* data = nullptr;
+  const void* data = nullptr;  ///< null: zeros
   IndexTensor index;
   const void* updates = nullptr;
   void* y = nullptr;
@@ -27,6 +27,7 @@ struct ScatterParams {
   int64_t axis_stride = 1;
   Extents walk;
   Strides walk_strides;
+  bool walk_index = false;  ///< with depth 0: an update goes to place(index) instead
 };
 /// Elements of `bytes` bytes; y becomes a copy of the data first.
 cudaError_t scatter(const ScatterParams& params, int bytes, cudaStream_t stream);

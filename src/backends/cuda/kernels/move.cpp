@@ -1,5 +1,5 @@
 // Operators that only move elements: Transpose, Concat, Split, Slice, Expand, Tile, DepthToSpace and SpaceToDepth as
-// strided copies, and Pad.
+// strided copies, Pad and CenterCropPad.
 #include <algorithm>
 #include <cstring>
 
@@ -65,7 +65,7 @@ class PadKernel final : public Kernel {
  public:
   explicit PadKernel(const Problem& p)
       : axes_(pad_axes(p)), size_(element_bytes(p.inputs[0].dtype)), count_(p.outputs[0].count()) {
-    base_.rule = PadRule(int(p.attrs<ops::PadAttrs>().mode));
+    base_.rule = PadRule(int(padding_of(p).mode));
     const bool constant = base_.rule == PadRule::kConstant;
     computed_value_ = constant && p.has_input(2) && !p.constants[2];
     if (constant && p.has_input(2) && p.constants[2])
@@ -117,11 +117,11 @@ Support supports_pad(const Problem& p) {
   if (element_bytes(p.inputs[0].dtype) == 0)
     return Support::no("elements of type ", p.inputs[0].dtype, " have no whole number of bytes");
   if (p.inputs[0].dims.empty()) return Support::no("a scalar has no axis");
-  const bool constant = p.attrs<ops::PadAttrs>().mode == ops::PadMode::kConstant;
-  if (constant && p.has_input(2) && p.inputs[2].dtype != p.inputs[0].dtype)
-    return Support::no("the padding value has another type than the data");
   const Padding pad = padding_of(p);
   if (!pad.reason.empty()) return Support::no(pad.reason);
+  const bool constant = pad.mode == ops::PadMode::kConstant;
+  if (constant && p.has_input(2) && p.inputs[2].dtype != p.inputs[0].dtype)
+    return Support::no("the padding value has another type than the data");
   for (size_t d = 0; d < pad.begin.size(); ++d) {
     if (!constant && (pad.begin[d] < 0 || pad.end[d] < 0))
       return Support::no("negative pads are cropped by constant padding only");
@@ -143,9 +143,10 @@ std::vector<KernelDef> move() {
     defs.push_back({"strided_copy", op, supports_moves,
                     [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<StridedMoves>(p); },
                     0xffff | 1u << 16});
-  defs.push_back({"pad", "Pad", supports_pad,
-                  [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PadKernel>(p); },
-                  1u | 1u << 16});
+  for (std::string_view op : {"Pad", "CenterCropPad"})
+    defs.push_back({"pad", op, supports_pad,
+                    [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<PadKernel>(p); },
+                    1u | 1u << 16});
   return defs;
 }
 

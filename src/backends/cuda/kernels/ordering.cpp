@@ -1,11 +1,13 @@
-// Operators that compare or accumulate along one axis: ArgMax, ArgMin, TopK, CumSum, CumProd.
+// Operators that compare or accumulate along one axis: ArgMax, ArgMin, Hardmax, TopK, CumSum, CumProd.
 #include "ops/math/ordering.h"
 
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/device/ordering.h"
+#include "backends/cuda/device/pattern.h"
 #include "backends/cuda/elem.h"
 #include "backends/cuda/kernels/plain.h"
 #include "backends/strides.h"
+#include "ops/shape/axis_attrs.h"
 
 namespace tenon::cuda {
 namespace {
@@ -36,6 +38,44 @@ class ArgKernel final : public Kernel {
  private:
   Elem type_;
   ArgParams params_;
+};
+
+/// The place of each line's largest element, then one there and zeros elsewhere.
+class HardmaxKernel final : public Kernel {
+ public:
+  explicit HardmaxKernel(const Problem& p)
+      : type_(elem_of(p.inputs[0].dtype)), bytes_(ir::bits(p.inputs[0].dtype) / 8) {
+    const ir::Dims& dims = p.inputs[0].dims;
+    const int64_t axis = p.attrs<ops::AxisAttrs>().axis;
+    set_axis(params_, dims, axis);
+    params_.numbers = true;
+    marks_.count = uint32_t(p.inputs[0].count());
+    marks_.depth = Divisor(params_.size);
+    marks_.inner = Divisor(params_.inner);
+    ir::Tensor values(p.inputs[0].dtype, {2});
+    values.set(0, 0);
+    values.set(1, 1);
+    values_ = upload(p, values.data().data(), size_t(values.bytes()));
+  }
+  int64_t workspace_bytes() const override { return params_.outer * params_.inner * int64_t(sizeof(int64_t)); }
+  void run(const RunArgs& args) const override {
+    ArgParams p = params_;
+    p.x = args.inputs[0];
+    p.y = static_cast<int64_t*>(args.workspace);
+    OneHotParams m = marks_;
+    m.indices = args.workspace;
+    m.values = values_.get();
+    m.y = args.outputs[0];
+    TENON_CUDA(arg_extreme(p, type_, stream_of(args)));
+    TENON_CUDA(one_hot(m, bytes_, stream_of(args)));
+  }
+
+ private:
+  Elem type_;
+  int bytes_;
+  ArgParams params_;
+  OneHotParams marks_;
+  std::shared_ptr<const void> values_;
 };
 
 bool wants(const Problem& p, size_t i) { return i < p.outputs.size() && p.outputs[i].dtype != ir::DType::kUndefined; }
@@ -130,6 +170,7 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 std::vector<KernelDef> ordering() {
   return {{"arg_lines", "ArgMax", supports_float_lines, make<ArgKernel>},
           {"arg_lines", "ArgMin", supports_float_lines, make<ArgKernel>},
+          {"hardmax_lines", "Hardmax", supports_float_lines, make<HardmaxKernel>},
           {"top_k_bitonic", "TopK", supports_top_k, make<TopKKernel>},
           {"cumulative_lines", "CumSum", supports_cumulative, make<CumulativeKernel>},
           {"cumulative_lines", "CumProd", supports_cumulative, make<CumulativeKernel>}};

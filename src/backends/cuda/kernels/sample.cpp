@@ -1,4 +1,5 @@
-// Operators that read images at computed places: GridSample, RoiAlign, MaxRoiPool.
+// Operators that read images at computed places: GridSample, RoiAlign, MaxRoiPool; and AffineGrid, which computes
+// places.
 #include "backends/cuda/device/sample.h"
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/elem.h"
@@ -37,6 +38,28 @@ class GridSample final : public Kernel {
  private:
   Elem type_;
   GridSampleParams params_;
+};
+
+class AffineGrid final : public Kernel {
+ public:
+  explicit AffineGrid(const Problem& p) : type_(elem_of(p.inputs[0].dtype)) {
+    const ir::Dims& y = p.outputs[0].dims;
+    params_.align_corners = p.attrs<ops::AffineGridAttrs>().align_corners;
+    params_.axes = int(y.back());
+    params_.points = uint32_t(p.outputs[0].count() / y.back());
+    for (int d = 0; d < params_.axes; ++d) params_.extent[d] = Divisor(y[y.size() - 2 - size_t(d)]);
+  }
+  bool reads_constant(size_t input) const override { return input == 0; }
+  void run(const RunArgs& args) const override {
+    AffineGridParams p = params_;
+    p.theta = args.inputs[0];
+    p.y = args.outputs[0];
+    TENON_CUDA(affine_grid(p, type_, stream_of(args)));
+  }
+
+ private:
+  Elem type_;
+  AffineGridParams params_;
 };
 
 class Roi final : public Kernel {
@@ -92,6 +115,17 @@ Support supports_grid(const Problem& p) {
   if (p.inputs[0].dims[1] > 8 * 65535) return Support::no("x has ", p.inputs[0].dims[1], " channels");
   return supports_images(p);
 }
+Support supports_affine_grid(const Problem& p) {
+  const ir::Dims &theta = p.inputs[0].dims, &y = p.outputs[0].dims;
+  if (!p.all_dense()) return Support::no("operands must be dense");
+  if (!is_elem(p.inputs[0].dtype))
+    return Support::no("elements are ", p.inputs[0].dtype, ", accepted are f32, bf16 and f16");
+  if (p.outputs[0].count() > kMaxElements)
+    return Support::no("the result has ", p.outputs[0].count(), " elements, accepted are ", kMaxElements);
+  if (theta != ir::Dims{y[0], y.back(), y.back() + 1})
+    return Support::no("theta is ", theta, ", expected is ", ir::Dims{y[0], y.back(), y.back() + 1});
+  return Support::yes(estimate_us(p, 0, 1));
+}
 Support supports_roi(const Problem& p) {
   if (p.node->op == "RoiAlign") {
     if (p.inputs[2].dtype != DType::kI64 && p.inputs[2].dtype != DType::kI32)
@@ -112,6 +146,7 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 
 std::vector<KernelDef> sample() {
   return {{"grid_sample", "GridSample", supports_grid, make<GridSample>},
+          {"affine_grid", "AffineGrid", supports_affine_grid, make<AffineGrid>},
           {"roi_align", "RoiAlign", supports_roi, make<Roi>},
           {"max_roi_pool", "MaxRoiPool", supports_roi, make<Roi>}};
 }

@@ -1,4 +1,4 @@
-// Operators that write places that an index tensor names: ScatterND, ScatterElements, TensorScatter.
+// Operators that write places that an index tensor names: ScatterND, ScatterElements, MaxUnpool, TensorScatter.
 #include "ops/data/scatter.h"
 
 #include <algorithm>
@@ -7,6 +7,8 @@
 #include "backends/cuda/device/scatter.h"
 #include "backends/cuda/kernels/plain.h"
 #include "backends/cuda/kernels/strided_copy.h"
+#include "base/checked.h"
+#include "ops/data/max_unpool.h"
 #include "ops/data/tensor_scatter.h"
 
 namespace tenon::cuda {
@@ -21,7 +23,7 @@ ops::ScatterReduction reduction_of(const Problem& p) {
                                    : p.attrs<ops::ScatterElementsAttrs>().reduction;
 }
 
-class ScatterKernel final : public Kernel {
+class ScatterKernel : public Kernel {
  public:
   explicit ScatterKernel(const Problem& p) : bytes_(int(element_bytes(p.inputs[0].dtype))) {
     const ir::Dims& x = p.inputs[0].dims;
@@ -64,15 +66,56 @@ class ScatterKernel final : public Kernel {
     p.data = args.inputs[0];
     p.index.data = args.inputs[1];
     p.updates = args.inputs[2];
+    run_on(p, args);
+  }
+
+ protected:
+  ScatterKernel(int bytes, ScatterParams params) : bytes_(bytes), params_(params) {}
+  void run_on(ScatterParams p, const RunArgs& args) const {
     p.y = args.outputs[0];
     p.head = static_cast<int*>(args.workspace);
     p.next = reinterpret_cast<int*>(static_cast<char*>(args.workspace) + rounded(int64_t(p.places) * 4));
     TENON_CUDA(cuda::scatter(p, bytes_, stream_of(args)));
   }
 
- private:
   int bytes_;
   ScatterParams params_;
+};
+
+/// Dims of what the indices of MaxUnpool count, which a given shape of the result may exceed.
+ir::Dims unpooled(const Problem& p) {
+  const auto& a = p.attrs<ops::MaxUnpoolAttrs>();
+  ir::Dims dims = p.inputs[0].dims;
+  const size_t n = a.kernel_shape.size();
+  for (size_t i = 0; i < n; ++i)
+    dims[2 + i] = (dims[2 + i] - 1) * a.strides[i] + a.kernel_shape[i] - a.pads[i] - a.pads[n + i];
+  return dims;
+}
+
+class Unpool final : public ScatterKernel {
+ public:
+  explicit Unpool(const Problem& p) : ScatterKernel(int(element_bytes(p.inputs[0].dtype)), params_of(p)) {}
+  bool reads_constant(size_t input) const override { return input < 2; }
+  void run(const RunArgs& args) const override {
+    ScatterParams p = params_;
+    p.updates = args.inputs[0];
+    p.index.data = args.inputs[1];
+    run_on(p, args);
+  }
+
+ private:
+  static ScatterParams params_of(const Problem& p) {
+    ScatterParams params;
+    const ir::Dims inner = unpooled(p);
+    params.index.wide = p.inputs[1].dtype == DType::kI64;
+    params.extents[0] = int(checked_product(inner));
+    params.update_count = uint32_t(p.inputs[0].count());
+    params.places = uint32_t(p.outputs[0].count());
+    params.walk = extents_of(inner);
+    params.walk_strides = strides_of(element_strides(p.outputs[0]));
+    params.walk_index = true;
+    return params;
+  }
 };
 
 Support supports_common(const Problem& p, size_t index) {
@@ -98,6 +141,19 @@ Support supports_scatter(const Problem& p) {
   if (reduction_of(p) != ops::ScatterReduction::kNone &&
       (!plain_of(p.inputs[0].dtype) || p.inputs[0].dtype == DType::kBool))
     return Support::no("elements of type ", p.inputs[0].dtype, " are not combined");
+  return Support::yes(s.cost_us + 6);
+}
+
+Support supports_unpool(const Problem& p) {
+  const Support s = supports_common(p, 1);
+  if (!s.ok) return s;
+  if (p.inputs[1].dims != p.inputs[0].dims) return Support::no("indices and data differ in their sizes");
+  if (p.outputs[0].count() > kMaxElements)
+    return Support::no("the result has ", p.outputs[0].count(), " elements, accepted are ", kMaxElements);
+  const ir::Dims inner = unpooled(p);
+  for (size_t d = 0; d < inner.size(); ++d)
+    if (inner[d] < 1 || inner[d] > p.outputs[0].dims[d])
+      return Support::no("the result ", p.outputs[0].dims, " has no room for ", inner);
   return Support::yes(s.cost_us + 6);
 }
 
@@ -142,6 +198,7 @@ std::unique_ptr<Kernel> make(const Problem& p) {
 std::vector<KernelDef> scatter() {
   return {{"scatter_chains", "ScatterND", supports_scatter, make<ScatterKernel>},
           {"scatter_chains", "ScatterElements", supports_scatter, make<ScatterKernel>},
+          {"unpool_chains", "MaxUnpool", supports_unpool, make<Unpool>},
           {"cache_write", "TensorScatter", [](const Problem& p) { return supports_common(p, 2); }, make<CacheWrite>}};
 }
 
