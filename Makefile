@@ -53,8 +53,8 @@ fuzz: setup
 	@scripts/configure.sh asan
 	@cmake --build --preset asan -j $(JOBS) --target fuzz
 	@$(PYTHON) tests/onnx_cases/node_tests.py true --keep build-asan/node_cases >/dev/null
-	@build-asan/bin/fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) tests/onnx_cases/exported samples/digits \
-	  build-asan/node_cases
+	@build-asan/bin/fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) tests/fuzz/models \
+	  tests/onnx_cases/exported samples/digits build-asan/node_cases
 
 test-clients: build
 	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure
