@@ -21,12 +21,10 @@ LAYERS["nvinfer"] = CORE
 
 # Folders outside src/: the layers of src/ they may include. The longest matching prefix counts.
 OUTSIDE = {
-    "include/": [],
     "tools/tenon/": CORE,
     "tools/trtexec/": [],
     "python/": [],
     "python/tenon/": CORE,
-    "serving/": [],
     "samples/": [],
     "tests/": CORE + ["nvinfer"],
     "bench/": CORE,

@@ -1,10 +1,12 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/build_identity.h"
 #include "tenon/command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Tenon: builds, runs and explains inference engines", "tenon");
+  app.set_version_flag("--version", tenon::cat("tenon ", tenon::build_identity()));
   app.require_subcommand(1);
   for (auto add :
        {tenon::cli::add_dump, tenon::cli::add_opt, tenon::cli::add_build, tenon::cli::add_run, tenon::cli::add_bench,

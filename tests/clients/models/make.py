@@ -137,7 +137,8 @@ def composed():
         node("Shape", ["x"], ["steps"], "steps", end=1),
         node("Slice", ["g", "begin", "end", "rows", "steps"], ["y"], "rows"),
     ], [("x", FLOAT, ["n", 1, 3, 4])], [("y", FLOAT, ["n", 2, "k", 1])],
-        [pattern("kernel", 1, 2, 2, 2), constant("shift", np.array([-0.75, 0.375], np.float32)), pattern("gamma", 8), constant("begin", np.array([0])),
+        [pattern("kernel", 1, 2, 2, 2), constant("shift", np.array([-0.75, 0.375], np.float32)),
+         pattern("gamma", 8), constant("begin", np.array([0])),
          constant("end", np.array([9])), constant("rows", np.array([2]))], 20)
 
 
