@@ -22,7 +22,10 @@ class LaterDevice final : public Device {
  public:
   static constexpr float kWorkUs = 10;
   bool present() const override { return true; }
-  void* allocate(size_t bytes) const override { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
+  void* allocate(size_t bytes) const override {
+    require(refusals_ == 0 || refusals_-- == 0, ErrorCode::kOutOfMemory, "no room for ", bytes, " bytes");
+    return std::aligned_alloc(256, (bytes + 511) / 256 * 256);
+  }
   void release(void* memory) const noexcept override { std::free(memory); }
   void* allocate_host(size_t bytes) const override { return allocate(bytes); }
   void release_host(void* memory) const noexcept override { std::free(memory); }
@@ -105,6 +108,8 @@ class LaterDevice final : public Device {
     last_[stream] = work_.size();
     work_.push_back(std::move(work));
   }
+  /// The next `count` allocations fail.
+  void refuse(int count) const { refusals_ = count; }
   /// How many have been made.
   int recordings() const { return recordings_; }
   /// Another order for what is done from now on.
@@ -118,6 +123,7 @@ class LaterDevice final : public Device {
   };
   mutable std::vector<Work> work_;
   mutable int recordings_ = 0;
+  mutable int refusals_ = 0;
   mutable std::map<void*, size_t> last_;  ///< work on each stream
   mutable std::minstd_rand random_;
 };

@@ -49,15 +49,26 @@ void StepDevice::begin(std::shared_ptr<const Program> program, void* stream) {
   program_ = std::move(program);
 }
 
+/// A block from the device; what lies free goes back to it where it has no more.
+std::shared_ptr<void> StepDevice::new_block(size_t size) {
+  try {
+    return device_memory(device(), size);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kOutOfMemory || pool_->free.empty()) throw;
+  }
+  synchronize();  // work before may still use it
+  pool_->free.clear();
+  return device_memory(device(), size);
+}
+
 std::shared_ptr<void> StepDevice::memory(size_t bytes) {
   const size_t size = std::bit_ceil(std::max(bytes, kLeastBytes));
-  auto& free = pool_->free[size];
   std::shared_ptr<void> block;
-  if (free.empty()) {
-    block = device_memory(device(), size);
+  if (const auto free = pool_->free.find(size); free != pool_->free.end() && !free->second.empty()) {
+    block = std::move(free->second.back());
+    free->second.pop_back();
   } else {
-    block = std::move(free.back());
-    free.pop_back();
+    block = new_block(size);
   }
   void* const memory = block.get();
   return {memory, [pool = pool_, block = std::move(block), size](void*) { pool->free[size].push_back(block); }};

@@ -55,6 +55,7 @@ class StepDevice {
 
  private:
   struct Pool;
+  std::shared_ptr<void> new_block(size_t size);
   const KernelDef* finder(const ir::Graph& sized, Problem& problem) const;
   using Key = std::vector<int64_t>;  // node and dims
 

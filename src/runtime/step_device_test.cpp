@@ -202,6 +202,25 @@ TEST_CASE("memory of a stepwise run is used again in the order of the stream") {
   CHECK(back.host.get(0) == 3);
 }
 
+TEST_CASE("a stepwise run gives free memory back where the device has no more") {
+  const runtime::testing::LaterBackend backend;
+  const auto engine = make(&backend);
+  runtime::StepDevice device(backend, engine->weights(), 1);
+  const auto kept = device.memory(600);
+  CHECK(device.memory(1000));
+  runtime::testing::later_device().refuse(1);
+  CHECK(device.memory(5000));
+  runtime::testing::later_device().refuse(2);
+  try {
+    device.memory(50000);
+    FAIL("no room, but memory");
+  } catch (const Error& e) {
+    CHECK(e.code() == ErrorCode::kOutOfMemory);
+  }
+  runtime::testing::later_device().refuse(0);
+  CHECK(device.memory(50000));
+}
+
 TEST_CASE("a recording is kept for each shape") {
   constexpr std::string_view kSum = R"(graph "net" {
   %x: f32[batch, 5] = input

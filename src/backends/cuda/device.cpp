@@ -30,6 +30,11 @@ bool sticky(cudaError_t code) {
   }
 }
 
+[[noreturn]] void fail_allocation(const char* where, size_t bytes) {
+  cudaGetLastError();
+  fail(ErrorCode::kOutOfMemory, where, " has no room for ", bytes, " bytes more");
+}
+
 class GraphRecording final : public Recording {
  public:
   GraphRecording(const CudaDevice& device, cudaGraph_t graph) : device_(device) {
@@ -94,7 +99,9 @@ void CudaDevice::activate_quietly() const noexcept {
 void* CudaDevice::allocate(size_t bytes) const {
   activate();
   void* p = nullptr;
-  TENON_CUDA(cudaMalloc(&p, std::max<size_t>(bytes, 1)));
+  const cudaError_t code = cudaMalloc(&p, std::max<size_t>(bytes, 1));
+  if (code == cudaErrorMemoryAllocation) fail_allocation("the GPU", bytes);
+  check(code, "cudaMalloc");
   return p;
 }
 void CudaDevice::release(void* memory) const noexcept {
@@ -104,7 +111,9 @@ void CudaDevice::release(void* memory) const noexcept {
 void* CudaDevice::allocate_host(size_t bytes) const {
   activate();
   void* p = nullptr;
-  TENON_CUDA(cudaMallocHost(&p, std::max<size_t>(bytes, 1)));
+  const cudaError_t code = cudaMallocHost(&p, std::max<size_t>(bytes, 1));
+  if (code == cudaErrorMemoryAllocation) fail_allocation("the host", bytes);
+  check(code, "cudaMallocHost");
   return p;
 }
 void CudaDevice::release_host(void* memory) const noexcept {
