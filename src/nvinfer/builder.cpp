@@ -199,7 +199,9 @@ bool Builder::isNetworkSupported(const INetworkDefinition& network, const IBuild
   });
 }
 
-bool Builder::platformHasTf32() const noexcept { return default_backend().device() != nullptr; }
+bool Builder::platformHasTf32() const noexcept {
+  return guard(reports_, "IBuilder::platformHasTf32", [] { return default_backend().device() != nullptr; });
+}
 
 bool Builder::setMaxThreads(int32_t threads) noexcept {
   return guard(reports_, "IBuilder::setMaxThreads", [&] {
@@ -218,7 +220,12 @@ void Builder::set_profiles(const Network& network, const BuilderConfig& config, 
     options.info[kImplicitBatch] = cat(max_batch());
     return;
   }
-  for (const auto& profile : config.profiles()) options.profiles.push_back(profile->ranges(graph));
+  for (const auto& profile : config.profiles()) {
+    for (const std::string& name : profile->not_in(graph))
+      reports_.log(ILogger::Severity::kWARNING, cat("IOptimizationProfile: what is set for '", name,
+                                                    "' has no effect, it is no input of the network"));
+    options.profiles.push_back(profile->ranges(graph));
+  }
   if (options.profiles.empty()) options.profiles.push_back(OptimizationProfile(reports_).ranges(graph));
 }
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -147,7 +148,10 @@ Scales parse_calibration(std::string_view text) {
     const auto [stop, error] = std::from_chars(number_at, end, bits, 16);
     require(error == std::errc() && stop == end, ErrorCode::kCorruptFile, "line ", number,
             " of the calibration cache is '", line.substr(0, 64), "', accepted is '<tensor>: <hex number>'");
-    scales[line.substr(0, colon)] = std::bit_cast<float>(bits);
+    const float scale = std::bit_cast<float>(bits);
+    require(std::isfinite(scale) && scale >= 0, ErrorCode::kCorruptFile, "line ", number,
+            " of the calibration cache gives '", line.substr(0, std::min<size_t>(colon, 64)), "' the scale ", scale);
+    scales[line.substr(0, colon)] = scale;
   }
   return scales;
 }

@@ -20,6 +20,7 @@ ExecutionContext::ExecutionContext(const CudaEngine& engine, bool with_memory)
       shape_data_(keep_->io().size()) {
 #if NV_TENSORRT_MAJOR >= 8
   enqueue_emits_profile_ = true;
+  nvtx_verbosity_ = engine.getProfilingVerbosity();
   allocators_.resize(keep_->io().size());
 #endif
   if (!with_memory)
@@ -129,9 +130,14 @@ int32_t ExecutionContext::inferShapes(int32_t capacity, const char** names) noex
       -1);
 }
 
+void ExecutionContext::set_address(size_t io, void* data) {
+  const InUse claim(in_use_);
+  core_->set_address(io, data);
+}
+
 bool ExecutionContext::setTensorAddress(const char* name, void* data) noexcept {
   return guard(reports_, "IExecutionContext::setTensorAddress",
-               [&] { return core_->set_address(engine().find(name), data), true; });
+               [&] { return set_address(engine().find(name), data), true; });
 }
 
 const void* ExecutionContext::getTensorAddress(const char* name) const noexcept {
@@ -143,7 +149,7 @@ bool ExecutionContext::setInputTensorAddress(const char* name, const void* data)
   return guard(reports_, "IExecutionContext::setInputTensorAddress", [&] {
     const size_t io = engine().find(name);
     require(io < keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no input");
-    return core_->set_address(io, const_cast<void*>(data)), true;
+    return set_address(io, const_cast<void*>(data)), true;
   });
 }
 
@@ -151,7 +157,7 @@ bool ExecutionContext::setOutputTensorAddress(const char* name, void* data) noex
   return guard(reports_, "IExecutionContext::setOutputTensorAddress", [&] {
     const size_t io = engine().find(name);
     require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
-    return core_->set_address(io, data), true;
+    return set_address(io, data), true;
   });
 }
 
@@ -179,6 +185,7 @@ bool ExecutionContext::setOutputAllocator(const char* name, IOutputAllocator* al
   return guard(reports_, "IExecutionContext::setOutputAllocator", [&] {
     const size_t io = engine().find(name);
     require(io >= keep_->input_count(), ErrorCode::kInvalidArgument, "'", name, "' is no output");
+    const InUse claim(in_use_);
     allocators_[io] = allocator;
     runtime::OutputAllocator make;
     if (allocator) {
@@ -228,8 +235,40 @@ void ExecutionContext::set_batch(int32_t batch) {
   }
 }
 
+ExecutionContext::Bound ExecutionContext::bound_now() const {
+  Bound bound{core_->profile(), {}, {}};
+  for (size_t i = 0; i < keep_->input_count(); ++i) bound.dims.push_back(core_->input_dims(i));
+  for (size_t i = 0; i < keep_->io().size(); ++i) bound.addresses.push_back(core_->address(i));
+  return bound;
+}
+
+void ExecutionContext::bind(const Bound& bound) {
+  if (bound.profile != core_->profile()) core_->set_profile(bound.profile);
+  for (size_t i = 0; i < bound.dims.size(); ++i)
+    if (bound.dims[i]) core_->set_input_dims(i, *bound.dims[i]);
+  for (size_t i = 0; i < bound.addresses.size(); ++i) core_->set_address(i, bound.addresses[i]);
+}
+
+bool ExecutionContext::capture_run(cudaStream_t stream, const char* where) {
+  return capture(
+      stream, [this, stream, where, alive = lifetime_.watch(), reports = shared_reports_, captured = bound_now()] {
+        guard(*reports, where, [&] {
+          require(*alive, ErrorCode::kInvalidArgument, "the execution context of a captured run has been deleted");
+          const InUse claim(in_use_);
+          const Bound now = bound_now();
+          bind(captured);
+          try {
+            run(emits_profile(), stream);
+          } catch (...) {
+            bind(now);
+            throw;
+          }
+          bind(now);
+        });
+      });
+}
+
 void ExecutionContext::run(bool report, cudaStream_t stream) {
-  const InUse claim(in_use_);
   const PluginInstances::Scope scope(plugins_);
   engine();
   stream_ = stream;
@@ -257,58 +296,70 @@ bool ExecutionContext::reportToProfiler() const noexcept {
   });
 }
 
-bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept {
-  return guard(reports_, where, [&] {
-    engine();
-    bool done = true;
-    const Device* device = keep_->backend().device();
-    if (device && !profiler_ && !has_listener()) {
-      const InUse claim(in_use_);
+bool ExecutionContext::submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed, void* const* bindings) {
+  engine();
+  bool done = true;
+  if (bindings) set_addresses(bindings);
+  const Device* device = keep_->backend().device();
+  if (device && !profiler_ && !has_listener()) {
+    const PluginInstances::Scope scope(plugins_);
+    stream_ = stream;
+    core_->set_profiler({});
+    core_->enqueue(stream);
+  } else {
+    {
       const PluginInstances::Scope scope(plugins_);
-      stream_ = stream;
-      core_->set_profiler({});
-      core_->enqueue(stream);
-    } else {
-      {
-        const InUse claim(in_use_);
-        const PluginInstances::Scope scope(plugins_);
-        core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
-      }
-      if (device)
-        device->synchronize(stream), run(emits_profile(), stream);
-      else
-        done = run_on_stream(stream, [this, stream] { run(emits_profile(), stream); });
+      core_->prepare();  // shapes and addresses are wrong now, not when a captured graph is launched
     }
-    if (consumed && *consumed) record_event(*consumed, stream);
-    return done;
-  });
+    if (device)
+      device->synchronize(stream), run(emits_profile(), stream);
+    else if (is_capturing(stream))
+      done = capture_run(stream, where);
+    else
+      run(emits_profile(), stream);
+  }
+  if (consumed && *consumed) record_event(*consumed, stream);
+  return done;
 }
 
 #if NV_TENSORRT_MAJOR >= 8
 bool ExecutionContext::enqueueV3(cudaStream_t stream) noexcept {
-  return submit(stream, "IExecutionContext::enqueueV3", &input_consumed_event_);
+  constexpr const char* kWhere = "IExecutionContext::enqueueV3";
+  return guard(reports_, kWhere, [&] {
+    const InUse claim(in_use_);
+    return submit(stream, kWhere, &input_consumed_event_, nullptr);
+  });
 }
 #endif
 
 bool ExecutionContext::executeV2(void* const* bindings) noexcept {
-  return guard(reports_, "IExecutionContext::executeV2",
-               [&] { return set_addresses(bindings), run(true, nullptr), true; });
+  return guard(reports_, "IExecutionContext::executeV2", [&] {
+    const InUse claim(in_use_);
+    return set_addresses(bindings), run(true, nullptr), true;
+  });
 }
 
 bool ExecutionContext::enqueueV2(void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept {
-  return guard(reports_, "IExecutionContext::enqueueV2",
-               [&] { return set_addresses(bindings), submit(stream, "IExecutionContext::enqueueV2", consumed); });
+  constexpr const char* kWhere = "IExecutionContext::enqueueV2";
+  return guard(reports_, kWhere, [&] {
+    const InUse claim(in_use_);
+    return submit(stream, kWhere, consumed, need(bindings, "bindings"));
+  });
 }
 
 bool ExecutionContext::execute(int32_t batch, void* const* bindings) noexcept {
-  return guard(reports_, "IExecutionContext::execute",
-               [&] { return set_batch(batch), set_addresses(bindings), run(true, nullptr), true; });
+  return guard(reports_, "IExecutionContext::execute", [&] {
+    const InUse claim(in_use_);
+    return set_batch(batch), set_addresses(bindings), run(true, nullptr), true;
+  });
 }
 
 bool ExecutionContext::enqueue(int32_t batch, void* const* bindings, cudaStream_t stream,
                                cudaEvent_t* consumed) noexcept {
-  return guard(reports_, "IExecutionContext::enqueue", [&] {
-    return set_batch(batch), set_addresses(bindings), submit(stream, "IExecutionContext::enqueue", consumed);
+  constexpr const char* kWhere = "IExecutionContext::enqueue";
+  return guard(reports_, kWhere, [&] {
+    const InUse claim(in_use_);
+    return set_batch(batch), submit(stream, kWhere, consumed, need(bindings, "bindings"));
   });
 }
 

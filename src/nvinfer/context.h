@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,12 @@ class ExecutionContext final : public ExecutionContextState {
     int64_t bytes = 0;
     ir::Dims dims;
   };
+  /// What a run takes: profile, input dims, addresses by index into io().
+  struct Bound {
+    int profile;
+    std::vector<std::optional<ir::Dims>> dims;
+    std::vector<void*> addresses;
+  };
   /// Claims the context for its thread. Throws kInvalidArgument if another one has it.
   class InUse {
    public:
@@ -121,8 +128,14 @@ class ExecutionContext final : public ExecutionContextState {
   void check_range(size_t io, const ir::Dims& dims) const;
   void set_addresses(void* const* bindings);
   void set_batch(int32_t batch);
+  void set_address(size_t io, void* data);
+  Bound bound_now() const;
+  void bind(const Bound& bound);
+  // The caller has claimed the context for these.
   void run(bool report, cudaStream_t stream);
-  bool submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed) noexcept;
+  bool submit(cudaStream_t stream, const char* where, cudaEvent_t* consumed, void* const* bindings);
+  /// Leaves a run with the shapes and addresses of now to the graph that the stream captures.
+  bool capture_run(cudaStream_t stream, const char* where);
   void report_times() const;
 #if NV_TENSORRT_MAJOR >= 8
   bool emits_profile() const { return enqueue_emits_profile_; }

@@ -39,7 +39,7 @@ bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) 
     need(data, "data");
     const ir::Dims& dims = *core_->input_dims(io);
     shape_data_[io].assign(data, data + (dims.empty() ? 1 : dims[0]));
-    return core_->set_address(io, shape_data_[io].data()), true;
+    return set_address(io, shape_data_[io].data()), true;
   });
 }
 

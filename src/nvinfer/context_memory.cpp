@@ -87,11 +87,15 @@ void ExecutionContext::setPersistentCacheLimit(size_t size) noexcept {
 bool ExecutionContext::setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept {
   return guard(reports_, "IExecutionContext::setNvtxVerbosity", [&] {
     need_known(verbosity, "verbosity");
+    const auto much = [](ProfilingVerbosity v) { return v == ProfilingVerbosity::kNONE ? -1 : static_cast<int>(v); };
+    require(much(verbosity) <= much(engine().getProfilingVerbosity()), ErrorCode::kInvalidArgument,
+            "the verbosity may not be raised above that of the build");
 #if NV_TENSORRT_MAJOR >= 8
     nvtx_verbosity_ = verbosity;
 #endif
-    reports_.log(ILogger::Severity::kWARNING,
-                 "IExecutionContext::setNvtxVerbosity has no effect: runs are not annotated for NVTX");
+    if (verbosity != ProfilingVerbosity::kNONE)
+      reports_.log(ILogger::Severity::kWARNING,
+                   "IExecutionContext::setNvtxVerbosity has no effect: runs are not annotated for NVTX");
     return true;
   });
 }

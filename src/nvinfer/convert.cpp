@@ -107,6 +107,13 @@ nvinfer1::Dims invalid_dims() {
   return dims;
 }
 
+std::vector<int32_t> narrowed(const ir::Dims& values, const char* tensor) {
+  for (int64_t v : values)
+    require(v == static_cast<int32_t>(v), ErrorCode::kUnsupported, "the value ", v, " of '", tensor,
+            "' does not fit 32 bits, the newer form of the call has 64");
+  return {values.begin(), values.end()};
+}
+
 ir::Dims dims_of(const ir::Shape& shape) {
   ir::Dims dims;
   for (ir::Dim d : shape) dims.push_back(d.is_const() ? d.constant() : -1);

@@ -32,6 +32,8 @@ nvinfer1::Dims invalid_dims();
 nvinfer1::Dims no_dims();  ///< rank 0
 /// -1 where a dimension is symbolic.
 ir::Dims dims_of(const ir::Shape& shape);
+/// Values of a shape tensor as 32-bit numbers. Throws kUnsupported naming the tensor if one does not fit.
+std::vector<int32_t> narrowed(const ir::Dims& values, const char* tensor);
 /// A tensor over the user's memory, which must outlive it unless tenon_own_weights() named an owner; dims {count}.
 /// Undefined for empty weights.
 ir::Tensor to_core(const nvinfer1::Weights& weights);

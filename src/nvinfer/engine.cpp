@@ -97,10 +97,12 @@ const char* CudaEngine::keep(std::string text) const {
 int32_t CudaEngine::getNbLayers() const noexcept { return static_cast<int32_t>(core_->plan().graph.node_count()); }
 
 int32_t CudaEngine::getNbAuxStreams() const noexcept {
-  int most = 0;
-  for (int32_t p = 0; core_->backend().device() && p < getNbOptimizationProfiles(); ++p)
-    most = std::max(most, core_->auxiliary_streams(p));
-  return most;
+  return guard(reports_, "ICudaEngine::getNbAuxStreams", [&] {
+    int most = 0;
+    for (int32_t p = 0; core_->backend().device() && p < getNbOptimizationProfiles(); ++p)
+      most = std::max(most, core_->auxiliary_streams(p));
+    return most;
+  });
 }
 
 int32_t CudaEngine::getNbOptimizationProfiles() const noexcept {
@@ -320,7 +322,7 @@ const int32_t* CudaEngine::getProfileTensorValues(const char* name, int32_t prof
     if (!found) return nullptr;
     std::lock_guard lock(mutex_);
     auto& narrow = narrow_values_[cat(name, "/", profile, "/", static_cast<int>(select))];
-    narrow.assign(found->begin(), found->end());
+    if (narrow.empty()) narrow = narrowed(*found, name);  // it stays where it is for who has it already
     return narrow.data();
   });
 }

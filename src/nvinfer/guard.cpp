@@ -1,6 +1,6 @@
 #include "nvinfer/guard.h"
 
-#include <atomic>
+#include <mutex>
 
 namespace tenon::nvinfer {
 
@@ -36,14 +36,41 @@ void Reports::error(nvinfer1::ErrorCode code, const char* where, const std::stri
 }
 
 namespace {
-std::atomic<nvinfer1::ILogger*> known_logger{nullptr};
+
+struct FirstLogger {
+  std::mutex mutex;
+  ILogger* logger = nullptr;
+  int64_t users = 0;
+};
+
+// Never destroyed: users' static objects may end after ours.
+FirstLogger& first() {
+  static FirstLogger& one = *new FirstLogger;
+  return one;
 }
 
-nvinfer1::ILogger* first_logger() noexcept { return known_logger; }
+}  // namespace
 
-void remember_logger(nvinfer1::ILogger* logger) noexcept {
-  nvinfer1::ILogger* none = nullptr;
-  known_logger.compare_exchange_strong(none, logger);
+ILogger* first_logger() noexcept {
+  std::lock_guard lock(first().mutex);
+  return first().users > 0 ? first().logger : nullptr;
+}
+
+void remember_logger(ILogger* logger) noexcept {
+  std::lock_guard lock(first().mutex);
+  if (first().users == 0) first().logger = logger;
+}
+
+void Reports::use_logger(ILogger* logger) noexcept {
+  if (!is_counted_ && !logger) {
+    logger_ = nullptr;
+    return;
+  }
+  std::lock_guard lock(first().mutex);
+  first().users -= is_counted_;
+  is_counted_ = logger && logger == first().logger;
+  first().users += is_counted_;
+  logger_ = logger;
 }
 
 nvinfer1::ErrorCode to_api(ErrorCode code) noexcept {

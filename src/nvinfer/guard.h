@@ -16,14 +16,14 @@ namespace tenon::nvinfer {
 /// Where the messages of one API object go. Either may be null.
 class Reports {
  public:
-  explicit Reports(nvinfer1::ILogger* logger = nullptr) : logger_(logger) {}
-  Reports(const Reports& other) : logger_(other.logger_) { set_recorder(other.recorder_); }
-  Reports& operator=(const Reports& other) {
-    logger_ = other.logger_;
+  explicit Reports(nvinfer1::ILogger* logger = nullptr) noexcept { use_logger(logger); }
+  Reports(const Reports& other) noexcept : Reports(other.logger_) { set_recorder(other.recorder_); }
+  Reports& operator=(const Reports& other) noexcept {
+    use_logger(other.logger_);
     set_recorder(other.recorder_);
     return *this;
   }
-  ~Reports() { set_recorder(nullptr); }
+  ~Reports() { use_logger(nullptr), set_recorder(nullptr); }
 
   nvinfer1::ILogger* logger() const { return logger_; }
   nvinfer1::IErrorRecorder* recorder() const { return recorder_; }
@@ -35,11 +35,15 @@ class Reports {
   void error(nvinfer1::ErrorCode code, const char* where, const std::string& message) const noexcept;
 
  private:
-  nvinfer1::ILogger* logger_;
+  void use_logger(nvinfer1::ILogger* logger) noexcept;
+
+  nvinfer1::ILogger* logger_ = nullptr;
+  bool is_counted_ = false;  ///< among the users of the first logger
   nvinfer1::IErrorRecorder* recorder_ = nullptr;
 };
 
-/// The logger that the process's first builder, runtime or refitter was made with; getLogger()'s answer.
+/// The logger that the process's first builder, runtime or refitter was made with, while an object uses it: users may
+/// delete it then. getLogger()'s answer.
 nvinfer1::ILogger* first_logger() noexcept;
 void remember_logger(nvinfer1::ILogger* logger) noexcept;
 

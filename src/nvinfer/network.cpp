@@ -106,7 +106,7 @@ void Network::infer_dirty() {
     try {
       apply_formula(n);
       ops::infer_node(graph_, n);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // ours, or of a user's formula or plugin
       if (failed.empty()) failed = e.what();
     }
   }
@@ -147,17 +147,21 @@ void Network::set_input_constant(ir::NodeId node, int32_t index, const ir::Tenso
   touch(node);
 }
 
-void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
-  ir::Value& value = graph_.value(input);
+ir::Shape Network::input_shape(const std::string& name, const ir::Dims& dims, bool broadcasts) {
   ir::Shape shape;
-  const bool broadcasts = value.ranked && !value.shape.empty() && value.shape[0] == 1;
   if (implicit_) shape.push_back(broadcasts ? ir::Dim(1) : graph_.symbols->named("batch"));
   for (size_t i = 0; i < dims.size(); ++i) {
-    require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", value.name, "' is ",
+    require(dims[i] >= (implicit_ ? 0 : -1), ErrorCode::kInvalidArgument, "dimension ", i, " of '", name, "' is ",
             dims[i]);
-    shape.push_back(dims[i] >= 0 ? ir::Dim(dims[i]) : graph_.symbols->named(cat(value.name, "_", i)));
+    shape.push_back(dims[i] >= 0 ? ir::Dim(dims[i]) : graph_.symbols->named(cat(name, "_", i)));
   }
-  value.shape = std::move(shape);
+  return shape;
+}
+
+void Network::set_input_shape(ir::ValueId input, const ir::Dims& dims) {
+  ir::Value& value = graph_.value(input);
+  const bool broadcasts = value.ranked && !value.shape.empty() && value.shape[0] == 1;
+  value.shape = input_shape(value.name, dims, broadcasts);
   value.ranked = true;
   touch(0);
 }
@@ -209,10 +213,8 @@ ITensor* Network::addInput(const char* name, DataType type, DimsArg dims) noexce
     const ir::DType core = to_core(type);
     require(graph_.find(need(name, "name")) == ir::kNone, ErrorCode::kInvalidArgument, "another tensor is called '",
             name, "'");
-    const ir::Dims sizes = to_core(dims);
-    const ir::ValueId v = graph_.add_input(name, core, {});
-    set_input_shape(v, sizes);
-    return tensor(v);
+    ir::Shape shape = input_shape(name, to_core(dims), false);  // refused before the graph changes
+    return tensor(graph_.add_input(name, core, std::move(shape)));
   });
 }
 

@@ -60,6 +60,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   bool raise_node(ir::NodeId node);
   void set_input(ir::NodeId node, int32_t index, ITensor& tensor);
   void set_input_constant(ir::NodeId node, int32_t index, const ir::Tensor& weights);
+  ir::Shape input_shape(const std::string& name, const ir::Dims& dims, bool broadcasts);
   void set_input_shape(ir::ValueId input, const ir::Dims& dims);
   /// With an implicit batch dimension: the input has no batch, every element of a batch reads the same.
   void set_broadcast(ir::ValueId input, bool broadcast);

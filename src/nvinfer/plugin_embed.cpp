@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -31,6 +32,15 @@ void embed_libraries(const std::vector<std::string>& paths, std::map<std::string
 #if NV_TENSORRT_MAJOR >= 8
 namespace {
 
+/// A path to an open file. The loader knows libraries by their paths and numbers of files come again, so each path is
+/// spelt in a way of its own.
+std::string path_of(int file) {
+  static std::atomic<uint32_t> count{0};
+  std::string path = "/proc/self/fd/";
+  for (uint32_t n = ++count; n > 0; n >>= 1) path += n & 1U ? "./" : "/";
+  return cat(path, file);
+}
+
 /// A file with these bytes, under a name that the loader takes; gone when it ends.
 class TemporaryFile {
  public:
@@ -38,7 +48,7 @@ class TemporaryFile {
     auto may = [&](TempfileControlFlag flag) { return (rules.files >> static_cast<uint32_t>(flag)) & 1U; };
     if (may(TempfileControlFlag::kALLOW_IN_MEMORY_FILES)) {
       file_ = memfd_create("plugin_library", MFD_CLOEXEC);
-      path_ = cat("/proc/self/fd/", file_);
+      path_ = path_of(file_);
     }
     if (file_ < 0 && may(TempfileControlFlag::kALLOW_TEMPORARY_FILES)) {
       const std::string folder = rules.temporary_directory.empty() ? std::filesystem::temp_directory_path().string()

@@ -17,7 +17,14 @@ bool OptimizationProfile::setDimensions(const char* name, OptProfileSelector sel
     for (int64_t d : sizes)
       require(d >= 0, ErrorCode::kInvalidArgument, "dims ", sizes, " of '", need(name, "inputName"),
               "' have a negative size");
-    dims_[need(name, "inputName")][index_of(select)] = sizes;
+    const size_t selected = index_of(select);
+    const auto known = dims_.find(need(name, "inputName"));
+    for (size_t i = 0; known != dims_.end() && i < known->second.size(); ++i) {
+      const std::optional<ir::Dims>& other = known->second[i];
+      require(i == selected || !other || other->size() == sizes.size(), ErrorCode::kInvalidArgument, "dims ", sizes,
+              " of '", name, "' are of another rank than ", other.value_or(ir::Dims()), ", which were set before");
+    }
+    dims_[name][selected] = sizes;
     return true;
   });
 }
@@ -37,7 +44,12 @@ bool OptimizationProfile::setShapeValuesV2(const char* name, OptProfileSelector 
                                            int32_t count) noexcept {
   return guard(reports_, "IOptimizationProfile::setShapeValues", [&] {
     require(count >= 0, ErrorCode::kInvalidArgument, "there are ", count, " values");
-    values_[need(name, "inputName")][index_of(select)] = ir::Dims(need(values, "values"), values + count);
+    const size_t selected = index_of(select);
+    const auto known = values_.find(need(name, "inputName"));
+    for (size_t i = 0; known != values_.end() && i < known->second.size(); ++i)
+      require(i == selected || !known->second[i] || known->second[i]->size() == size_t(count),
+              ErrorCode::kInvalidArgument, count, " values of '", name, "', another number than was set before");
+    values_[name][selected] = ir::Dims(need(values, "values"), values + count);
     return true;
   });
 }
@@ -46,7 +58,8 @@ bool OptimizationProfile::setShapeValues(const char* name, OptProfileSelector se
                                          int32_t count) noexcept {
   return guard(reports_, "IOptimizationProfile::setShapeValues", [&] {
     require(count >= 0, ErrorCode::kInvalidArgument, "there are ", count, " values");
-    const ir::Dims wide(need(values, "values"), values + count);
+    need(values, "values");
+    const ir::Dims wide(values, values + count);
     return setShapeValuesV2(name, select, wide.data(), count);
   });
 }
@@ -70,10 +83,11 @@ const int64_t* OptimizationProfile::getShapeValuesV2(const char* name, OptProfil
 
 const int32_t* OptimizationProfile::getShapeValues(const char* name, OptProfileSelector select) const noexcept {
   return guard(reports_, "IOptimizationProfile::getShapeValues", [&]() -> const int32_t* {
-    const int64_t* wide = getShapeValuesV2(name, select);
-    if (!wide) return nullptr;
+    auto it = values_.find(need(name, "inputName"));
+    const bool known = it != values_.end() && it->second[index_of(select)];
+    if (!known) return nullptr;
     auto& narrow = narrow_[{name, static_cast<int>(select)}];
-    narrow.assign(wide, wide + getNbShapeValues(name));
+    narrow = narrowed(*it->second[index_of(select)], name);
     return narrow.data();
   });
 }
@@ -95,6 +109,14 @@ bool OptimizationProfile::isValid() const noexcept {
     }
   }
   return true;
+}
+
+std::set<std::string> OptimizationProfile::not_in(const ir::Graph& network) const {
+  std::set<std::string> names;
+  for (const auto* given : {&dims_, &values_})
+    for (const auto& [name, triple] : *given)
+      if (!network.is_input(network.find(name))) names.insert(name);
+  return names;
 }
 
 plan::Profile OptimizationProfile::ranges(const ir::Graph& network) const {

@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
 
   /// The ranges of a network's inputs. Throws kShapeMismatch naming a dynamic input without a range.
   plan::Profile ranges(const ir::Graph& network) const;
+  /// Names of inputs that the network does not have.
+  std::set<std::string> not_in(const ir::Graph& network) const;
   const Lifetime& lifetime() const { return lifetime_; }
 
  private:

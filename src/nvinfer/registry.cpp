@@ -3,9 +3,12 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "nvinfer/guard.h"
@@ -46,17 +49,10 @@ class Registry final : public IPluginRegistry {
     return remove([&](const Entry& e) { return e.creator == &creator; });
   }
   IPluginCreator* const* getPluginCreatorList(int32_t* count) const noexcept {
-    std::lock_guard lock(mutex_);
-    list_.clear();
-    for (const Entry& e : entries_) {
-      if (e.creator) list_.push_back(e.creator);
-    }
-    if (count) *count = static_cast<int32_t>(list_.size());
-    return list_.data();
+    return listed(lists_, &Entry::creator, count);
   }
   IPluginCreator* getPluginCreator(const char* name, const char* version, const char* space) noexcept {
-    const Entry* found = find(key_of(space, name, version));
-    return found ? found->creator : nullptr;
+    return find(key_of(space, name, version)).creator;
   }
 
 #if NV_TENSORRT_MAJOR >= 8
@@ -85,22 +81,20 @@ class Registry final : public IPluginRegistry {
     return remove([&](const Entry& e) { return e.any == &creator; });
   }
   IPluginCreatorInterface* const* getAllCreators(int32_t* count) const noexcept {
-    std::lock_guard lock(mutex_);
-    all_.clear();
-    for (const Entry& e : entries_) all_.push_back(e.any);
-    if (count) *count = static_cast<int32_t>(all_.size());
-    return all_.data();
+    return listed(all_, &Entry::any, count);
   }
   IPluginCreatorInterface* const* getAllCreatorsRecursive(int32_t* count) noexcept { return getAllCreators(count); }
   IPluginCreatorInterface* getCreator(const char* name, const char* version, const char* space) noexcept {
-    const Entry* found = find(key_of(space, name, version));
-    return found ? found->any : nullptr;
+    return find(key_of(space, name, version)).any;
   }
   IPluginResource* acquirePluginResource(const char* key, IPluginResource* resource) noexcept {
     return guard(reports(), "IPluginRegistry::acquirePluginResource", [&]() -> IPluginResource* {
       std::lock_guard lock(mutex_);
-      auto [it, made] = resources_.try_emplace(need(key, "key"));
-      if (made) it->second.first = need(resource, "resource")->clone();
+      auto it = resources_.find(need(key, "key"));
+      if (it == resources_.end()) {
+        IPluginResource* own = need(need(resource, "resource")->clone(), "resource.clone()");
+        it = resources_.emplace(key, std::pair(own, 0)).first;
+      }
       ++it->second.second;
       return it->second.first;
     });
@@ -129,15 +123,15 @@ class Registry final : public IPluginRegistry {
     return made;
   }
   bool add(Entry entry) {
-    std::lock_guard lock(mutex_);
-    for (const Entry& e : entries_) {
-      if (e.key != entry.key) continue;
-      reports().log(ILogger::Severity::kWARNING,
-                    cat("IPluginRegistry::registerCreator: '", entry.key, "' is registered already"));
-      return false;
+    {
+      std::lock_guard lock(mutex_);
+      const bool known =
+          std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == entry.key; });
+      if (!known) return entries_.push_back(std::move(entry)), true;
     }
-    entries_.push_back(std::move(entry));
-    return true;
+    reports().log(ILogger::Severity::kWARNING,
+                  cat("IPluginRegistry::registerCreator: '", entry.key, "' is registered already"));
+    return false;
   }
   template <class Match>
   bool remove(Match match) {
@@ -147,64 +141,104 @@ class Registry final : public IPluginRegistry {
     entries_.erase(it);
     return true;
   }
-  const Entry* find(const std::string& key) const {
+  /// A copy: another thread may register meanwhile.
+  Entry find(const std::string& key) const {
     std::lock_guard lock(mutex_);
     for (const Entry& e : entries_) {
-      if (e.key == key) return &e;
+      if (e.key == key) return e;
     }
-    return nullptr;
+    return {};
+  }
+  /// The creators there are. A list that was given out stays as it is.
+  template <class Creator>
+  Creator* const* listed(std::deque<std::vector<Creator*>>& lists, Creator* Entry::*of, int32_t* count) const {
+    std::lock_guard lock(mutex_);
+    std::vector<Creator*> now;
+    for (const Entry& e : entries_)
+      if (e.*of) now.push_back(e.*of);
+    if (lists.empty() || lists.back() != now) lists.push_back(std::move(now));
+    if (count) *count = static_cast<int32_t>(lists.back().size());
+    return lists.back().data();
   }
 
   mutable std::mutex mutex_;
   std::vector<Entry> entries_;
-  mutable std::vector<IPluginCreator*> list_;
+  mutable std::deque<std::vector<IPluginCreator*>> lists_;
   Reports reports_;
   bool parent_search_ = true;
+#if NV_TENSORRT_MAJOR >= 8
+  std::vector<void*> libraries_;  ///< once for each time that one was loaded
+#endif
 #if NV_TENSORRT_MAJOR >= 10
-  mutable std::vector<IPluginCreatorInterface*> all_;
+  mutable std::deque<std::vector<IPluginCreatorInterface*>> all_;
   std::map<std::string, std::pair<IPluginResource*, int32_t>> resources_;
 #endif
 };
 
 #if NV_TENSORRT_MAJOR >= 8
+class LoggerFinder final : public ILoggerFinder {
+ public:
+  ILogger* findLogger() override { return first_logger(); }
+};
+
+/// Tells a plugin library where loggers are, or that there are none any more.
+void set_finder(void* library, bool there) {
+  static LoggerFinder finder;
+  if (auto set = reinterpret_cast<void (*)(ILoggerFinder*)>(dlsym(library, "setLoggerFinder")))
+    set(there ? &finder : nullptr);
+}
+
+/// Gives `take` the creators of a plugin library; false if it has no list of them.
+template <class Take>
+bool each_creator(void* library, Take take) {
+  int32_t count = 0;
+#if NV_TENSORRT_MAJOR >= 10
+  using List = IPluginCreatorInterface* const* (*)(int32_t&);
+  if (auto all = reinterpret_cast<List>(dlsym(library, "getCreators"))) {
+    IPluginCreatorInterface* const* creators = all(count);
+    for (int32_t i = 0; creators && i < count; ++i)
+      if (creators[i]) take(*creators[i]);
+    return true;
+  }
+#endif
+  using OldList = IPluginCreator* const* (*)(int32_t&);
+  auto list = reinterpret_cast<OldList>(dlsym(library, "getPluginCreators"));
+  if (!list) return false;
+  IPluginCreator* const* creators = list(count);
+  for (int32_t i = 0; creators && i < count; ++i)
+    if (creators[i]) take(*creators[i]);
+  return true;
+}
+
 Registry::Handle Registry::loadLibrary(const char* path) noexcept {
   return guard(reports(), "IPluginRegistry::loadLibrary", [&]() -> Handle {
-    void* library = dlopen(need(path, "pluginPath"), RTLD_NOW | RTLD_LOCAL);
+    std::unique_ptr<void, int (*)(void*)> library(dlopen(need(path, "pluginPath"), RTLD_NOW | RTLD_LOCAL), dlclose);
     require(library != nullptr, ErrorCode::kIo, "cannot load '", path, "': ", dlerror());
-    int32_t count = 0;
-#if NV_TENSORRT_MAJOR >= 10
-    using List = IPluginCreatorInterface* const* (*)(int32_t&);
-    if (auto all = reinterpret_cast<List>(dlsym(library, "getCreators"))) {
-      IPluginCreatorInterface* const* creators = all(count);
-      for (int32_t i = 0; i < count; ++i) registerCreator(*creators[i], "");
-      return library;
-    }
-#endif
-    using OldList = IPluginCreator* const* (*)(int32_t&);
-    auto list = reinterpret_cast<OldList>(dlsym(library, "getPluginCreators"));
-    require(list != nullptr, ErrorCode::kInvalidArgument, "'", path, "' has neither getCreators nor getPluginCreators");
-    IPluginCreator* const* creators = list(count);
-    for (int32_t i = 0; i < count; ++i) registerCreator(*creators[i], creators[i]->getPluginNamespace());
-    return library;
+    set_finder(library.get(), true);
+    const bool listed = each_creator(library.get(), [&](auto& creator) {
+      if constexpr (std::is_same_v<decltype(creator), IPluginCreator&>)
+        registerCreator(creator, creator.getPluginNamespace());
+      else
+        registerCreator(creator, "");
+    });
+    require(listed, ErrorCode::kInvalidArgument, "'", path, "' has neither getCreators nor getPluginCreators");
+    std::lock_guard lock(mutex_);
+    libraries_.push_back(library.get());
+    return library.release();
   });
 }
 
 void Registry::deregisterLibrary(Handle handle) noexcept {
   guard(reports(), "IPluginRegistry::deregisterLibrary", [&] {
-    int32_t count = 0;
-    using OldList = IPluginCreator* const* (*)(int32_t&);
-    need(handle, "handle");
-#if NV_TENSORRT_MAJOR >= 10
-    using List = IPluginCreatorInterface* const* (*)(int32_t&);
-    if (auto all = reinterpret_cast<List>(dlsym(handle, "getCreators"))) {
-      IPluginCreatorInterface* const* creators = all(count);
-      for (int32_t i = 0; i < count; ++i) deregisterCreator(*creators[i]);
-    } else
-#endif
-        if (auto list = reinterpret_cast<OldList>(dlsym(handle, "getPluginCreators"))) {
-      IPluginCreator* const* creators = list(count);
-      for (int32_t i = 0; i < count; ++i) deregisterCreator(*creators[i]);
+    {
+      std::lock_guard lock(mutex_);
+      const auto known = std::find(libraries_.begin(), libraries_.end(), need(handle, "handle"));
+      require(known != libraries_.end(), ErrorCode::kInvalidArgument,
+              "the handle is not of loadLibrary, or its library has gone");
+      libraries_.erase(known);
     }
+    each_creator(handle, [&](auto& creator) { deregisterCreator(creator); });
+    set_finder(handle, false);
     dlclose(handle);
   });
 }

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <exception>
 #include <memory>
 
 namespace tenon::nvinfer {
@@ -17,25 +16,16 @@ Function find(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 
-bool capturing(cudaStream_t stream) {
+}  // namespace
+
+bool is_capturing(cudaStream_t stream) {
   static const auto query = find<Submit>("tenonNoCudaSubmit") ? find<IsCapturing>("cudaStreamIsCapturing") : nullptr;
   int status = 0;
   return stream && query && query(stream, &status) == 0 && status != 0;
 }
 
-}  // namespace
-
-bool run_on_stream(cudaStream_t stream, std::function<void()> work) {
-  if (!capturing(stream)) {
-    work();
-    return true;
-  }
-  auto run = [](void* data) {
-    try {
-      (*static_cast<std::function<void()>*>(data))();
-    } catch (...) {  // a launch of a captured graph has no caller to tell
-    }
-  };
+bool capture(cudaStream_t stream, std::function<void()> work) {
+  auto run = [](void* data) { (*static_cast<std::function<void()>*>(data))(); };
   auto release = [](void* data) { delete static_cast<std::function<void()>*>(data); };
   static const auto submit = find<Submit>("tenonNoCudaSubmit");
   return submit(stream, run, new std::function<void()>(std::move(work)), release) == 0;

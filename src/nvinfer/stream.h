@@ -7,9 +7,10 @@
 
 namespace tenon::nvinfer {
 
-/// Runs `work` now, or leaves it to the graph that the stream is capturing. Exceptions pass through when it runs now.
-/// False if the stream refused it.
-bool run_on_stream(cudaStream_t stream, std::function<void()> work);
+/// Whether the stream is being captured, so that work put on it waits for launches of the graph.
+bool is_capturing(cudaStream_t stream);
+/// Leaves `work`, which must not throw, to the graph that the stream is capturing. False if the stream refused it.
+bool capture(cudaStream_t stream, std::function<void()> work);
 void record_event(cudaEvent_t event, cudaStream_t stream);
 
 }  // namespace tenon::nvinfer

@@ -30,6 +30,19 @@ class UnsetCalibrator : public ThrowingCalibrator {
   bool getBatch(void*[], char const*[], int32_t) override { return true; }
 };
 
+/// A calibrator with a cache.
+class CachedCalibrator : public EmptyCalibrator {
+ public:
+  explicit CachedCalibrator(char const* text) : text_(text) {}
+  void const* readCalibrationCache(size_t& length) override {
+    length = text_.size();
+    return text_.data();
+  }
+
+ private:
+  std::string text_;
+};
+
 class ThrowingMonitor : public IProgressMonitor {
  public:
   void phaseStart(char const*, char const*, int32_t) override {}
@@ -40,6 +53,22 @@ class ThrowingMonitor : public IProgressMonitor {
 class ThrowingProfiler : public IProfiler {
  public:
   void reportLayerTime(char const*, float) override { throw std::string("profiler"); }
+};
+
+/// Uses the context of the run that it is told of.
+class ReentrantProfiler : public IProfiler {
+ public:
+  ReentrantProfiler(IExecutionContext& context, void* const* others) : context_(context), others_(others) {}
+  void reportLayerTime(char const*, float) override {
+    ++reports;
+    refused += !context_.executeV2(others_) && !context_.enqueueV2(others_, nullptr, nullptr) &&
+               !context_.setTensorAddress("y", others_[1]) && !context_.setBindingDimensions(0, Dims4{1, 1, 8, 8});
+  }
+  int reports = 0, refused = 0;
+
+ private:
+  IExecutionContext& context_;
+  void* const* others_;
 };
 
 class ThrowingAllocator : public IGpuAllocator {
@@ -89,6 +118,15 @@ void builds(IBuilder& builder, KeepingLogger& logger) {
     c.setFlag(BuilderFlag::kINT8);
     c.setInt8Calibrator(&unset);
   });
+  for (char const* cache : {"no cache", "TRT-1-MinMaxCalibration\nx: ", "TRT-1-MinMaxCalibration\nx: 1234567890",
+                            "TRT-1-MinMaxCalibration\nx: 3g", "TRT-1-MinMaxCalibration\nx: 7fc00000",
+                            "TRT-1-MinMaxCalibration\nx: bf800000", "TRT-1-MinMaxCalibration\nx 3c000000"}) {
+    CachedCalibrator calibrator(cache);
+    refused_build(builder, logger, [&](IBuilderConfig& c, INetworkDefinition&) {
+      c.setFlag(BuilderFlag::kINT8);
+      c.setInt8Calibrator(&calibrator);
+    });
+  }
   refused_build(builder, logger, [&](IBuilderConfig& c, INetworkDefinition&) { c.setProgressMonitor(&monitor); });
   refused_build(builder, logger,
                 [](IBuilderConfig& c, INetworkDefinition&) { c.setEngineCapability(EngineCapability::kSAFETY); });
@@ -109,6 +147,7 @@ void networks(IBuilder& builder, KeepingLogger& logger) {
   EXPECT(network->addActivation(*other->getInput(0), ActivationType::kRELU) == nullptr);
   EXPECT(network->addConcatenation(nullptr, 2) == nullptr);
   EXPECT(logger.errors.size() == 4);
+  EXPECT(network->addInput("bad", DataType::kFLOAT, Dims2{1, -2}) == nullptr && network->getNbInputs() == 1);
   EXPECT(network->getLayer(-1) == nullptr && network->getLayer(99) == nullptr && network->getInput(7) == nullptr);
   std::unique_ptr<IBuilderConfig> config(builder.createBuilderConfig());
   EXPECT(config->addOptimizationProfile(nullptr) == -1);
@@ -117,6 +156,15 @@ void networks(IBuilder& builder, KeepingLogger& logger) {
   profile->setDimensions("x", OptProfileSelector::kOPT, Dims4{1, 1, 8, 8});
   profile->setDimensions("x", OptProfileSelector::kMAX, Dims4{1, 1, 8, 8});
   EXPECT(!profile->isValid() && config->addOptimizationProfile(profile) == -1);
+  logger.errors.clear();
+  EXPECT(!profile->setDimensions("x", OptProfileSelector::kMIN, Dims2{1, 1}));  // of another rank than the others
+  EXPECT(!profile->setDimensions("z", static_cast<OptProfileSelector>(3), Dims2{1, 1}));
+  EXPECT(profile->getDimensions("x", OptProfileSelector::kMIN).d[0] == 2);
+  int32_t const values[] = {1, 2, 3};
+  EXPECT(profile->setShapeValues("s", OptProfileSelector::kMIN, values, 3));
+  EXPECT(!profile->setShapeValues("s", OptProfileSelector::kMAX, values, 2));  // another number of values
+  EXPECT(profile->getNbShapeValues("s") == 3 && profile->getShapeValues("s", OptProfileSelector::kMAX) == nullptr);
+  EXPECT(logger.errors.size() == 3);
 }
 
 void contexts(IBuilder& builder, KeepingLogger& logger) {
@@ -137,6 +185,12 @@ void contexts(IBuilder& builder, KeepingLogger& logger) {
   ThrowingProfiler profiler;
   context->setProfiler(&profiler);
   EXPECT(!context->executeV2(bindings) && logger.errors.size() == 9);
+  std::vector<float> other(4 * 36, 7.0F);
+  void* others[] = {x.data(), other.data()};
+  ReentrantProfiler reentrant(*context, others);
+  context->setProfiler(&reentrant);
+  EXPECT(context->executeV2(bindings) && reentrant.reports > 0 && reentrant.refused == reentrant.reports);
+  EXPECT(context->getTensorAddress("y") == y.data() && other[0] == 7.0F);
   context->setProfiler(nullptr);
   EXPECT(context->executeV2(bindings) && std::fabs(y[0] - std::exp(0.5F) / (std::exp(0.5F) + 3.0F)) < 1e-6F);
 

@@ -64,6 +64,24 @@ struct Things {
   }
 };
 
+/// A logger is the process's first one as long as something uses it; its user may delete it then.
+void use_logger() {
+  {
+    std::unique_ptr<KeepingLogger> short_lived(new KeepingLogger);
+    std::unique_ptr<IRuntime> runtime(createInferRuntime(*short_lived));
+    EXPECT(getLogger() == short_lived.get());
+    runtime.reset();
+  }
+  EXPECT(getLogger() == nullptr);
+  KeepingLogger next;
+  std::unique_ptr<IBuilder> builder(createInferBuilder(next));
+  std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
+  EXPECT(getLogger() == &next);
+  std::unique_ptr<IBuilderConfig> config(builder->createBuilderConfig());
+  builder.reset();
+  EXPECT(getLogger() == &next);  // its config may have something to say
+}
+
 void use_builder_and_parts() {
   Things things;
   INetworkDefinition* network = new_network(*things.builder);
@@ -211,6 +229,7 @@ void use_refitter(char const* path) {
 }  // namespace
 
 int main(int, char** argv) {
+  use_logger();
   use_builder_and_parts();
 #if NV_TENSORRT_MAJOR >= 8
   use_timing_cache();

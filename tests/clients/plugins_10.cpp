@@ -1,4 +1,6 @@
 // A TensorRT 10 program with plugins: by hand, from ONNX, in plans, from a library, of both interfaces.
+#include <dlfcn.h>
+
 #include <cmath>
 #include <memory>
 
@@ -206,6 +208,33 @@ void test_by_hand(KeepingLogger& logger) {
 }
 
 /// The plan brings the library that its plugin needs, to runtimes that allow it.
+class Shared : public IPluginResource {
+ public:
+  explicit Shared(bool clones) : clones_(clones) {}
+  int32_t release() noexcept override { return ++released, 0; }
+  IPluginResource* clone() noexcept override { return clones_ ? this : nullptr; }
+  int released = 0;
+
+ private:
+  bool clones_;
+};
+
+/// What cannot be acquired leaves nothing behind; the last user releases.
+void test_resources(KeepingLogger& logger) {
+  IPluginRegistry& registry = *getPluginRegistry();
+  Shared resource(true), no_clone(false);
+  logger.errors.clear();
+  EXPECT(registry.acquirePluginResource("shared", nullptr) == nullptr);
+  EXPECT(registry.acquirePluginResource("shared", &no_clone) == nullptr);
+  EXPECT(registry.acquirePluginResource(nullptr, &resource) == nullptr);
+  EXPECT(registry.releasePluginResource("shared") == -1 && logger.errors.size() == 4);
+  EXPECT(registry.acquirePluginResource("shared", &resource) == &resource);
+  EXPECT(registry.acquirePluginResource("shared", nullptr) == &resource);
+  EXPECT(registry.releasePluginResource("shared") == 0 && resource.released == 0);
+  EXPECT(registry.releasePluginResource("shared") == 0 && resource.released == 1);
+  logger.errors.clear();
+}
+
 void test_library_in_plan(KeepingLogger& logger, IHostMemory const& plan) {
   std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
   EXPECT(!runtime->getEngineHostCodeAllowed());
@@ -227,8 +256,10 @@ void test_library_in_plan(KeepingLogger& logger, IHostMemory const& plan) {
         run_stretch(*engine, "z", 2.5, 1.0);
       }
     }
-    IPluginCreator* creator = getPluginRegistry()->getPluginCreator("Stretch", "3", "acme");
-    EXPECT(creator != nullptr && getPluginRegistry()->deregisterCreator(*creator));
+    for (char const* space : {"acme", "other"}) {
+      IPluginCreator* creator = getPluginRegistry()->getPluginCreator("Stretch", "3", space);
+      EXPECT(creator != nullptr && getPluginRegistry()->deregisterCreator(*creator));
+    }
   }
   EXPECT(logger.errors.empty());
 }
@@ -286,7 +317,7 @@ std::string const kModel(
     "acme\x10\x01",
     195);
 
-void test_parser(KeepingLogger& logger, char const* library) {
+void test_parser(KeepingLogger& logger, char const* library, char const* other) {
   std::unique_ptr<IBuilder> builder(createInferBuilder(logger));
   {
     std::unique_ptr<INetworkDefinition> network(builder->createNetworkV2(0));
@@ -316,15 +347,31 @@ void test_parser(KeepingLogger& logger, char const* library) {
     config->addOptimizationProfile(profile_for(*builder));
     Plan const plan(builder->buildSerializedNetwork(*network, *config));
     EXPECT(plan != nullptr);
-    config->setPluginsToSerialize(&library, 1);
+    char const* const libraries[] = {other, library};
+    config->setPluginsToSerialize(libraries, 2);
     with_library.reset(builder->buildSerializedNetwork(*network, *config));
     std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
     std::unique_ptr<ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
     EXPECT(engine != nullptr);
     run_stretch(*engine, "z", 2.5, 1.0);
   }
+  int32_t count = 0;
+  IPluginCreatorInterface* const* creators = getPluginRegistry()->getAllCreators(&count);
+  IPluginCreatorInterface* const last = creators[count - 1];
+  void* again = dlopen(library, RTLD_NOW | RTLD_NOLOAD);  // to ask it when the registry has left it
+  auto const finder = reinterpret_cast<ILoggerFinder* (*)()>(dlsym(again, "stretchLoggerFinder"));
+  EXPECT(finder && finder() && finder()->findLogger() == &logger);
   getPluginRegistry()->deregisterLibrary(handle);
+  EXPECT(finder && finder() == nullptr && dlclose(again) == 0);
   EXPECT(getPluginRegistry()->getPluginCreator("Stretch", "3", "acme") == nullptr);
+  int32_t left = 0;
+  EXPECT(getPluginRegistry()->getAllCreators(&left) != creators && left == count - 1);
+  EXPECT(creators[count - 1] == last);  // a list that somebody holds stays as it was
+  logger.errors.clear();
+  getPluginRegistry()->deregisterLibrary(handle);  // gone already
+  getPluginRegistry()->deregisterLibrary(&left);
+  EXPECT(logger.errors.size() == 2);
+  test_resources(logger);
   EXPECT(getPluginRegistry()->loadLibrary("no such library.so") == nullptr);
   logger.errors.clear();
   test_library_in_plan(logger, *with_library);
@@ -337,7 +384,8 @@ int main(int argc, char** argv) {
   test_by_hand(logger);
   test_v3(logger);
   EXPECT(logger.errors.empty());
-  test_parser(logger, argc > 1 ? argv[1] : "");
+  EXPECT(argc == 3);
+  test_parser(logger, argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
   for (std::string const& error : logger.errors) {
     std::printf("expected error: %s\n", error.c_str());
   }

@@ -132,6 +132,30 @@ void ignored_settings() {
   EXPECT(p->setExtraMemoryTarget(0.5F) && !p->setExtraMemoryTarget(2.0F));
   EXPECT(profile.config->addOptimizationProfile(p) == 0);
   EXPECT(profile.engine() != nullptr && profile.logger.has("setExtraMemoryTarget"));
+  Build misspelt;
+  IOptimizationProfile* other = misspelt.builder->createOptimizationProfile();
+  for (OptProfileSelector s : {OptProfileSelector::kMIN, OptProfileSelector::kOPT, OptProfileSelector::kMAX}) {
+    EXPECT(other->setDimensions("image", s, Dims2{1, 2}));
+  }
+  int64_t const wide[] = {1, int64_t{1} << 40};
+  EXPECT(other->setShapeValuesV2("image", OptProfileSelector::kMIN, wide, 2));
+  EXPECT(other->getShapeValues("image", OptProfileSelector::kMIN) == nullptr && misspelt.logger.has("fit 32 bits"));
+  EXPECT(other->getShapeValuesV2("image", OptProfileSelector::kMIN)[1] == wide[1]);
+  EXPECT(misspelt.config->addOptimizationProfile(other) == 0);
+  EXPECT(misspelt.engine() != nullptr && misspelt.logger.has("'image' has no effect"));
+}
+
+// What a context tells profilers of ranges, at most as much as its engine knows.
+void nvtx() {
+  Build b;
+  std::unique_ptr<ICudaEngine> const engine = b.engine();
+  std::unique_ptr<IExecutionContext> const context(engine->createExecutionContext());
+  EXPECT(context->getNvtxVerbosity() == ProfilingVerbosity::kLAYER_NAMES_ONLY);
+  EXPECT(!context->setNvtxVerbosity(ProfilingVerbosity::kDETAILED) && b.logger.has("may not be raised"));
+  b.logger.text.clear();
+  EXPECT(context->setNvtxVerbosity(ProfilingVerbosity::kNONE) && b.logger.text.empty());
+  EXPECT(context->getNvtxVerbosity() == ProfilingVerbosity::kNONE);
+  EXPECT(context->setNvtxVerbosity(ProfilingVerbosity::kLAYER_NAMES_ONLY) && b.logger.has("setNvtxVerbosity"));
 }
 
 // Settings that no build follows: there is nothing on this machine that could.
@@ -390,6 +414,7 @@ void progress() {
 int main() {
   ignored_flags();
   ignored_settings();
+  nvtx();
   refused_settings();
   effects();
   sources();

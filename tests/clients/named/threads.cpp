@@ -50,6 +50,11 @@ int main() {
   EXPECT(s.run());
   EXPECT(cudaStreamEndCapture(s.stream, &graph) == cudaSuccess &&
          cudaGraphInstantiate(&instance, graph, 0) == cudaSuccess);
+  // The graph keeps the addresses that it was captured with.
+  float *elsewhere = nullptr, *other = nullptr;
+  EXPECT(cudaMalloc(reinterpret_cast<void**>(&elsewhere), 64) == cudaSuccess);
+  EXPECT(cudaMalloc(reinterpret_cast<void**>(&other), 32) == cudaSuccess);
+  EXPECT(s.context->setTensorAddress("x", elsewhere) && s.context->setTensorAddress("y", other) && s.run());
   for (uint32_t round = 0; round < 3; ++round) {
     std::vector<float> const values = noise(16, 1000 + round);
     std::vector<float> y(8);
@@ -59,8 +64,11 @@ int main() {
     EXPECT(cudaStreamSynchronize(s.stream) == cudaSuccess);
     EXPECT(error(y, dense(std::vector<double>(values.begin(), values.end()), 1, weights, {}, 8)) < 1e-5);
   }
+  EXPECT(s.context->getTensorAddress("x") == elsewhere && s.context->getTensorAddress("y") == other);
   cudaGraphExecDestroy(instance);
   cudaGraphDestroy(graph);
+  cudaFree(elsewhere);
+  cudaFree(other);
   cudaFree(in);
   cudaFree(out);
   return p.finish();
