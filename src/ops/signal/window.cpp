@@ -1,4 +1,4 @@
-// Windows of cosines: y[i] = a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n).
+// Windows of cosines.
 #include "ops/signal/window.h"
 
 #include <cmath>
@@ -10,22 +10,12 @@
 namespace tenon::ops {
 namespace {
 
-struct Hann {
-  static constexpr double a0 = 0.5, a1 = 0.5, a2 = 0;
-};
-struct Hamming {
-  static constexpr double a0 = 25.0 / 46, a1 = 21.0 / 46, a2 = 0;
-};
-struct Blackman {
-  static constexpr double a0 = 0.42, a1 = 0.5, a2 = 0.08;
-};
-
 void infer_window(InferContext& c) {
   const auto size = c.contents(0);
   c.output(0, c.attrs<WindowAttrs>().dtype, {size && size->size() == 1 ? (*size)[0] : c.unknown()});
 }
 
-template <class W>
+template <const WindowCosines& W>
 void eval_window(EvalContext& c) {
   require(c.input(0).count() == 1, ErrorCode::kShapeMismatch, "the size has ", c.input(0).count(),
           " elements, accepted is 1");
@@ -33,7 +23,7 @@ void eval_window(EvalContext& c) {
   const int64_t n = y.count() - (c.attrs<WindowAttrs>().periodic ? 0 : 1);
   for (int64_t i = 0; i < y.count(); ++i) {
     const double t = n > 0 ? 2 * std::numbers::pi * double(i) / double(n) : M_PI;
-    y.set(i, W::a0 - W::a1 * std::cos(t) + W::a2 * std::cos(2 * t));
+    y.set(i, W.a0 - W.a1 * std::cos(t) + W.a2 * std::cos(2 * t));
   }
 }
 
@@ -42,7 +32,7 @@ void import_window(ImportContext& c) {
   c.output(0, c.add(c.node_op(), {c.required(0)}, a));
 }
 
-template <class W>
+template <const WindowCosines& W>
 OpDef window_op(std::string_view name) {
   return {.name = name, .attrs = ir::schema_of<WindowAttrs>(), .infer = infer_window, .eval = eval_window<W>};
 }
@@ -50,10 +40,11 @@ OpDef window_op(std::string_view name) {
 }  // namespace
 
 OpSet window() {
-  return {{window_op<Hann>("HannWindow"), window_op<Hamming>("HammingWindow"), window_op<Blackman>("BlackmanWindow")},
-          {{"", "HannWindow", 17, import_window},
-           {"", "HammingWindow", 17, import_window},
-           {"", "BlackmanWindow", 17, import_window}}};
+  return {
+      {window_op<kHann>("HannWindow"), window_op<kHamming>("HammingWindow"), window_op<kBlackman>("BlackmanWindow")},
+      {{"", "HannWindow", 17, import_window},
+       {"", "HammingWindow", 17, import_window},
+       {"", "BlackmanWindow", 17, import_window}}};
 }
 
 }  // namespace tenon::ops

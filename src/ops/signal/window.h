@@ -15,4 +15,10 @@ struct WindowAttrs {
   }
 };
 
+/// y[i] = a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n), where n is the size, or 1 less if it is not periodic.
+struct WindowCosines {
+  double a0, a1, a2;
+};
+inline constexpr WindowCosines kHann{0.5, 0.5, 0}, kHamming{25.0 / 46, 21.0 / 46, 0}, kBlackman{0.42, 0.5, 0.08};
+
 }  // namespace tenon::ops

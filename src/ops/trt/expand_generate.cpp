@@ -1,14 +1,20 @@
 // Core nodes that make tensors of shapes, as fill layers and constants.
+#include <cmath>
+#include <numbers>
+
 #include "base/checked.h"
 #include "ops/data/trilu.h"
 #include "ops/random/random.h"
 #include "ops/shape/constant_of_shape.h"
+#include "ops/signal/fourier.h"
+#include "ops/signal/window.h"
 #include "ops/trt/expand_context.h"
 
 namespace tenon::ops::trt {
 namespace {
 
-constexpr int64_t kSmall = 4096;  ///< elements of what becomes a constant layer
+constexpr int64_t kSmall = 4096;            ///< elements of what becomes a constant layer
+constexpr int64_t kLargestBasis = 1 << 22;  ///< elements by samples and frequencies of a Fourier transform
 
 ValueId constant_layer(ExpandContext& c, const Tensor& t) {
   return c.layer("trt.Constant", {}, {{"weights", t}, {"dimensions", t.dims()}});
@@ -126,6 +132,54 @@ void expand_trilu(ExpandContext& c) {
   c.output(0, c.select(inside, x, c.number_like(x, 0)));
 }
 
+/// A window for signals.
+void expand_window_of(ExpandContext& c, const WindowCosines& w) {
+  const auto& a = c.attrs<WindowAttrs>();
+  const ValueId count = c.converted(one(c, c.input(0)), DType::kI64);
+  const auto number = [&](double v) { return c.number_of_rank(DType::kF32, 1, v); };
+  const ValueId i = c.layer("trt.Fill", {count, c.scalar(DType::kF32, 0), number(1)},
+                            {{"operation", int64_t{kLinspace}}, {"to_type", DType::kF32}, {"dimensions", Ints{1}}});
+  ValueId n = c.converted(count, DType::kF32);
+  if (!a.periodic) n = c.elementwise("Sub", n, number(1));
+  const ValueId turns = c.elementwise("Div", i, c.elementwise("Max", n, number(1)));
+  const ValueId one_turn = c.elementwise("Mul", turns, number(2 * std::numbers::pi));
+  const ValueId alone = c.elementwise("Less", n, number(0.5));  // a single element is the middle
+  const ValueId t = c.select(alone, number(std::numbers::pi), one_turn);
+  const auto cosine = [&](ValueId v, double factor) { return c.elementwise("Mul", c.unary("Cos", v), number(factor)); };
+  ValueId y = c.elementwise("Sub", number(w.a0), cosine(t, w.a1));
+  if (w.a2 != 0) y = c.elementwise("Add", y, cosine(c.elementwise("Mul", t, number(2)), w.a2));
+  c.output(0, c.converted(y, a.dtype));
+}
+void expand_hann(ExpandContext& c) { expand_window_of(c, kHann); }
+void expand_hamming(ExpandContext& c) { expand_window_of(c, kHamming); }
+void expand_blackman(ExpandContext& c) { expand_window_of(c, kBlackman); }
+
+/// Frames of a real signal times the cosines and sines of each frequency.
+void expand_stft(ExpandContext& c) {
+  const ValueId x = c.input(0);
+  const Tensor* step = c.constant_input(1);
+  if (!step || c.number(x, 2) != 1 || (c.has(3) && !c.constant_input(3))) return;
+  const int64_t length = c.has(3)   ? c.constant_input(3)->get_int(0)
+                         : c.has(2) ? c.number(c.input(2), 0)
+                                    : c.number(x, 1);
+  const int64_t bins = c.attrs<StftAttrs>().onesided ? length / 2 + 1 : length, apart = step->get_int(0);
+  if (length < 1 || apart < 1 || checked_mul(length, bins) > kLargestBasis) return;
+  const ValueId room = c.elementwise("Sub", c.picked(c.dims_of(x), {1}), c.ints({length}));
+  const ValueId frames = c.elementwise("Add", c.elementwise(kFloorDivision, room, c.ints({apart})), c.ints({1}));
+  const ValueId places =
+      c.linspace(c.concat({frames, c.ints({length})}, 0), c.constant(Tensor::scalar_i64(0)), {apart, 1});
+  ValueId y = c.layer("trt.Gather", {c.reshape(x, {0, 0}), places}, {{"gather_axis", int64_t{1}}});
+  if (c.has(2)) y = c.elementwise("Mul", y, c.reshape(c.input(2), {1, 1, length}));
+  Tensor basis(c.dtype(x), {1, length, 2 * bins});
+  for (int64_t i = 0; i < length; ++i)
+    for (int64_t k = 0; k < bins; ++k) {
+      const double angle = 2 * std::numbers::pi * double(i * k % length) / double(length);
+      basis.set((i * bins + k) * 2, std::cos(angle));
+      basis.set((i * bins + k) * 2 + 1, -std::sin(angle));
+    }
+  c.output(0, c.reshape(c.matmul(y, c.constant(std::move(basis)), false), {0, 0, bins, 2}));
+}
+
 /// Random numbers of the dims of a tensor.
 void expand_random(ExpandContext& c) {
   const auto& a = c.attrs<RandomAttrs>();
@@ -152,7 +206,11 @@ std::vector<ExpandRule> expand_generate_rules() {
           {"EyeLike", expand_eye},
           {"Trilu", expand_trilu},
           {"RandomNormal", expand_random},
-          {"RandomUniform", expand_random}};
+          {"RandomUniform", expand_random},
+          {"HannWindow", expand_hann, true},
+          {"HammingWindow", expand_hamming, true},
+          {"BlackmanWindow", expand_blackman, true},
+          {"STFT", expand_stft, true}};
 }
 
 }  // namespace tenon::ops::trt

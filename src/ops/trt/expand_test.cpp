@@ -59,6 +59,41 @@ TEST_CASE("expand: ranges") {
            {{0, trial::f32({}, {start})}, {1, trial::f32({}, {limit})}, {2, trial::f32({}, {step})}}});
 }
 
+TEST_CASE("expand: windows of signals and short-time spectra") {
+  for (const char* op : {"HannWindow", "HammingWindow", "BlackmanWindow"})
+    for (int64_t periodic : {0, 1})
+      for (int64_t size : {1, 2, 9}) {
+        check({op,
+               "",
+               {Typed(DType::kI32, "")},
+               {{"periodic", periodic}},
+               1,
+               17,
+               {{0, trial::tensor<int64_t>(DType::kI32, {}, {size})}},
+               11,
+               1e-5});
+        check({op,
+               "",
+               {Tensor::scalar_i64(size)},
+               {{"periodic", periodic}, {"output_datatype", DType::kF16}},
+               1,
+               17,
+               {},
+               7,
+               1e-3});
+      }
+  const Operand fixed = Typed(kF32, "2, 20, 1"), open = Typed(kF32, "n, m, 1"), none;
+  const Tensor step = Tensor::scalar_i64(3), length = Tensor::scalar_i64(8);
+  const Tensor data = trial::noise({2, 20, 1}, 3);
+  for (const Operand& x : {fixed, open})
+    for (int64_t onesided : {0, 1}) {
+      check({"STFT", "", {x, step, weights({8})}, {{"onesided", onesided}}, 1, 17, {{0, data}}, 11, 1e-5});
+      check({"STFT", "", {x, step, none, length}, {{"onesided", onesided}}, 1, 17, {{0, data}}, 7, 1e-5});
+    }
+  check({"STFT", "", {fixed, step, Typed(kF32, "7"), Tensor::scalar_i64(7)}, {}, 1, 17, {{0, data}}, 10, 1e-5});
+  check({"STFT", "STFT", {Typed(kF32, "2, 20, 2"), step, none, length}, {}, 1, 17});
+}
+
 TEST_CASE("expand: triangles") {
   const std::string layers = "trt.Shape trt.Gather trt.Concatenation trt.Fill trt.ElementWise trt.Select";
   check({"Trilu", layers, {Typed(kF32, "2, n, 5")}, {{"upper", 0}}});
