@@ -40,7 +40,7 @@ class Device {
   virtual void follow(void* stream, void* other) const = 0;
   /// A stream owned by the device. What is put on it waits for what the caller has put on the default stream.
   virtual void* own_stream() const = 0;
-  /// One more such stream.
+  /// Another, which waits for none but what it follows.
   virtual std::shared_ptr<void> new_stream() const = 0;
   /// Whether the caller is recording this stream.
   virtual bool recording(void* stream) const = 0;

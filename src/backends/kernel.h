@@ -66,7 +66,7 @@ class OutputSink {
 struct RunArgs {
   const void* const* inputs;  ///< one an input, null where absent
   void* const* outputs;
-  void* workspace;  ///< workspace_bytes(), 64-byte aligned
+  void* workspace;  ///< workspace_bytes(), aligned to 64 bytes, on a device to 256
   ThreadPool& pool;
   OutputSink* sink = nullptr;  ///< set for operators with data-dependent shapes; outputs[] is then null
   /// On a device: pointers are device memory, run() only enqueues on this stream, and may be recorded and replayed.
