@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cuda/driver.h"
 #include "base/log.h"
 
 namespace tenon::cuda {
@@ -35,21 +36,49 @@ bool sticky(cudaError_t code) {
   fail(ErrorCode::kOutOfMemory, where, " has no room for ", bytes, " bytes more");
 }
 
+/// Makes a device current while it lives, and then again what was current before: memory is released wherever the
+/// application lets go of it. Failures are left for later calls.
+class BrieflyCurrent {
+ public:
+  explicit BrieflyCurrent(int ordinal) {
+    known_ = contexts().get && contexts().set && contexts().get(&before_) == CUDA_SUCCESS;
+    cudaSetDevice(ordinal);
+  }
+  ~BrieflyCurrent() {
+    if (known_) contexts().set(before_);
+  }
+  BrieflyCurrent(const BrieflyCurrent&) = delete;
+  BrieflyCurrent& operator=(const BrieflyCurrent&) = delete;
+
+ private:
+  /// The driver's calls: the runtime would make a context for a thread that had none.
+  struct Contexts {
+    decltype(&cuCtxGetCurrent) get = driver_function<decltype(cuCtxGetCurrent)>("cuCtxGetCurrent");
+    decltype(&cuCtxSetCurrent) set = driver_function<decltype(cuCtxSetCurrent)>("cuCtxSetCurrent");
+  };
+  static const Contexts& contexts() {
+    static const Contexts known;
+    return known;
+  }
+  CUcontext before_ = nullptr;
+  bool known_ = false;
+};
+
 class GraphRecording final : public Recording {
  public:
-  GraphRecording(const CudaDevice& device, cudaGraph_t graph) : device_(device) {
+  GraphRecording(int ordinal, cudaGraph_t graph) : ordinal_(ordinal) {
     const cudaError_t code = cudaGraphInstantiate(&exec_, graph, 0);
     cudaGraphDestroy(graph);
     check(code, "cudaGraphInstantiate");
   }
   ~GraphRecording() override {
-    device_.activate_quietly();
+    const BrieflyCurrent current(ordinal_);
     cudaGraphExecDestroy(exec_);
   }
   void replay(void* stream) const override { TENON_CUDA(cudaGraphLaunch(exec_, static_cast<cudaStream_t>(stream))); }
 
  private:
-  const CudaDevice& device_;
+  int ordinal_;
   cudaGraphExec_t exec_ = nullptr;
 };
 
@@ -92,9 +121,6 @@ void CudaDevice::activate() const {
   require(present_, ErrorCode::kUnsupported, "the GPU is only described, nothing can run on it");
   TENON_CUDA(cudaSetDevice(ordinal_));
 }
-void CudaDevice::activate_quietly() const noexcept {
-  if (present_) cudaSetDevice(ordinal_);
-}
 
 void* CudaDevice::allocate(size_t bytes) const {
   activate();
@@ -105,7 +131,7 @@ void* CudaDevice::allocate(size_t bytes) const {
   return p;
 }
 void CudaDevice::release(void* memory) const noexcept {
-  activate_quietly();
+  const BrieflyCurrent current(ordinal_);
   cudaFree(memory);
 }
 void* CudaDevice::allocate_host(size_t bytes) const {
@@ -117,7 +143,7 @@ void* CudaDevice::allocate_host(size_t bytes) const {
   return p;
 }
 void CudaDevice::release_host(void* memory) const noexcept {
-  activate_quietly();
+  const BrieflyCurrent current(ordinal_);
   cudaFreeHost(memory);
 }
 void CudaDevice::copy(void* to, const void* from, size_t bytes, void* stream) const {
@@ -130,7 +156,8 @@ void CudaDevice::synchronize(void* stream) const {
   TENON_CUDA(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
 }
 void CudaDevice::finish() const noexcept {
-  activate_quietly();
+  if (!present_) return;
+  const BrieflyCurrent current(ordinal_);
   cudaDeviceSynchronize();
 }
 
@@ -148,8 +175,8 @@ std::shared_ptr<void> CudaDevice::new_stream() const {
   activate();
   cudaStream_t stream = nullptr;
   TENON_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  return {stream, [this](void* s) {
-            activate_quietly();
+  return {stream, [ordinal = ordinal_](void* s) {
+            const BrieflyCurrent current(ordinal);
             cudaStreamDestroy(static_cast<cudaStream_t>(s));
           }};
 }
@@ -177,7 +204,7 @@ std::unique_ptr<Recording> CudaDevice::record(const Work& work) const {
     throw;
   }
   cudaStreamDestroy(stream);
-  return std::make_unique<GraphRecording>(*this, graph);
+  return std::make_unique<GraphRecording>(ordinal_, graph);
 }
 
 float CudaDevice::milliseconds(void* stream, const Work& work) const {

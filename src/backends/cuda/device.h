@@ -29,7 +29,6 @@ class CudaDevice final : public Device {
   bool reaches(const void* memory) const override;
   bool host_reaches(const void* memory) const override;
   void activate() const override;
-  void activate_quietly() const noexcept;
 
  private:
   cudaMemoryType type_of(const void* memory) const;

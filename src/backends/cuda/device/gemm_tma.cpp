@@ -4,20 +4,9 @@
 
 #include "backends/cuda/device/gemm_tma.h"
 #include "backends/cuda/device/gemm_tma_f32.h"
+#include "backends/cuda/driver.h"
 
 namespace tenon::cuda {
-namespace {
-
-template <class Fn>
-Fn* driver_function(const char* name) {
-  void* fn = nullptr;
-  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-  const cudaError_t code = cudaGetDriverEntryPointByVersion(name, &fn, 12000, cudaEnableDefault, &found);
-  return code == cudaSuccess && found == cudaDriverEntryPointSuccess ? reinterpret_cast<Fn*>(fn) : nullptr;
-}
-
-}  // namespace
-
 decltype(&cuTensorMapEncodeTiled) tensor_map_encoder() {
   static const auto encode = driver_function<decltype(cuTensorMapEncodeTiled)>("cuTensorMapEncodeTiled");
   return encode;
