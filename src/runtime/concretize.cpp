@@ -45,6 +45,17 @@ void evaluate(ir::Graph& g, const ir::Node& node) {
   }
 }
 
+/// Infers the node. Throws where it is given more outputs than its operator has: their types would be anything.
+void infer_outputs(ir::Graph& g, ir::NodeId n) {
+  const std::vector<ir::ValueId> outputs = g.node(n).outputs;
+  for (ir::ValueId v : outputs)
+    if (v != ir::kNone) g.value(v).dtype = ir::DType::kUndefined;
+  ops::infer_node(g, n);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    require(outputs[i] == ir::kNone || g.value(outputs[i]).dtype != ir::DType::kUndefined, ErrorCode::kInvalidModel,
+            "node '", g.node(n).name, "' (", g.node(n).op, ") has no output ", i);
+}
+
 /// Throws naming the node if an output's bytes do not fit 64 bits.
 void check_sizes(const ir::Graph& g, const ir::Node& node) {
   for (ir::ValueId v : node.outputs) {
@@ -90,7 +101,7 @@ ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& i
   const auto order = g.topological_order();
   std::vector<bool> computed(g.node_count(), false);
   for (ir::NodeId n : order) {
-    ops::infer_node(g, n);
+    infer_outputs(g, n);
     check_sizes(g, g.node(n));
     if (fold_contents(g, g.node(n))) {
       computed[n] = true;

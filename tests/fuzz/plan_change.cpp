@@ -66,7 +66,13 @@ void change_node(ir::Graph& g, Random& random) {
   const auto n = ir::NodeId(random.below(g.node_count()));
   ir::Node& node = g.node(n);
   const auto& fields = node.attrs.schema().fields;
-  switch (random.below(5)) {
+  switch (random.below(6)) {
+    case 5:
+      if (random.one_in(2) || node.outputs.empty())
+        node.outputs.insert(node.outputs.begin() + int64_t(random.below(node.outputs.size() + 1)), ir::kNone);
+      else
+        node.outputs.pop_back();
+      return;
     case 0: {
       const ops::OpDef& other = ops::all_ops()[random.below(ops::all_ops().size())];
       node.op = std::string(other.name);

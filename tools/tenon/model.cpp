@@ -28,7 +28,8 @@ std::map<std::string, ir::Dims> parse_shapes(std::string_view text) {
       int64_t d = 0;
       auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), d);
       const bool more = end != rest.data() + rest.size();
-      require(error == std::errc() && d >= 0 && (!more || *end == 'x'), ErrorCode::kInvalidArgument, "shape '", item,
+      const bool separated = more && *end == 'x' && end + 1 != rest.data() + rest.size();
+      require(error == std::errc() && d >= 0 && (!more || separated), ErrorCode::kInvalidArgument, "shape '", item,
               "' is not of the form name:1x2x3");
       dims.push_back(d);
       rest.remove_prefix(size_t(end - rest.data()) + more);

@@ -41,6 +41,7 @@ void infer_pool(InferContext& c) {
     const WindowAxis w{x[first + i], a.kernel[i], a.strides[i], a.dilations[i], a.pads[i], a.pads[spatial + i]};
     y[first + i] = window_output(c.dims(), w, a.ceil_mode, i);
   }
+  c.expect(c.output_count() > 0 && c.node().outputs[0] != ir::kNone, "output 0, the pooled values, is required");
   c.output(0, c.dtype(0), y);
   c.expect(c.output_count() < 2 || a.kind == PoolKind::kMax, "only maximum pooling has an output of indices");
   c.output(1, DType::kI64, y);
