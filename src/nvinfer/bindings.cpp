@@ -1,4 +1,6 @@
 // ICudaEngine by binding index: index + profile * number of inputs and outputs. Only levels up to 9 show it.
+#include <string_view>
+
 #include "nvinfer/engine.h"
 
 namespace tenon::nvinfer {
@@ -6,8 +8,16 @@ namespace tenon::nvinfer {
 int32_t CudaEngine::getNbBindings() const noexcept { return getNbIOTensors() * getNbOptimizationProfiles(); }
 
 int32_t CudaEngine::getBindingIndex(const char* name) const noexcept {
-  auto io = name ? core_->find_io(name) : std::nullopt;
-  return io && *io < io_count_ ? static_cast<int32_t>(*io) : -1;
+  return guard(
+      reports_, "ICudaEngine::getBindingIndex",
+      [&] {
+        const auto io = name ? core_->find_io(name) : std::nullopt;
+        if (io && *io < io_count_) return static_cast<int32_t>(*io);
+        for (int32_t i = getNbIOTensors(); name && i < getNbBindings(); ++i)  // "x [profile 1]"
+          if (std::string_view(getBindingName(i)) == name) return i;
+        return -1;
+      },
+      -1);
 }
 
 const char* CudaEngine::getBindingName(int32_t index) const noexcept {

@@ -83,7 +83,11 @@ void convert_around(ir::Graph& graph, ir::NodeId n, size_t inputs, const std::ve
 /// Zeros, in the device's memory if there is one.
 std::shared_ptr<void> zeros(const Device* device, size_t bytes) {
   bytes = std::max<size_t>(bytes, 1);
-  if (!device) return {std::calloc(bytes, 1), std::free};
+  if (!device) {
+    std::shared_ptr<void> memory(std::calloc(bytes, 1), std::free);
+    require(memory != nullptr, ErrorCode::kOutOfMemory, "no memory of ", bytes, " bytes to time a plugin with");
+    return memory;
+  }
   auto memory = device_memory(*device, bytes);
   device->fill(memory.get(), 0, bytes, device->own_stream());
   return memory;

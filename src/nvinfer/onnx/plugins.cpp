@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <limits>
+#include <type_traits>
 
 #include "nvinfer/convert.h"
 #include "onnx/model.h"
@@ -46,7 +48,13 @@ class Fields {
   template <class T>
   bool put_as(const std::vector<double>& values, PluginFieldType type, PluginField& out) {
     std::vector<T> converted;
-    for (double v : values) converted.push_back(static_cast<T>(v));
+    for (double v : values) {
+      if constexpr (std::is_integral_v<T>)
+        require(v >= double(std::numeric_limits<T>::lowest()) && v <= double(std::numeric_limits<T>::max()),
+                ErrorCode::kInvalidModel, "an attribute has the value ", v, ", the plugin's field of ", 8 * sizeof(T),
+                " bits does not hold it");
+      converted.push_back(static_cast<T>(v));
+    }
     return put(converted.data(), converted.size() * sizeof(T), converted.size(), type, out);
   }
   bool integers(const std::vector<int64_t>& values, PluginFieldType wanted, PluginField& out) {

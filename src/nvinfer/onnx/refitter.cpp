@@ -69,17 +69,25 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
     return false;
   }
 
+  /// Whether all weights are among the model's constants, and nothing failed but operators that are plugins.
+  static bool can_go_on(const std::vector<importer::ImportError>& found, const ir::Graph& aside,
+                        const std::vector<const char*>& names) {
+    return std::all_of(found.begin(), found.end(), [](const auto& e) { return e.code == ErrorCode::kUnsupported; }) &&
+           std::all_of(names.begin(), names.end(), [&](const char* n) { return aside.constant(aside.find(n)); });
+  }
+
   /// Imports the model aside: constants then have the names that they had when the engine's network was parsed.
   bool take(const onnx::Model& model) {
     need_data(model);
-    refitter_.get();
+    IRefitter& refitter = refitter_.get();
     ir::Graph aside;
     const std::vector<importer::ImportError> found = importer::import_onnx_into(model, aside);
-    for (const importer::ImportError& error : found) keep(error, Code::kREFIT_FAILED);
-    if (!found.empty()) return false;
-    IRefitter& refitter = refitter_.get();
     std::vector<const char*> names(static_cast<size_t>(refitter.getAllWeights(0, nullptr)));
     refitter.getAllWeights(static_cast<int32_t>(names.size()), names.data());
+    if (!found.empty() && !can_go_on(found, aside, names)) {
+      for (const importer::ImportError& error : found) keep(error, Code::kREFIT_FAILED);
+      return false;
+    }
     size_t given = 0;
     for (const char* name : names) {
       const ir::Tensor* constant = aside.constant(aside.find(name));

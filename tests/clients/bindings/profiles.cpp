@@ -60,6 +60,7 @@ int main() {
   ICudaEngine* engine = builder->buildEngineWithConfig(*network, *config);
   EXPECT(engine != nullptr && engine->getNbOptimizationProfiles() == 2 && engine->getNbBindings() == 4);
   EXPECT(std::string(engine->getBindingName(2)) == "x [profile 1]" && engine->bindingIsInput(2));
+  EXPECT(engine->getBindingIndex("x [profile 1]") == 2 && engine->getBindingIndex("x [profile 7]") == -1);
   EXPECT(engine->getBindingDimensions(0).d[0] == -1);
   EXPECT(engine->getProfileDimensions(0, 0, OptProfileSelector::kMAX).d[0] == 4);
   EXPECT(engine->getProfileDimensions(2, 1, OptProfileSelector::kOPT).d[0] == 16);

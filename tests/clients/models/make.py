@@ -70,8 +70,20 @@ def main():
          [constant("most", np.array([3])), constant("overlap", np.array([0.5], np.float32)),
           constant("least", np.array([0.1], np.float32))])
     composed()
+    stretched()
     loops()
     parts()
+
+
+def stretched():
+    """A plugin's operator before a product with weights; an attribute that no field of 32 bits holds."""
+    node, FLOAT = helper.make_node, TensorProto.FLOAT
+    for name, offset in (("stretched", 1), ("stretched_far", 1 << 40)):
+        save(name, [
+            node("Stretch", ["x"], ["s"], "stretch", domain="acme", factor=2.5, offset=offset, plugin_version="3",
+                 plugin_namespace="acme"),
+            node("Mul", ["s", "w"], ["y"], "scale"),
+        ], [("x", FLOAT, ["n", 3])], [("y", FLOAT, ["n", 6])], [constant("w", np.full(6, 2, np.float32))])
 
 
 def composed():
