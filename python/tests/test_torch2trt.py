@@ -463,7 +463,7 @@ def test_sizes_that_disagree_at_run_time_give_the_reason():
     a, b = pair_of()
     result = converted(Two(), [a, b], min_shapes=[(1, 8), (1, 8)], max_shapes=[(8, 8), (8, 8)])
     torch.testing.assert_close(result(a[:2], b[:2]), a[:2] * 2 + b[:2])
-    with pytest.raises(RuntimeError, match=r"'output_0' has no shape for inputs of \[\(2, 8\), \(3, 8\)\]: .*\d"):
+    with pytest.raises(RuntimeError, match=r"'output_0' has no shape .*\(2, 8\), \(3, 8\).*do not broadcast"):
         result(a[:2], b[:3])
 
 
@@ -500,9 +500,54 @@ def test_devices_that_are_not_there_fall_back():
             torch2trt(module, [x], gpu_fallback=False, **settings)
 
 
+def test_a_module_in_double_precision_stays_in_pytorch():
+    module, x = network().double(), torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    with pytest.warns(UserWarning, match="torch.float64 is not supported by TensorRT"):
+        result = torch2trt(module, [x])
+    torch.testing.assert_close(result(x), module(x).detach())
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_modules_in_half_precision(dtype):
     module, x = network().to(dtype), torch.rand(2, 3, 8, 8).to(dtype)
     found = converted(module, [x])(x)
     assert found.dtype == dtype
     torch.testing.assert_close(found, module(x).detach(), rtol=5e-2, atol=5e-2)
+
+
+def doubled(x):
+    return torch2trt(Call(lambda x: x * 2), [x])
+
+
+@pytest.mark.parametrize("function, says", [
+    (lambda x: x * x.max().item(), "torch.Tensor.item"), (lambda x: x * float(x.sum()), "__float__"),
+    (lambda x: x + torch.tensor(x.tolist(), device=x.device), "tolist"),
+    (lambda x: x + torch.from_numpy(x.cpu().numpy() * 2).to(x.device), "numpy"),
+    (lambda x: x + 1 if x.sum() > 0 else x - 1, "__bool__"),
+    (torch.jit.script(nn.Linear(4, 4).eval()), "differ"),
+], ids=["item", "float", "tolist", "numpy", "branch", "script"])
+def test_values_read_in_python_do_not_become_constants(function, says):
+    x, module = torch.rand(3, 4), Call(function).eval()
+    with pytest.warns(UserWarning, match=f"for other values its outputs differ .*{says}|{says}"):
+        result = torch2trt(module, [x])
+    assert isinstance(result, FallbackModule)
+    y = torch.randn(3, 4)
+    torch.testing.assert_close(result(y), module(y).detach())
+
+
+def test_a_converted_module_inside_another_stays_itself():
+    x = torch.rand(3, 4)
+    inner = doubled(x)
+    with pytest.warns(UserWarning, match="reads values by torch.Tensor.data_ptr"):
+        result = torch2trt(nn.Sequential(inner, nn.ReLU()), [x])
+    assert isinstance(result, FallbackModule)
+    y = torch.randn(3, 4)
+    torch.testing.assert_close(result(y), (y * 2).relu())
+
+
+def test_inputs_stay_as_they_are_where_a_module_writes_to_them():
+    x = torch.rand(3, 4)
+    before = x.clone()
+    result = converted(Call(lambda x: x.mul_(2) + 1), [x])
+    torch.testing.assert_close(x, before)
+    torch.testing.assert_close(result(x), before * 2 + 1)

@@ -22,7 +22,7 @@ class Settings:
         outputs = Flattener.from_value(self.expected)
         self.input_names = list(self.input_names or default_input_names(len(self.flat_inputs)))
         self.output_names = list(self.output_names or default_output_names(outputs.size))
-        self.calibrator = None
+        self.calibrator, self.values_read = None, {}
         self.shapes()
         self.check()
 
@@ -79,6 +79,7 @@ def _hook_network(settings, builder, logger, inputs, config):
     with torch.no_grad(), ConversionContext(network, torch2trt_kwargs=keywords, builder_config=config, logger=logger,
                                             device_types=settings.device_types,
                                             gpu_fallback=settings.gpu_fallback) as context:
+        settings.values_read = context.values_read
         context.add_inputs(flat, settings.input_names, settings.dynamic_axes)
         outputs = settings.module(*arguments)
         context.lock = True

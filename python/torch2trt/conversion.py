@@ -96,8 +96,20 @@ class ConversionHook:
             delattr(self.owner, self.attribute)
 
 
+_HARMLESS = {"size", "shape", "dim", "ndim", "numel", "nelement", "stride", "dtype", "device", "layout", "type",
+             "names", "element_size", "itemsize", "nbytes", "get_device", "storage_offset", "requires_grad", "grad",
+             "grad_fn", "_version", "__len__", "__repr__", "__format__", "__hash__", "__setitem__", "__setattr__",
+             "__set__"}
+
+
+def _is_harmless(name):
+    """Whether what a function returns besides tensors tells nothing of the tensor's values."""
+    last = name.split(".")[-2] if name.endswith(".__get__") else name.split(".")[-1]
+    return last in _HARMLESS or last.startswith("is_")
+
+
 class _Watch(TorchFunctionMode):
-    """Notes calls on the network's tensors whose results no converter made."""
+    """Notes calls on the network's tensors whose results no converter made, and those that read values."""
 
     def __init__(self, ctx):
         super().__init__()
@@ -114,6 +126,8 @@ class _Watch(TorchFunctionMode):
         if not self.ctx.lock and (_any_traced(args) or _any_traced(kwargs)):
             results = result if isinstance(result, (tuple, list)) else (result,)
             name = resolve_name(function) or getattr(function, "__name__", str(function))
+            if not any(isinstance(r, torch.Tensor) for r in results) and not _is_harmless(name):
+                self.ctx.values_read.setdefault(name)
             lost = any(isinstance(r, torch.Tensor) and not traced(r) for r in results)
             if lost or name.endswith("__setitem__") and not traced(args[0]):
                 self.ctx.unconverted.setdefault(name, len(self.ctx.unconverted))
@@ -154,6 +168,7 @@ class ConversionContext:
         self.torch2trt_kwargs = torch2trt_kwargs or {}
         self.builder_config, self.logger = builder_config, logger
         self.lock, self.method_str, self.unconverted, self._names = False, "input", {}, {}
+        self.values_read = {}
         self.method_args = self.method_kwargs = self.method_return = None
         self.hooks, self._watch = [], _Watch(self)
         self.device_types, self.gpu_fallback = dict(device_types or {}), gpu_fallback

@@ -25,9 +25,10 @@ LayerNamingNetworkWrapper = NetworkWrapper
 
 
 def _reference(module, inputs):
-    """The module's own outputs, in inference mode without gradients."""
+    """The module's own outputs, without gradients; what it writes to its inputs goes into copies."""
+    structure = Flattener.from_value(tuple(inputs))
     with torch.no_grad():
-        return module(*inputs)
+        return module(*structure.unflatten([t.detach().clone() for t in structure.flatten(tuple(inputs))]))
 
 
 def _rounds(inputs):
@@ -46,14 +47,14 @@ def _is_half(outputs):
 
 
 def _agrees(engine_module, inputs, expected, tolerance):
-    """Whether the engine's outputs are the module's, relative to their size."""
+    """Whether the engine's outputs are the module's, in shape and type and, relative to their size, in value."""
     given = Flattener.from_value(expected).flatten(expected)
     found = engine_module(*inputs)
     found = Flattener.from_value(found).flatten(found)
     for a, b in zip(given, found):
-        a, b = a.detach().double(), b.detach().double()
-        if a.shape != b.shape:
+        if a.shape != b.shape or a.dtype != b.dtype:
             return False
+        a, b = a.detach().double(), b.detach().double()
         difference, size = (a - b).norm(), a.norm()
         if not difference <= tolerance * max(float(size), 1e-3):
             return False
@@ -80,6 +81,40 @@ def _agrees_at_limits(module, engine_module, settings, inputs, tolerance):
         if not _agrees(engine_module, other, _reference(module, other), tolerance):
             return False
     return True
+
+
+def _other_values(tensor, factor):
+    """A tensor of the same values in other places, by a factor where they are floating-point."""
+    moved = tensor.detach().flatten().roll(1).reshape(tensor.shape)
+    return moved * factor if tensor.is_floating_point() else moved
+
+
+def _agrees_elsewhere(module, engine_module, settings, inputs, tolerance, signs):
+    """Whether the outputs agree for other values of the inputs, so that nothing computed from them became a constant;
+    values that the module refuses, or that give no finite numbers, tell nothing."""
+    structure = Flattener.from_value(tuple(inputs))
+    for sign in signs:
+        other = structure.unflatten([_other_values(t, 0.75 * sign) for t in settings.flat_inputs])
+        try:
+            expected = _reference(module, other)
+        except Exception:  # of the user's code
+            continue
+        finite = all(bool(t.isfinite().all()) for t in Flattener.from_value(expected).flatten(expected))
+        if finite and not _agrees(engine_module, other, expected, tolerance):
+            return False
+    return True
+
+
+def _why_not(module, engine_module, settings, inputs, tolerance, way):
+    """Why the engine may not stand for the module; empty if it may."""
+    if not _agrees(engine_module, inputs, settings.expected, tolerance) or not _agrees_at_limits(
+            module, engine_module, settings, inputs, tolerance):
+        return "the engine's outputs differ from the module's"
+    read = ", ".join(settings.values_read)
+    signs = (1, -1) if read or way == "onnx" else (1,)
+    if _agrees_elsewhere(module, engine_module, settings, inputs, tolerance, signs):
+        return ""
+    return "for other values its outputs differ from the module's" + (f", which reads values by {read}" if read else "")
 
 
 def _first_line(error):
@@ -128,10 +163,9 @@ def torch2trt(module, inputs, input_names=None, output_names=None, log_level=trt
     for way in ways:
         try:
             result = _convert(settings, inputs, way)
-            if int8_mode or _agrees(result, inputs, expected, tolerance) and _agrees_at_limits(
-                    module, result, settings, inputs, tolerance):
+            reason = "" if int8_mode else _why_not(module, result, settings, inputs, tolerance, way)
+            if not reason:
                 return result
-            reason = "the engine's outputs differ from the module's"
         except Exception as error:  # of any converter, exporter or build: the next way remains
             if settings.calibrator is not None and error is settings.calibrator.failure:
                 raise

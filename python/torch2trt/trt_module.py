@@ -146,6 +146,8 @@ class TRTModule(torch.nn.Module):
     def forward(self, *inputs, **named):
         if self.engine is None:
             raise RuntimeError("this TRTModule has no engine; load a state dict first")
+        if torch.jit.is_tracing():
+            raise RuntimeError("a TRTModule cannot be traced: an engine's outputs would become constants")
         flat = self._flat_inputs(inputs, named)
         device = getattr(flat[0], "device", None) if flat else torch.device("cpu")
         flat = [self._checked(name, tensor, device) for name, tensor in zip(self.input_names, flat)]

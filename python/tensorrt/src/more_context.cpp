@@ -91,6 +91,17 @@ void add_shapes(nb::class_<IExecutionContext>& c) {
       },
       nb::arg("name"), nb::arg("shape"), "Sets an input's dimensions; False outside of the profile's range.");
   c.def(
+      "get_tensor_shape",
+      [](IExecutionContext& self, const char* name) {
+        const Dims shape = unlocked([&] { return self.getTensorShape(name); });
+        done(shape.nbDims >= 0, "IExecutionContext.get_tensor_shape");
+        return shape;
+      },
+      nb::arg("name"),
+      "Dimensions now: an output's follow once all inputs' are set, else -1. None, with the reason in the log, where "
+      "those "
+      "of the inputs do not go together.");
+  c.def(
       "infer_shapes",
       [](IExecutionContext& self) {
         std::vector<const char*> names(static_cast<size_t>(std::max(self.getEngine().getNbIOTensors(), 1)));
