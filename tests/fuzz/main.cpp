@@ -5,8 +5,8 @@
 // Takes the .onnx files of the folders, changes some of their fields, imports, builds, runs; and changes plans built
 // from them, loads and runs these. A case is determined by its seed and the folders. Workers run in processes of their
 // own, so that one that dies is named by its seed and the rest goes on; `--cases 1 --seed N` runs it again in this
-// process. With --sm plans are made for a GPU of that compute capability, which need not be there. Ends with 1 if a case
-// failed.
+// process. With --sm plans are made for a GPU of that compute capability, which need not be there. Ends with 1 if a
+// case failed.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -26,6 +26,9 @@
 #include "import/onnx/import.h"
 #include "message.h"
 #include "onnx/load.h"
+#include "ops/trt/expand.h"
+#include "ops/trt/lower.h"
+#include "ops/trt/raise.h"
 #include "plan_change.h"
 #include "runtime/engine.h"
 
@@ -85,10 +88,21 @@ class Fuzzer {
   }
   void phase(const char* name) { std::snprintf(progress_->phase, sizeof progress_->phase, "%s", name); }
 
+  /// Makes layers of a parsed network's nodes and lowers them, as TensorRT's interface does where somebody looks.
+  void show_layers(ir::Graph& graph, Random& random) {
+    phase("layers");
+    ops::trt::LayerSet there;
+    there.level = random.pick(std::vector<int>{7, 8, 10, 11});
+    int64_t regions = 0;
+    for (ir::NodeId n = 0, end = ir::NodeId(graph.node_count()); n < end; ++n)
+      if (!ops::trt::raise_node(graph, n)) ops::trt::expand_node(graph, n, there, regions);
+    ops::trt::lower(graph);
+  }
+
   plan::Plan build(const std::string& bytes, Random& random) {
     phase("import");
-    const ir::Graph graph =
-        importer::import_onnx(onnx::load_bytes(std::as_bytes(std::span(bytes.data(), bytes.size()))));
+    ir::Graph graph = importer::import_onnx(onnx::load_bytes(std::as_bytes(std::span(bytes.data(), bytes.size()))));
+    if (random.one_in(4)) show_layers(graph, random);
     phase("build");
     builder::BuildOptions options;
     options.level = 0;
