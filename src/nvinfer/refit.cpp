@@ -81,6 +81,12 @@ ir::ValueId constant_of(const ir::Graph& graph, const RefitEntry& e) {
   return v;
 }
 
+void set_constant(ir::Graph& graph, const RefitEntry& e, ir::Tensor weights) {
+  ir::Value& value = graph.value(constant_of(graph, e));
+  value.shape.assign(weights.dims().begin(), weights.dims().end());
+  value.constant = std::move(weights);
+}
+
 bool same_nodes(const ir::Graph& a, const ir::Graph& b) {
   if (a.node_count() != b.node_count() || a.value_count() != b.value_count()) return false;
   for (ir::NodeId n = 0; n < a.node_count(); ++n)
@@ -161,8 +167,7 @@ plan::Plan stripped(const plan::Plan& plan) {
   for (RefitEntry& e : entries) {
     // Indices and shapes are the network's, not its training's; they can be refitted and need not be.
     if (e.type == ir::DType::kI64 || e.type == ir::DType::kI32 || e.type == ir::DType::kBool) continue;
-    ir::Value& value = source->value(constant_of(*source, e));
-    value.constant = ir::Tensor(value.dtype, {0});
+    set_constant(*source, e, ir::Tensor(e.type, {0}));
     e.stripped = true;
   }
   source->metadata[kWeightsKey] = entries_text(entries);
@@ -192,7 +197,7 @@ plan::Plan refitted(const plan::Plan& plan, const RefitChanges& changes, const B
       if (e.stripped) missing += cat(missing.empty() ? "'" : ", '", e.name, "'");
       continue;
     }
-    source->value(constant_of(*source, e)).constant = it->second.reshaped(e.dims);
+    set_constant(*source, e, it->second.reshaped(e.dims));
     e.stripped = false;
   }
   require(missing.empty(), ErrorCode::kInvalidArgument, "weights are missing: ", missing);
