@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=dist/gpu
-targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test runtime_test)
+targets=(tenon tenon_cuda tenon_bench_engine tenon_cli backends_test runtime_test builder_test absent_libraries)
 levels=(7 8 10 11)
 
 # The release of Python that the GPU machine has, with nanobind; where there is none, its packages are left out.
@@ -39,8 +39,8 @@ compile() {  # compile [core]
   cmake --build build-gpu --target "${targets[@]}"
   rm -rf "$out"
   mkdir -p "$out/bin" "$out/lib"
-  cp build-gpu/bin/{tenon,backends_test,runtime_test} "$out/bin/"
-  cp -L build-gpu/lib/libtenon.so.1 build-gpu/lib/libtenon_cuda.so.1 build-gpu/lib/libtenon_bench_engine.so "$out/lib/"
+  cp build-gpu/bin/{tenon,backends_test,runtime_test,builder_test} "$out/bin/"
+  cp -L build-gpu/lib/lib{tenon.so.1,tenon_cuda.so.1,tenon_bench_engine.so,absent_libraries.so} "$out/lib/"
   if [ "${extra[0]}" = -DTENON_PYTHON=ON ]; then
     cp -L build-gpu/lib/libtenon_trt.so.1 "$out/lib/"
     mkdir -p "$out/python"
@@ -149,10 +149,12 @@ clients() {
   if ldd "$out/clients/gpu_trap_10" | grep -q 'libcudart.*not found'; then
     export LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$PWD/$out/cudart
   fi
-  for program in $(ls -d "$out"/clients/* | grep -v named_streaming_) "$out"/clients/named_streaming_*; do
+  # These measure the memory that is left and the time that calls take, so they run alone.
+  local alone='named_streaming_\|named_steady_'
+  for program in $(ls -d "$out"/clients/* | grep -v "$alone") $(ls -d "$out"/clients/* | grep "$alone"); do
     name=$(basename "$program")
     case $name in
-      named_streaming_*) wait ;;  # measures the memory that is left, so it runs alone
+      named_streaming_* | named_steady_*) wait ;;
       onnx_model_* | named_onnx_model_*) arguments=samples/digits ;;
       parsed_*) arguments=samples/digits/digits.onnx ;;
       walked_*|composed_*|provider_*) arguments=tests/clients/models ;;
@@ -185,6 +187,8 @@ engines() {
     check "$name bf16" "$out/bin/tenon" compare "$model" --device cuda --precision bf16 --tolerance 3e-2
   done
   rm -rf "$models"
+  check "memory held" env TENON_TEST_BACKEND=cuda "$out/bin/builder_test" -m -tc="footprint*"
+  check "missing libraries" python3 tests/gpu/check_absent.py "$out"
 }
 
 case "${1:-}" in

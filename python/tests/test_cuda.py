@@ -276,6 +276,66 @@ class Messages(trt.ILogger):
             self.errors.append(msg)
 
 
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_addresses_that_the_engine_cannot_reach(model, monkeypatch, device):
+    """Refused by name where they are given, through every call that takes them; then the engine runs as before."""
+
+    class Given(trt.IOutputAllocator):
+        def __init__(self):
+            trt.IOutputAllocator.__init__(self)
+
+        def reallocate_output_async(self, name, memory, size, alignment, stream):
+            return self.memory
+
+        def notify_shape(self, name, shape):
+            pass
+
+    if device == "cpu":
+        monkeypatch.setenv("TENON_DEVICE", "cpu")
+    logger = Messages()
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse(model[0])
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    profile.set_shape("x", (6, 16), (6, 16), (6, 16))
+    config.add_optimization_profile(profile)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(builder.build_serialized_network(network, config))
+    context = engine.create_execution_context()
+    x, y = torch.randn(6, 16, device=device), torch.empty(6, 24, device=device)
+    other = "cpu" if device == "cuda" else "cuda"
+    far_x, far_y = x.to(other), y.to(other)
+    word = "host memory" if device == "cuda" else "device memory"
+
+    def refused(name, call, *arguments):
+        logger.errors.clear()
+        assert call(*arguments) is not True
+        assert len(logger.errors) == 1, logger.errors
+        assert f"'{name}'" in logger.errors[0] and word in logger.errors[0]
+
+    def runs():
+        logger.errors.clear()
+        y.zero_()
+        assert context.execute_async_v3(torch.cuda.current_stream().cuda_stream) and not logger.errors
+        torch.cuda.synchronize()
+        torch.testing.assert_close(y, (x @ model[1].to(device)).relu(), rtol=1e-4, atol=1e-4)
+
+    assert context.set_tensor_address("x", x.data_ptr()) and context.set_tensor_address("y", y.data_ptr())
+    runs()
+    refused("x", context.set_tensor_address, "x", far_x.data_ptr())
+    refused("y", context.set_tensor_address, "y", far_y.data_ptr())
+    runs()
+    refused("x", context.execute_v2, [far_x.data_ptr(), y.data_ptr()])
+    refused("y", context.execute_v2, [x.data_ptr(), far_y.data_ptr()])
+    assert context.execute_v2([x.data_ptr(), y.data_ptr()])
+    given = Given()
+    assert context.set_output_allocator("y", given)
+    given.memory = far_y.data_ptr()
+    refused("y", context.execute_async_v3, torch.cuda.current_stream().cuda_stream)
+    given.memory = y.data_ptr()
+    runs()
+
+
 def run_plugin(make, rows, logger=None):
     """Results for torch's random inputs (rows, 7), of an engine whose plan was read."""
     builder = trt.Builder(logger or trt.Logger(trt.Logger.ERROR))

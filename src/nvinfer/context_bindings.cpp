@@ -1,9 +1,21 @@
 // IExecutionContext by binding index. Only levels up to 9 show it.
 #include <cstring>
 
+#include "backends/device.h"
+#include "backends/host_memory.h"
 #include "nvinfer/context.h"
 
 namespace tenon::nvinfer {
+namespace {
+
+/// Values of shape tensors are the host's on every device.
+void require_host(const runtime::Engine& engine, const void* values, const std::string& name) {
+  const Device* device = engine.backend().device();
+  require(device ? device->host_reaches(values) : host_reaches(values), ErrorCode::kInvalidArgument,
+          "the values of shape tensor '", name, "' are in device memory; host memory is accepted");
+}
+
+}  // namespace
 
 Dims ExecutionContext::getStrides(int32_t index) const noexcept {
   return guard(
@@ -36,7 +48,7 @@ bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) 
     const size_t io = engine().binding(index);
     require(engine().is_shape_input(io) && core_->input_dims(io), ErrorCode::kInvalidArgument, "binding ", index,
             " is no shape input");
-    need(data, "data");
+    require_host(*keep_, need(data, "data"), keep_->io()[io].name);
     const ir::Dims& dims = *core_->input_dims(io);
     shape_data_[io].assign(data, data + (dims.empty() ? 1 : dims[0]));
     return set_address(io, shape_data_[io].data()), true;
@@ -45,9 +57,11 @@ bool ExecutionContext::setInputShapeBinding(int32_t index, const int32_t* data) 
 
 bool ExecutionContext::getShapeBinding(int32_t index, int32_t* data) const noexcept {
   return guard(reports_, "IExecutionContext::getShapeBinding", [&] {
-    const std::vector<int32_t>& known = shape_data_[engine().binding(index)];
+    const size_t io = engine().binding(index);
+    const std::vector<int32_t>& known = shape_data_[io];
     require(!known.empty(), ErrorCode::kInvalidArgument, "binding ", index, " has no shape values");
-    std::memcpy(need(data, "data"), known.data(), known.size() * sizeof(int32_t));
+    require_host(*keep_, need(data, "data"), keep_->io()[io].name);
+    std::memcpy(data, known.data(), known.size() * sizeof(int32_t));
     return true;
   });
 }

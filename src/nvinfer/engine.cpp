@@ -83,10 +83,11 @@ Dims CudaEngine::shown(ir::Dims dims) const {
 }
 
 bool CudaEngine::is_shape_input(size_t io) const {
-  for (size_t input : core_->shape_inputs()) {
-    if (input == io) return true;
-  }
-  return false;
+  const auto& shape = core_->shape_inputs();
+  if (std::find(shape.begin(), shape.end(), io) != shape.end()) return true;
+  const auto& profiles = core_->plan().profiles;  // values for an input make it one
+  return std::any_of(profiles.begin(), profiles.end(),
+                     [&](const plan::Profile& p) { return p.values.count(core_->io()[io].name) > 0; });
 }
 
 const char* CudaEngine::keep(std::string text) const {

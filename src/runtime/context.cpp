@@ -14,6 +14,8 @@
 namespace tenon::runtime {
 namespace {
 
+constexpr size_t kPrepared = 16;  // shapes that a context knows the program of
+
 int64_t tensor_bytes(ir::DType type, const ir::Dims& dims) { return ir::storage_bytes(type, checked_product(dims)); }
 
 void check_range(const IoInfo& io, const plan::Range& range, const ir::Dims& dims, int profile) {
@@ -42,8 +44,11 @@ Context::Context(std::shared_ptr<Engine> engine, int profile)
       profile_(profile),
       dims_(engine_->input_count()),
       addresses_(engine_->io().size(), nullptr),
+      host_only_(engine_->io().size(), false),
+      device_only_(engine_->io().size(), false),
       allocators_(engine_->output_count()),
       device_(engine_->backend().device()) {
+  if (device_ && device_->present()) device_->activate();  // not on a device that is lost
   set_profile(profile);
 }
 
@@ -87,13 +92,20 @@ std::map<ir::ValueId, ir::Tensor> Context::shape_values() const {
   return values;
 }
 
-bool Context::same_shape_values() const {
+bool Context::same_dims(const Prepared& p) const {
+  if (p.profile != profile_) return false;
+  for (size_t i = 0; i < dims_.size(); ++i)
+    if (!dims_[i] || *dims_[i] != p.program->input_dims[i]) return false;
+  return true;
+}
+
+bool Context::same_shape_values(const Prepared& p) const {
   for (size_t i : engine_->shape_inputs()) {
-    const auto known = shape_values_.find(engine_->plan().graph.inputs[i]);
+    const auto known = p.shape_values.find(engine_->plan().graph.inputs[i]);
     const bool given = addresses_[i] && dims_[i];
-    if (given != (known != shape_values_.end())) return false;
+    if (given != (known != p.shape_values.end())) return false;
     if (!given) continue;
-    if (device_ && !device_->host_reaches(addresses_[i])) return false;
+    if (device_only_[i]) return false;
     const auto bytes = known->second.data();
     if (!bytes.empty() && std::memcmp(addresses_[i], bytes.data(), bytes.size()) != 0) return false;
   }
@@ -106,18 +118,32 @@ const Program& Context::prepare() {
     stale_ = true;
     part_.reset();
     recorded_.clear();
+    prepared_.clear();
+    current_ = nullptr;
   }
-  if (!stale_ && same_shape_values()) return *program_;
+  if (!stale_ && current_ && same_shape_values(*current_)) return *program_;
+  for (const auto& p : prepared_)
+    if (same_dims(*p) && same_shape_values(*p)) return use(*p);
   std::vector<ir::Dims> dims;
   for (size_t i = 0; i < dims_.size(); ++i) {
     require(dims_[i].has_value(), ErrorCode::kInvalidArgument, "the dims of input '", engine_->io()[i].name,
             "' are not set");
     dims.push_back(*dims_[i]);
   }
-  shape_values_ = shape_values();
-  auto program = engine_->program(profile_, dims, shape_values_, this);
-  if (program != program_) {
-    program_ = std::move(program);
+  auto made = std::make_unique<Prepared>(Prepared{profile_, nullptr, shape_values()});
+  made->program = engine_->program(profile_, dims, made->shape_values, this);
+  if (prepared_.size() >= kPrepared)
+    prepared_.erase(std::min_element(prepared_.begin(), prepared_.end(),
+                                     [](const auto& a, const auto& b) { return a->used < b->used; }));
+  prepared_.push_back(std::move(made));
+  return use(*prepared_.back());
+}
+
+const Program& Context::use(Prepared& p) {
+  p.used = ++clock_;
+  current_ = &p;
+  if (p.program != program_) {
+    program_ = p.program;
     bound_ = nullptr;
   }
   stale_ = false;
@@ -135,22 +161,43 @@ ir::Dims Context::output_dims(size_t output) {
 void Context::set_address(size_t io, void* address) {
   require(io < addresses_.size(), ErrorCode::kInvalidArgument, "the engine has ", addresses_.size(),
           " inputs and outputs");
-  if (device_ && address && address != addresses_[io]) {
-    const auto& shape = engine_->shape_inputs();
-    const bool either = std::find(shape.begin(), shape.end(), io) != shape.end();
-    require(either || device_->reaches(address), ErrorCode::kInvalidArgument, "the address of ",
-            engine_->io()[io].is_input ? "input '" : "output '", engine_->io()[io].name,
+  if (address && address != addresses_[io]) remember_address(io, address);
+  addresses_[io] = address;
+}
+
+/// What address `io` may be, asked of the driver once.
+void Context::remember_address(size_t io, void* address) {
+  const IoInfo& info = engine_->io()[io];
+  const auto& small = engine_->small_inputs();
+  if (device_ && std::find(small.begin(), small.end(), io) != small.end()) {
+    host_only_[io] = !device_->reaches(address);
+    device_only_[io] = !device_->host_reaches(address);
+    return;
+  }
+  require_reach(address, info.is_input ? "the address of input" : "the address of output", info.name);
+  require(!device_ || reinterpret_cast<uintptr_t>(address) % 16 == 0, ErrorCode::kInvalidArgument, "the address of '",
+          info.name, "' is not a multiple of 16");
+}
+
+void Context::require_reach(const void* memory, const char* what, const std::string& name) const {
+  if (!memory) return;
+  if (device_)
+    require(device_->reaches(memory), ErrorCode::kInvalidArgument, what, " '", name,
             "' is host memory; the engine runs on ", engine_->backend().fingerprint(),
             " and accepts device, managed or page-locked memory");
-    require(either || reinterpret_cast<uintptr_t>(address) % 16 == 0, ErrorCode::kInvalidArgument, "the address of '",
-            engine_->io()[io].name, "' is not a multiple of 16");
-  }
-  if (!device_ && address && address != addresses_[io]) {
-    require(host_reaches(address), ErrorCode::kInvalidArgument, "the address of ",
-            engine_->io()[io].is_input ? "input '" : "output '", engine_->io()[io].name,
+  else
+    require(host_reaches(memory), ErrorCode::kInvalidArgument, what, " '", name,
             "' is device memory; the engine runs on the processor and accepts host or managed memory");
-  }
-  addresses_[io] = address;
+}
+
+/// What kernels read as input or write as output `io`.
+const void* Context::kernel_address(size_t io, void* stream) {
+  if (!device_ || !host_only_[io]) return addresses_[io];
+  const auto bytes = size_t(tensor_bytes(engine_->io()[io].dtype, *dims_[io]));
+  auto& there = staged_[io];
+  if (!there) there = device_memory(*device_, bytes);  // a small input's dims do not change
+  device_->copy(there.get(), addresses_[io], bytes, stream);
+  return there.get();
 }
 
 // Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
@@ -198,19 +245,20 @@ void* Context::output_memory(const Program& p, size_t output) {
   return addresses_[io];
 }
 
-void Context::resolve_io(const Program& p) {
+void Context::resolve_io(const Program& p, void* stream) {
   for (size_t i = 0; i < engine_->input_count(); ++i)
     require(addresses_[i] != nullptr || tensor_bytes(engine_->io()[i].dtype, p.input_dims[i]) == 0,
             ErrorCode::kInvalidArgument, "the address of input '", engine_->io()[i].name, "' is not set");
   for (size_t i = 0; i < engine_->output_count(); ++i)
     if (allocators_[i] || !addresses_[engine_->input_count() + i])
-      addresses_[engine_->input_count() + i] = output_memory(p, i);
-  for (const Fixup& f : fixups_) pointers_[f.slot] = static_cast<const std::byte*>(addresses_[f.io]) + f.offset;
+      set_address(engine_->input_count() + i, output_memory(p, i));
+  for (const Fixup& f : fixups_)
+    pointers_[f.slot] = static_cast<const std::byte*>(kernel_address(f.io, stream)) + f.offset;
 }
 
 void Context::run_static(const Program& p, void* stream) {
   bind(p);
-  resolve_io(p);
+  resolve_io(p, stream);
   if (device_)
     run_on_device(p, stream);
   else
@@ -282,7 +330,7 @@ void Context::enqueue_stepwise(const Program& p, void* stream) {
     const Held& y = outputs[i];
     require(y.dtype != ir::DType::kString, ErrorCode::kUnsupported, "output '", engine_->io()[io].name,
             "' holds strings, which have no address");
-    if (allocators_[i]) addresses_[io] = allocators_[i](y.dims, int64_t(y.bytes()));
+    if (allocators_[i]) set_address(io, allocators_[i](y.dims, int64_t(y.bytes())));
     void* to = addresses_[io];
     require(to != nullptr || y.bytes() == 0, ErrorCode::kInvalidArgument, "the address of output '",
             engine_->io()[io].name, "' is not set");
@@ -304,6 +352,7 @@ std::vector<ir::Tensor> Context::run(const std::vector<ir::Tensor>& inputs) {
             ir::name(inputs[i].dtype()), ", accepted is ", ir::name(io.dtype));
     set_input_dims(i, inputs[i].dims());
     addresses_[i] = const_cast<std::byte*>(inputs[i].data().data());
+    host_only_[i] = device_only_[i] = false;
   }
   const Program& p = prepare();
   if (p.stepwise) return run_stepwise(p, inputs);

@@ -44,6 +44,7 @@ void Context::reserve(const Program& p) {
     arena_.reset();
     arena_bytes_ = 0;
     arena_ = allocate_ ? allocate_(bytes) : device_ ? device_memory(*device_, bytes) : host_memory(bytes);
+    if (allocate_) require_reach(arena_.get(), "memory of the allocator for", "activations");
     const int64_t alignment = buffer_alignment(device_);
     require(reinterpret_cast<uintptr_t>(arena_.get()) % uintptr_t(alignment) == 0, ErrorCode::kInvalidArgument,
             "memory for activations must begin at a multiple of ", alignment, ", the allocator's does not");
@@ -63,6 +64,7 @@ void Context::use_memory(void* memory, int64_t bytes) {
   const int64_t alignment = buffer_alignment(device_);
   require(bytes >= 0 && reinterpret_cast<uintptr_t>(memory) % uintptr_t(alignment) == 0, ErrorCode::kInvalidArgument,
           "memory of ", bytes, " bytes for activations must begin at a multiple of ", alignment);
+  require_reach(memory, "memory given for", "activations");
   settle();
   arena_ = std::shared_ptr<void>(memory, [](void*) {});
   arena_bytes_ = memory ? bytes : 0;
@@ -189,7 +191,9 @@ std::map<ir::ValueId, Held> Context::run_part(const Engine::KnownPart& part, voi
   c.allocate_ = allocate_;
   for (size_t i = 0; i < engine_->input_count(); ++i) {
     c.set_input_dims(i, *dims_[i]);
-    c.set_address(i, addresses_[i]);
+    c.addresses_[i] = addresses_[i];
+    c.host_only_[i] = host_only_[i];
+    c.device_only_[i] = device_only_[i];
   }
   for (size_t i = 0; i < part.values.size(); ++i)
     c.set_output_allocator(i, [this, i](const ir::Dims& dims, int64_t bytes) {

@@ -17,9 +17,16 @@ constexpr size_t kCachedPrograms = 16;
 
 class PackedWeights final : public DeviceWeights {
  public:
-  explicit PackedWeights(MemoryAllocator memory) : memory_(std::move(memory)) {}
+  using Count = std::shared_ptr<std::atomic<int64_t>>;
+  /// What is allocated is in `count` as long as it lives.
+  PackedWeights(MemoryAllocator memory, Count count) : memory_(std::move(memory)), count_(std::move(count)) {}
   std::shared_ptr<void> allocate(const Device& device, size_t bytes) override {
-    return memory_ ? memory_(bytes) : device_memory(device, bytes);
+    auto made = memory_ ? memory_(bytes) : device_memory(device, bytes);
+    require(!memory_ || device.reaches(made.get()), ErrorCode::kInvalidArgument,
+            "the allocator's memory for weights is host memory; the engine runs on a device");
+    void* const at = made.get();
+    *count_ += int64_t(bytes);
+    return {at, [made, count = count_, bytes](void*) { *count -= int64_t(bytes); }};
   }
   std::shared_ptr<const void> get(const ir::Tensor& source, const std::string& format,
                                   const std::function<std::shared_ptr<const void>()>& make) override {
@@ -47,6 +54,7 @@ class PackedWeights final : public DeviceWeights {
     std::shared_ptr<const void> packed;
   };
   MemoryAllocator memory_;
+  Count count_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Entry>> packed_;
 };
@@ -90,6 +98,22 @@ plan::Plan fit(plan::Plan plan, const Backend& backend) {
   return plan;
 }
 
+/// Whether every size is known once the inputs' dims are.
+bool dims_suffice(const plan::Plan& plan) {
+  if (plan.profiles.empty()) return false;
+  std::vector<ir::Dims> dims;
+  for (const plan::Range& r : plan.profiles[0].inputs) dims.push_back(r.opt);
+  try {
+    const ConcreteGraph concrete = concretize(plan.graph, dims);
+    for (ir::NodeId n : concrete.order)
+      for (ir::ValueId v : concrete.graph.node(n).outputs)
+        if (v != ir::kNone && !concrete.graph.value(v).ranked) return false;
+    return concrete.fully_static;
+  } catch (const Error&) {  // of a shape that needs an input's elements
+    return false;
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Engine> Engine::create(plan::Plan plan, const EngineOptions& options) {
@@ -101,7 +125,7 @@ Engine::Engine(plan::Plan plan, const EngineOptions& options)
       backend_(options.backend ? options.backend : &cpu_backend()),
       own_pool_(options.threads > 0 ? std::make_unique<ThreadPool>(options.threads) : nullptr),
       pool_(own_pool_ ? own_pool_.get() : &ThreadPool::shared()),
-      weights_(std::make_unique<PackedWeights>(options.weight_memory)),
+      weights_(std::make_unique<PackedWeights>(options.weight_memory, weight_bytes_)),
       weight_memory_(options.weight_memory) {
   for (ir::ValueId v : plan_.graph.inputs) io_.push_back(describe(plan_.graph, v, true));
   for (ir::ValueId v : plan_.graph.outputs) io_.push_back(describe(plan_.graph, v, false));
@@ -110,9 +134,10 @@ Engine::Engine(plan::Plan plan, const EngineOptions& options)
 
 Engine::~Engine() = default;
 int Engine::threads() const { return pool_->size(); }
+int64_t Engine::weight_bytes() const { return *weight_bytes_; }
 int Engine::auxiliary_streams(int profile) const { return runtime::auxiliary_streams(plan_, profile); }
 
-// An integer input is a shape input if some dimension stays symbolic when every input's dims are known.
+// Small integer inputs are shape inputs if some dimension stays symbolic when every input's dims are known.
 void Engine::find_shape_inputs() {
   const ir::Graph& g = plan_.graph;
   for (size_t i = 0; i < g.inputs.size(); ++i) {
@@ -120,8 +145,9 @@ void Engine::find_shape_inputs() {
     const bool small =
         v.shape.size() <= 1 && (v.shape.empty() || (v.shape[0].is_const() && v.shape[0].constant() <= 64));
     if (small && (v.dtype == ir::DType::kI64 || v.dtype == ir::DType::kI32 || v.dtype == ir::DType::kBool))
-      shape_inputs_.push_back(i);
+      small_inputs_.push_back(i);
   }
+  if (!small_inputs_.empty() && !dims_suffice(plan_)) shape_inputs_ = small_inputs_;
 }
 
 void Engine::replace_plan(plan::Plan plan) {
@@ -146,7 +172,7 @@ WeightCache& Engine::weights() const { return *weights_; }
 void Engine::reset_weights() {
   cache_.clear();
   streamed_.reset();
-  weights_ = std::make_unique<PackedWeights>(weight_memory_);
+  weights_ = std::make_unique<PackedWeights>(weight_memory_, weight_bytes_);
   split_ = false;
   known_part_.reset();
   if (weight_budget_ < 0 || !backend_->device()) return;

@@ -4,6 +4,7 @@
 // independent of each other. Preparing happens when shapes change; running at a prepared shape takes no lock and
 // allocates nothing, data-dependent outputs excepted.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -62,6 +63,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   size_t output_count() const { return plan_.graph.outputs.size(); }
   std::optional<size_t> find_io(std::string_view name) const;
   int threads() const;
+  /// Bytes of device memory that weights take now, in every form that kernels read; 0 on the host.
+  int64_t weight_bytes() const;
   /// The most streams that a profile's runs use on a device beside the one they are put on.
   int auxiliary_streams(int profile) const;
   ThreadPool& pool() const { return *pool_; }
@@ -74,6 +77,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
                                          const Context* owner = nullptr);
   /// Inputs whose elements decide shapes; their values are read when a context prepares.
   const std::vector<size_t>& shape_inputs() const { return shape_inputs_; }
+  /// Inputs of few integers, those among them. Their memory may be the host's or the device's.
+  const std::vector<size_t>& small_inputs() const { return small_inputs_; }
   WeightCache& weights() const;
   /// Takes a plan of the same inputs, outputs and profiles, e.g. with other weights. Contexts prepare again at their
   /// next run; none may be preparing or running now.
@@ -107,7 +112,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<ThreadPool> own_pool_;
   ThreadPool* pool_;
   std::vector<IoInfo> io_;
-  std::vector<size_t> shape_inputs_;
+  std::vector<size_t> shape_inputs_, small_inputs_;
+  std::shared_ptr<std::atomic<int64_t>> weight_bytes_ = std::make_shared<std::atomic<int64_t>>(0);
   std::unique_ptr<DeviceWeights> weights_;
   std::unique_ptr<StreamedWeights> streamed_;  ///< null: all weights stay where they are
   int64_t weight_budget_ = -1;                 ///< -1: none is set
@@ -148,8 +154,8 @@ class Context {
   /// Dims of an output at the current input dims; a dimension known only while running is -1.
   ir::Dims output_dims(size_t output);
 
-  /// Index as in Engine::io(). The memory must hold the tensor's bytes for the dims in force. On a device, throws
-  /// kInvalidArgument for memory that the device cannot reach.
+  /// Index as in Engine::io(). The memory must hold the tensor's bytes for the dims in force. Throws kInvalidArgument
+  /// for memory that the device, or without one the host, cannot reach; small inputs may lie in either.
   void set_address(size_t io, void* address);
   void* address(size_t io) const { return addresses_.at(io); }
   void set_output_allocator(size_t output, OutputAllocator allocator) { allocators_.at(output) = std::move(allocator); }
@@ -185,8 +191,12 @@ class Context {
   void reserve(const Program& program);
   /// Waits for what has been put on streams: it refers to what this context and its program own.
   void settle() noexcept;
-  void resolve_io(const Program& program);
+  void resolve_io(const Program& program, void* stream);
   void run_static(const Program& program, void* stream);
+  /// Throws kInvalidArgument where kernels cannot reach memory that is meant for `what`; null is well.
+  void require_reach(const void* memory, const char* what, const std::string& name) const;
+  void remember_address(size_t io, void* address);
+  const void* kernel_address(size_t io, void* stream);
   void run_on_host(const Program& program);
   void run_on_device(const Program& program, void* stream);
   void launch_steps(const Program& program, const Stretch& steps, void* stream, bool profile);
@@ -206,17 +216,32 @@ class Context {
   std::map<ir::ValueId, Held> run_part(const Engine::KnownPart& part, void* stream);
   Held read_held(size_t io, const ir::Dims& dims) const;
   std::map<ir::ValueId, ir::Tensor> shape_values() const;
-  /// Whether inputs that decide shapes have the elements that program_ is for. False where the host cannot tell.
-  bool same_shape_values() const;
+  struct Prepared;
+  /// Whether the inputs are what `p` is for. False where the host cannot tell.
+  bool same_dims(const Prepared& p) const;
+  bool same_shape_values(const Prepared& p) const;
+  const Program& use(Prepared& p);
 
   std::shared_ptr<Engine> engine_;
   int profile_;
   std::vector<std::optional<ir::Dims>> dims_;
   std::vector<void*> addresses_;
+  /// Of addresses_: small inputs may lie where only the host or only the device reaches them.
+  std::vector<bool> host_only_, device_only_;
+  std::map<size_t, std::shared_ptr<void>>
+      staged_;  ///< what kernels read of inputs in memory that only the host reaches
   std::vector<OutputAllocator> allocators_;
   LayerProfiler profiler_;
+  /// A program, and what of the inputs it is for.
+  struct Prepared {
+    int profile;
+    std::shared_ptr<const Program> program;
+    std::map<ir::ValueId, ir::Tensor> shape_values;
+    uint64_t used = 0;
+  };
+  std::vector<std::unique_ptr<Prepared>> prepared_;  ///< for the last shapes: they are found without a lock
+  const Prepared* current_ = nullptr;                ///< what program_ came from
   std::shared_ptr<const Program> program_;
-  std::map<ir::ValueId, ir::Tensor> shape_values_;  ///< that program_ is for
   bool stale_ = true;
   uint64_t generation_ = 0;
   const Device* device_;   // null: the host

@@ -92,8 +92,8 @@ class LaterDevice final : public Device {
     synchronize(nullptr);
     return longest;
   }
-  bool reaches(const void*) const override { return true; }
-  bool host_reaches(const void*) const override { return true; }
+  bool reaches(const void* memory) const override { return ++asked_, memory != foreign_; }
+  bool host_reaches(const void*) const override { return ++asked_, true; }
   void activate() const override { active() = true; }
   /// Whether the device is current in the calling thread.
   static bool& active() {
@@ -110,6 +110,9 @@ class LaterDevice final : public Device {
   }
   /// The next `count` allocations fail.
   void refuse(int count) const { refusals_ = count; }
+  /// Memory that the device does not reach, and how often it has been asked whether memory is reached.
+  void set_foreign(const void* memory) const { foreign_ = memory; }
+  int asked() const { return asked_; }
   /// How many have been made.
   int recordings() const { return recordings_; }
   /// Another order for what is done from now on.
@@ -122,8 +125,9 @@ class LaterDevice final : public Device {
     bool done;
   };
   mutable std::vector<Work> work_;
-  mutable int recordings_ = 0;
   mutable int refusals_ = 0;
+  mutable int recordings_ = 0, asked_ = 0;
+  mutable const void* foreign_ = nullptr;
   mutable std::map<void*, size_t> last_;  ///< work on each stream
   mutable std::minstd_rand random_;
 };

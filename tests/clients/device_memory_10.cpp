@@ -13,6 +13,21 @@ using namespace nvinfer1;
 
 namespace {
 
+class Given : public IOutputAllocator {
+ public:
+  void* reallocateOutputAsync(char const*, void*, uint64_t, uint64_t, cudaStream_t) noexcept override { return memory; }
+  void notifyShape(char const*, Dims const&) noexcept override {}
+  void* memory = nullptr;
+};
+
+class GivenMemory : public IGpuAllocator {
+ public:
+  explicit GivenMemory(void* all) : memory(all) {}
+  void* allocate(uint64_t, uint64_t, AllocatorFlags) noexcept override { return memory; }
+  bool deallocate(void*) noexcept override { return true; }
+  void* memory;
+};
+
 bool builds_plugin(IBuilder& builder) {
   std::unique_ptr<INetworkDefinition> network(builder.createNetworkV2(0U));
   ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2(2, 2));
@@ -43,7 +58,8 @@ int main(int argc, char** argv) {
   std::unique_ptr<IRuntime> runtime(createInferRuntime(logger));
   std::unique_ptr<ICudaEngine> engine(runtime->deserializeCudaEngine(plan->data(), plan->size()));
   std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());
-  float host[4] = {-1.0F, 2.0F, -3.0F, 4.0F}, y[4], device[4], managed[4] = {1.0F, -1.0F, 0.5F, -0.5F};
+  alignas(256) float device[1024];
+  float host[4] = {-1.0F, 2.0F, -3.0F, 4.0F}, y[4], managed[4] = {1.0F, -1.0F, 0.5F, -0.5F};
   claim(device, sizeof(device), 0);
   EXPECT(context->setTensorAddress("x", host) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));
   EXPECT(y[0] == 0.0F && y[3] == 4.0F && logger.errors.empty());
@@ -52,6 +68,22 @@ int main(int argc, char** argv) {
          logger.errors[0].find("device memory") != std::string::npos);
   void* bindings[] = {host, device};
   EXPECT(!context->executeV2(bindings) && logger.errors.size() == 2);
+  Given given;
+  EXPECT(context->setTensorAddress("x", host) && context->setOutputAllocator("y", &given));
+  given.memory = device;
+  EXPECT(!context->enqueueV3(nullptr) && logger.errors.size() == 3);
+  given.memory = y;
+  EXPECT(context->enqueueV3(nullptr) && context->setOutputAllocator("y", nullptr) && logger.errors.size() == 3);
+  context->setDeviceMemoryV2(device, sizeof(device));
+  EXPECT(logger.errors.size() == 4);
+  GivenMemory all(device);
+  EXPECT(context->setTemporaryStorageAllocator(&all) && !context->enqueueV3(nullptr) && logger.errors.size() == 5);
+  EXPECT(context->setTemporaryStorageAllocator(nullptr) && context->enqueueV3(nullptr) && logger.errors.size() == 5);
+  for (size_t i = 2; i < logger.errors.size(); ++i) {
+    EXPECT(logger.errors[i].find(i == 2 ? "output 'y'" : "'activations'") != std::string::npos &&
+           logger.errors[i].find("device memory") != std::string::npos);
+  }
+  logger.errors.resize(2);
   claim(managed, sizeof(managed), 1);
   EXPECT(context->setTensorAddress("x", managed) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));
   EXPECT(y[0] == 1.0F && y[1] == 0.0F && logger.errors.size() == 2);

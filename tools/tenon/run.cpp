@@ -106,6 +106,10 @@ void bench(const RunOptions& o) {
               times[times.size() / 2], times[0], times.size(), engine->threads(), double(memory.arena_bytes) / 1048576,
               double(memory.peak_live_bytes) / 1048576,
               double(memory.arena_bytes) / double(std::max<int64_t>(memory.peak_live_bytes, 1)));
+  if (engine->backend().device())
+    std::printf("on the device: weights %.2f MiB, context %.2f MiB; page-locked %.2f MiB\n",
+                double(engine->weight_bytes()) / 1048576, double(context->memory_bytes()) / 1048576,
+                double(context->host_memory_bytes()) / 1048576);
   if (!o.profile) return;
   // Of each layer the least time of several runs, which other work on the machine disturbs least.
   struct Layer {

@@ -33,6 +33,8 @@ inline const DeviceInfo& info_of(const Problem& p) { return backend_of(p).info()
 
 /// Throws Error naming the call unless `code` is success.
 void check(cudaError_t code, const char* call);
+/// Throws the reason if the GPU's context is lost: asked where other code reports a failure.
+void check_context();
 #define TENON_CUDA(call) ::tenon::cuda::check((call), #call)
 
 inline cudaStream_t stream_of(const RunArgs& args) { return static_cast<cudaStream_t>(args.stream); }

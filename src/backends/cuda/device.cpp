@@ -1,6 +1,7 @@
 #include "backends/cuda/device.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "backends/cuda/driver.h"
@@ -10,11 +11,13 @@ namespace tenon::cuda {
 namespace {
 
 std::mutex broken_mutex;
-std::string broken_reason;  // of the first failure after which the context is lost
+std::string broken_reason;         // of the first failure after which the context is lost
+std::atomic<bool> broken = false;  // spares the lock
 
 /// Errors after which no call of the process succeeds any more.
 bool sticky(cudaError_t code) {
-  switch (code) {
+  constexpr int kNvlinkUncorrectable = 220, kContained = 226, kTensorMemoryLeak = 721;  // unknown to CUDA 12.0
+  switch (int(code)) {
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
     case cudaErrorHardwareStackError:
@@ -25,6 +28,11 @@ bool sticky(cudaError_t code) {
     case cudaErrorLaunchFailure:
     case cudaErrorAssert:
     case cudaErrorECCUncorrectable:
+    case cudaErrorMpsClientTerminated:
+    case cudaErrorExternalDevice:
+    case kNvlinkUncorrectable:
+    case kContained:
+    case kTensorMemoryLeak:
       return true;
     default:
       return false;
@@ -64,6 +72,16 @@ class BrieflyCurrent {
   bool known_ = false;
 };
 
+[[noreturn]] void fail_lost(const std::string& reason) {
+  fail(ErrorCode::kDevice, "the GPU's context is lost since ", reason, "; restart the process");
+}
+
+void refuse_lost() {
+  if (!broken) return;
+  const std::lock_guard lock(broken_mutex);
+  fail_lost(broken_reason);
+}
+
 class GraphRecording final : public Recording {
  public:
   GraphRecording(int ordinal, cudaGraph_t graph) : ordinal_(ordinal) {
@@ -101,14 +119,24 @@ void check(cudaError_t code, const char* call) {
   std::string reason;
   {
     std::lock_guard lock(broken_mutex);
-    if (sticky(code) && broken_reason.empty())
+    if (sticky(code) && broken_reason.empty()) {
       broken_reason = cat(cudaGetErrorName(code), " (", cudaGetErrorString(code), ") at ", call);
+      broken = true;
+    }
     reason = broken_reason;
   }
   cudaGetLastError();
-  if (!reason.empty()) fail(ErrorCode::kDevice, "the GPU's context is lost since ", reason, "; restart the process");
+  if (!reason.empty()) fail_lost(reason);
   fail(code == cudaErrorMemoryAllocation ? ErrorCode::kOutOfMemory : ErrorCode::kDevice, "CUDA: ", call,
        " failed: ", cudaGetErrorName(code), " (", cudaGetErrorString(code), ")");
+}
+
+void check_context() {
+  refuse_lost();
+  size_t free = 0, total = 0;
+  const cudaError_t code = cudaMemGetInfo(&free, &total);
+  if (sticky(code)) check(code, "cudaMemGetInfo");
+  cudaGetLastError();
 }
 
 CudaDevice::CudaDevice(int ordinal, bool present) : ordinal_(ordinal), present_(present) {
@@ -119,6 +147,7 @@ CudaDevice::CudaDevice(int ordinal, bool present) : ordinal_(ordinal), present_(
 
 void CudaDevice::activate() const {
   require(present_, ErrorCode::kUnsupported, "the GPU is only described, nothing can run on it");
+  refuse_lost();
   TENON_CUDA(cudaSetDevice(ordinal_));
 }
 
@@ -246,7 +275,9 @@ float CudaDevice::time_us(const Work& work, double budget_ms, double hopeless_us
 cudaMemoryType CudaDevice::type_of(const void* memory) const {
   activate();
   cudaPointerAttributes a{};
-  if (cudaPointerGetAttributes(&a, memory) == cudaSuccess) return a.type;
+  const cudaError_t code = cudaPointerGetAttributes(&a, memory);
+  if (code == cudaSuccess) return a.type;
+  if (sticky(code)) check(code, "cudaPointerGetAttributes");
   cudaGetLastError();
   return cudaMemoryTypeUnregistered;
 }

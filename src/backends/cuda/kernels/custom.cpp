@@ -79,7 +79,12 @@ class Custom final : public Kernel {
     for (size_t i = 0; i < out.size(); ++i)
       if (out_[i].repack) out[i] = workspace + out_[i].at;
     share_aliases(in, out, stream);
-    run_->enqueue(in.data(), out.data(), workspace, args.stream);
+    try {
+      run_->enqueue(in.data(), out.data(), workspace, args.stream);
+    } catch (const Error&) {
+      check_context();  // once that is lost, every implementation fails
+      throw;
+    }
     for (size_t i = 0; i < out.size(); ++i)
       if (out_[i].repack) TENON_CUDA(unpack(between(out_[i], out[i], args.outputs[i]), out_[i].element, stream));
   }

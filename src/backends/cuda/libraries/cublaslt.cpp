@@ -1,6 +1,7 @@
 #include <map>
 #include <mutex>
 
+#include "backends/cuda/cuda.h"
 #include "backends/cuda/libraries/cublaslt_api.h"
 #include "backends/cuda/libraries/library.h"
 #include "base/error.h"
@@ -55,7 +56,9 @@ Handle handle(int ordinal) {
 }
 
 void check(Status status, const char* call) {
+  constexpr Status kExecutionFailed = 13, kInternalError = 14;
   if (status == 0) return;
+  if (status == kExecutionFailed || status == kInternalError) check_context();
   const Api* functions = api();
   fail(ErrorCode::kUnsupported, call, " returned ", functions ? functions->status_name(status) : "an error");
 }

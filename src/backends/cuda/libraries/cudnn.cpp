@@ -2,6 +2,7 @@
 #include <mutex>
 #include <vector>
 
+#include "backends/cuda/cuda.h"
 #include "backends/cuda/libraries/cublaslt_api.h"
 #include "backends/cuda/libraries/cudnn_api.h"
 #include "backends/cuda/libraries/library.h"
@@ -54,7 +55,9 @@ const Api* api(std::string* why) {
 }
 
 void check(Status status, const char* what) {
+  constexpr Status kInternalErrors = 4000;  // from here on, failures of execution too
   if (status == 0) return;
+  if (status >= kInternalErrors) check_context();
   const Api* functions = api();
   char text[512] = "";
   if (functions) functions->last_error(text, sizeof text);

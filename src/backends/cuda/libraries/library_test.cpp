@@ -53,5 +53,22 @@ TEST_CASE("a library that cannot be loaded does not hide the one in the next fol
   CHECK(cosine(0) == 1);
 }
 
+TEST_CASE("a library that is not there, or lacks a function, is named") {
+  Library absent{"libtenon_has_no_such.so.9", "libtenon_has_no_such.so.8"};
+  CHECK(absent.error().starts_with("cannot load libtenon_has_no_such.so.9: "));
+  int (*function)() = nullptr;
+  absent.find("anything", function);
+  CHECK_FALSE(bool(function));
+  CHECK(absent.error().starts_with("cannot load libtenon_has_no_such.so.9: "));
+
+  Library second{"libtenon_has_no_such.so.9", "libm.so.6"};
+  CHECK(second.error().empty());
+  second.find("cosine_of_nothing", function);
+  CHECK_FALSE(bool(function));
+  CHECK(second.error() == "the library has no function cosine_of_nothing");
+  second.find("another_of_nothing", function);
+  CHECK(second.error() == "the library has no function cosine_of_nothing");  // the first
+}
+
 }  // namespace
 }  // namespace tenon::cuda
