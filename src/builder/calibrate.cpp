@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backends/device.h"
+#include "backends/host_memory.h"
 #include "base/checked.h"
 
 namespace tenon::builder {
@@ -77,7 +78,12 @@ double quantile_threshold(const Histogram& h, const CalibrationOptions& o) {
 ir::Tensor to_host(const Backend& backend, const void* from, ir::DType type, const ir::Dims& dims) {
   const auto bytes = size_t(ir::storage_bytes(type, checked_product(dims)));
   const Device* device = backend.device();
-  if (!device) return {type, dims, nullptr, std::span(static_cast<const std::byte*>(from), bytes)};
+  if (!device) {
+    require(
+        host_reaches(from), ErrorCode::kInvalidArgument,
+        "a calibration batch is device memory; the engine is built for the processor, host or managed memory is due");
+    return {type, dims, nullptr, std::span(static_cast<const std::byte*>(from), bytes)};
+  }
   ir::Tensor copy(type, dims);
   device->copy(copy.mutable_data(), from, bytes, device->own_stream());
   device->synchronize(device->own_stream());

@@ -51,7 +51,7 @@ class Refitter final : public RefitterState {
 
   bool setWeights(const char* layer, WeightsRole role, Weights weights) noexcept;
   bool refitCudaEngine() noexcept;
-  bool refitCudaEngineAsync(cudaStream_t) noexcept { return refitCudaEngine(); }
+  bool refitCudaEngineAsync(cudaStream_t stream) noexcept;
   int32_t getMissing(int32_t size, const char** layers, WeightsRole* roles) noexcept;
   int32_t getAll(int32_t size, const char** layers, WeightsRole* roles) noexcept;
   bool setNamedWeights(const char* name, Weights weights) noexcept;
@@ -72,11 +72,13 @@ class Refitter final : public RefitterState {
   struct Slot {
     RefitEntry entry;
     std::optional<Weights> given;
+    TensorLocation location = TensorLocation::kHOST;  ///< of what is given
     bool missing() const { return entry.stripped && !given; }
   };
   Slot& named(const char* name);
   const Slot& named(const char* name) const { return const_cast<Refitter*>(this)->named(name); }
-  void give(Slot& slot, const Weights& weights) const;
+  void give(Slot& slot, const Weights& weights, TensorLocation location = TensorLocation::kHOST) const;
+  ir::Tensor copy_of(const Slot& slot) const;
   /// What was set, else what the engine has. Throws kInvalidArgument if the tensor has no range.
   float scale(const char* tensor) const;
   int threads() const;  ///< 0: as many as there are processors

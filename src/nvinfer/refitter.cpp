@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/device.h"
+#include "backends/host_memory.h"
 #include "nvinfer/refit.h"
 
 namespace tenon::nvinfer {
@@ -28,14 +30,37 @@ Refitter::Slot& Refitter::named(const char* name) {
   fail(ErrorCode::kInvalidArgument, "the engine has no refittable weights called '", name, "'");
 }
 
-void Refitter::give(Slot& slot, const Weights& weights) const {
+void Refitter::give(Slot& slot, const Weights& weights, TensorLocation location) const {
   const RefitEntry& e = slot.entry;
   require(weights.count == e.count(), ErrorCode::kInvalidArgument, "weights '", e.name, "' have ", e.count(),
           " elements, ", weights.count, " are given");
   need(weights.values, "weights.values");
   require(to_core(weights.type) == e.type, ErrorCode::kInvalidArgument, "weights '", e.name, "' are ", e.type, ", ",
           to_core(weights.type), " are given");
+  const Device* device = engine_.get().core().backend().device();
+  if (device && need_known(location, "location") == TensorLocation::kDEVICE)
+    require(device->reaches(weights.values), ErrorCode::kInvalidArgument, "weights '", e.name,
+            "' are given as device memory and are in host memory");
+  else
+    require(device ? device->host_reaches(weights.values) : host_reaches(weights.values), ErrorCode::kInvalidArgument,
+            "weights '", e.name, "' are in device memory, ",
+            device ? "with their location as host memory" : "the engine runs on the processor");
   slot.given = weights;
+  slot.location = location;
+}
+
+/// What is given, in memory of its own on the host.
+ir::Tensor Refitter::copy_of(const Slot& slot) const {
+  const ir::Tensor theirs = to_core(*slot.given);
+  ir::Tensor own(theirs.dtype(), theirs.dims());
+  const Device* device = engine_.get().core().backend().device();
+  if (device && slot.location == TensorLocation::kDEVICE) {
+    device->copy(own.mutable_data(), theirs.data().data(), theirs.data().size(), device->own_stream());
+    device->synchronize(device->own_stream());
+  } else {
+    std::memcpy(own.mutable_data(), theirs.data().data(), theirs.data().size());
+  }
+  return own;
 }
 
 bool Refitter::setWeights(const char* layer, WeightsRole role, Weights weights) noexcept {
@@ -52,8 +77,8 @@ bool Refitter::setNamedWeights(const char* name, Weights weights) noexcept {
   return guard(reports_, "IRefitter::setNamedWeights", [&] { return give(named(name), weights), true; });
 }
 
-bool Refitter::setNamedWeightsWithLocation(const char* name, Weights weights, TensorLocation) noexcept {
-  return setNamedWeights(name, weights);  // one memory holds both
+bool Refitter::setNamedWeightsWithLocation(const char* name, Weights weights, TensorLocation location) noexcept {
+  return guard(reports_, "IRefitter::setNamedWeights", [&] { return give(named(name), weights, location), true; });
 }
 
 bool Refitter::unsetNamedWeights(const char* name) noexcept {
@@ -86,7 +111,11 @@ Weights Refitter::getWeightsPrototype(const char* name) const noexcept {
 
 TensorLocation Refitter::getWeightsLocation(const char* name) const noexcept {
   return guard(
-      reports_, "IRefitter::getWeightsLocation", [&] { return named(name), TensorLocation::kHOST; },
+      reports_, "IRefitter::getWeightsLocation",
+      [&] {
+        const Slot& slot = named(name);
+        return slot.given ? slot.location : TensorLocation::kHOST;
+      },
       TensorLocation::kHOST);
 }
 
@@ -145,13 +174,8 @@ bool Refitter::refitCudaEngine() noexcept {
   return guard(reports_, "IRefitter::refitCudaEngine", [&] {
     CudaEngine& engine = engine_.get();
     RefitChanges changes;
-    for (const Slot& slot : slots_) {
-      if (!slot.given) continue;
-      const ir::Tensor theirs = to_core(*slot.given);
-      ir::Tensor own(theirs.dtype(), theirs.dims());
-      std::memcpy(own.mutable_data(), theirs.data().data(), theirs.data().size());
-      changes.weights[slot.entry.value] = std::move(own);
-    }
+    for (const Slot& slot : slots_)
+      if (slot.given) changes.weights[slot.entry.value] = copy_of(slot);
     changes.scales = given_scales_;
     engine.refit(refitted(engine.core().plan(), changes, engine.core().backend(), threads()));
     for (Slot& slot : slots_) {
@@ -161,6 +185,14 @@ bool Refitter::refitCudaEngine() noexcept {
     scales_ = refit_scales(engine.core().plan());
     given_scales_.clear();
     return true;
+  });
+}
+
+bool Refitter::refitCudaEngineAsync(cudaStream_t stream) noexcept {
+  return guard(reports_, "IRefitter::refitCudaEngineAsync", [&] {
+    // What is given in device memory may be written on the stream.
+    if (const Device* device = engine_.get().core().backend().device()) device->synchronize(stream);
+    return refitCudaEngine();
   });
 }
 

@@ -28,6 +28,18 @@ class GivenMemory : public IGpuAllocator {
   void* memory;
 };
 
+class Batches : public IInt8EntropyCalibrator2 {
+ public:
+  explicit Batches(void* batch) : batch_(batch) {}
+  int32_t getBatchSize() const noexcept override { return 2; }
+  bool getBatch(void* bindings[], char const*[], int32_t) noexcept override { return bindings[0] = batch_, true; }
+  void const* readCalibrationCache(size_t& length) noexcept override { return length = 0, nullptr; }
+  void writeCalibrationCache(void const*, size_t) noexcept override {}
+
+ private:
+  void* batch_;
+};
+
 bool builds_plugin(IBuilder& builder) {
   std::unique_ptr<INetworkDefinition> network(builder.createNetworkV2(0U));
   ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2(2, 2));
@@ -83,6 +95,12 @@ int main(int argc, char** argv) {
     EXPECT(logger.errors[i].find(i == 2 ? "output 'y'" : "'activations'") != std::string::npos &&
            logger.errors[i].find("device memory") != std::string::npos);
   }
+  Batches batches(device);
+  config->setFlag(BuilderFlag::kINT8);
+  config->setInt8Calibrator(&batches);
+  EXPECT(std::unique_ptr<IHostMemory>(builder->buildSerializedNetwork(*network, *config)) == nullptr);
+  EXPECT(logger.errors.size() == 6 &&
+         logger.errors[5].find("a calibration batch is device memory") != std::string::npos);
   logger.errors.resize(2);
   claim(managed, sizeof(managed), 1);
   EXPECT(context->setTensorAddress("x", managed) && context->setTensorAddress("y", y) && context->enqueueV3(nullptr));

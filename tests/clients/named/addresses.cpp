@@ -210,6 +210,59 @@ size_t test(IRuntime& runtime, KeepingLogger& logger, IHostMemory& plan, Places&
   return refusals.count();
 }
 
+/// Weights in device memory, which the refitter is told of or not. y = x w.
+void test_refit(bool gpu) {
+  constexpr int64_t kSide = 8;
+  Project p;
+  std::vector<float> const first = noise(kSide * kSide, 1), second = noise(kSide * kSide, 2), x = noise(kSide, 3);
+  ITensor* in = p.network->addInput("x", DataType::kFLOAT, Dims2{1, kSide});
+  IConstantLayer* w = p.network->addConstant(Dims2{kSide, kSide}, weights_of(first));
+  w->setName("w");
+  EXPECT(p.network->setWeightsName(weights_of(first), "the matrix"));
+  output(*p.network,
+         *p.network->addMatrixMultiply(*in, MatrixOperation::kNONE, *w->getOutput(0), MatrixOperation::kTRANSPOSE)
+              ->getOutput(0),
+         "y");
+  p.config->setFlag(BuilderFlag::kREFIT);
+  Owned<ICudaEngine> engine = p.engine();
+  EXPECT(engine != nullptr);
+  Session s(*engine);
+  s.set("x", x);
+  s.expect("y", kSide * sizeof(float));
+  auto gives = [&](std::vector<float> const& weights) {
+    std::vector<double> const wanted =
+        dense(std::vector<double>(x.begin(), x.end()), 1, weights, std::vector<float>(kSide), kSide);
+    EXPECT(s.run() && error(s.get<float>("y"), wanted) < 2e-3);
+  };
+  gives(first);
+  Owned<IRefitter> refitter(createInferRefitter(*engine, p.logger));
+  void* device = nullptr;
+  size_t const bytes = second.size() * sizeof(float);
+  EXPECT(cudaMalloc(&device, bytes) == cudaSuccess);
+  EXPECT(cudaMemcpy(device, second.data(), bytes, cudaMemcpyHostToDevice) == cudaSuccess);
+  Weights const there{DataType::kFLOAT, device, kSide * kSide};
+  if (gpu) {
+    EXPECT(!refitter->setNamedWeights("the matrix", there) &&
+           !refitter->setWeights("w", WeightsRole::kCONSTANT, there));
+    EXPECT(!refitter->setNamedWeights("the matrix", weights_of(second), TensorLocation::kDEVICE));
+    EXPECT(p.logger.errors.size() == 3);
+    for (size_t i = 0; i < p.logger.errors.size(); ++i) {
+      EXPECT(p.logger.errors[i].find("weights 'the matrix' are ") != std::string::npos &&
+             p.logger.errors[i].find(i == 2 ? "in host memory" : "in device memory") != std::string::npos);
+    }
+    p.logger.errors.clear();
+  }
+  EXPECT(refitter->setNamedWeights("the matrix", there, TensorLocation::kDEVICE));
+  EXPECT(refitter->getWeightsLocation("the matrix") == TensorLocation::kDEVICE);
+  gives(first);
+  EXPECT(refitter->refitCudaEngineAsync(s.stream));
+  gives(second);
+  EXPECT(refitter->setNamedWeights("the matrix", weights_of(first)) && refitter->refitCudaEngine());
+  gives(first);
+  cudaFree(device);
+  EXPECT(p.logger.errors.empty());
+}
+
 }  // namespace
 
 int main() {
@@ -221,6 +274,7 @@ int main() {
   Places places(x);
   float* const plain = places.plain.data();
   size_t refused = 0;
+  test_refit(gpu);
   if (gpu) {
     refused +=
         test(*p.runtime, p.logger, *plan, places, plain, "host memory", {places.device, places.pinned, places.managed});
