@@ -124,7 +124,7 @@ void check_footprint(const std::string& name, const ir::Graph& network, bool hal
         std::fill_n(static_cast<std::byte*>(memory.back().get()), bytes, std::byte{0});
     }
   int64_t by_driver = INT64_MAX;  // the least of several turns: others may use the device meanwhile
-  for (int turn = 0; device && turn < 5; ++turn) {
+  for (int turn = 0; device && turn < 3; ++turn) {
     device->synchronize(device->own_stream());
     const auto before = free_memory(*device);
     const Running engine(plan, backend, memory);

@@ -120,7 +120,9 @@ void check(cudaError_t code, const char* call) {
   {
     std::lock_guard lock(broken_mutex);
     if (sticky(code) && broken_reason.empty()) {
-      broken_reason = cat(cudaGetErrorName(code), " (", cudaGetErrorString(code), ") at ", call);
+      const std::string_view name(call);
+      broken_reason =
+          cat(cudaGetErrorName(code), " (", cudaGetErrorString(code), ") at ", name.substr(0, name.find('(')));
       broken = true;
     }
     reason = broken_reason;

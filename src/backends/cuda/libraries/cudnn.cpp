@@ -14,6 +14,7 @@ namespace {
 struct Loaded {
   Library library{"libcudnn.so.9"};
   Api api{};
+  std::string missing;  ///< why it cannot be used all the same
   Loaded() {
     library.find("cudnnGetVersion", api.version);
     library.find("cudnnCreate", api.create);
@@ -30,8 +31,11 @@ struct Loaded {
 };
 Loaded& loaded() {
   static Loaded* const once = [] {
-    cublaslt::api();  // some engines look for cuBLASLt among the libraries that are open
-    return new Loaded;
+    std::string why;  // engines look for cuBLASLt among the libraries that are open, and end the process without it
+    const bool complete = cublaslt::api(&why) != nullptr;
+    auto* loaded = new Loaded;
+    if (!complete) loaded->missing = cat("cuDNN needs cuBLASLt: ", why);
+    return loaded;
   }();
   return *once;
 }
@@ -49,8 +53,9 @@ Pool& pool() {
 
 const Api* api(std::string* why) {
   Loaded& l = loaded();
-  if (l.library.error().empty()) return &l.api;
-  if (why) *why = l.library.error();
+  const std::string& reason = l.library.error().empty() ? l.missing : l.library.error();
+  if (reason.empty()) return &l.api;
+  if (why) *why = reason;
   return nullptr;
 }
 
