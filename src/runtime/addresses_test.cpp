@@ -221,3 +221,28 @@ TEST_CASE("addresses: shapes that were seen need nothing of the engine") {
     CHECK(&context->prepare() == programs[size_t(n / 2)]);
   }
 }
+
+TEST_CASE("addresses: shapes that the device computes are read when the stream has come to them") {
+  const auto context = engine_of(R"(graph "g" {
+  %x: f32[12] = input
+  %s: i64[2] = input
+  %y = Reshape(%x, %s)
+  return %y
+})")
+                           ->create_context();
+  alignas(64) float x[12] = {}, y[12];
+  alignas(64) int64_t s[2] = {2, 6};
+  later_device().set_own(s);
+  context->set_address(0, x);
+  context->set_address(1, s);
+  ir::Dims seen;
+  context->set_output_allocator(0, [&](const ir::Dims& dims, int64_t) { return seen = dims, y; });
+  const auto stream = later_device().new_stream();
+  for (int64_t rows : {3, 4, 2, 6, 1, 12, 3, 4}) {
+    later_device().later(stream.get(), [&s, rows] { s[0] = rows, s[1] = 12 / rows; });
+    context->enqueue(stream.get());
+    CHECK(seen == ir::Dims{rows, 12 / rows});
+  }
+  later_device().synchronize(nullptr);
+  later_device().set_own(nullptr);
+}

@@ -294,11 +294,20 @@ void Context::run(void* stream) {
 void Context::enqueue(void* stream) {
   failures_->raise("an earlier run of this context");
   if (device_) device_->activate();
+  await_shapes(stream);
   const Program& p = prepare();
   if (p.stepwise)
     enqueue_stepwise(p, stream);
   else
     run_static(p, stream);
+}
+
+/// What decides shapes and lies in the device's own memory may be computed by what is on the stream.
+void Context::await_shapes(void* stream) {
+  const auto& shape = engine_->shape_inputs();
+  if (std::any_of(shape.begin(), shape.end(), [&](size_t i) { return addresses_[i] && device_only_[i]; }) &&
+      !device_->recording(stream))
+    device_->synchronize(stream);
 }
 
 void Context::enqueue_stepwise(const Program& p, void* stream) {

@@ -211,6 +211,7 @@ class Context {
                                  void* stream);
   std::vector<ir::Tensor> run_stepwise(const Program& program, const std::vector<ir::Tensor>& inputs);
   StepDevice* step_device();
+  void await_shapes(void* stream);
   void enqueue_stepwise(const Program& program, void* stream);
   Context* part_context(const Engine::KnownPart& part);
   std::map<ir::ValueId, Held> run_part(const Engine::KnownPart& part, void* stream);

@@ -93,7 +93,7 @@ class LaterDevice final : public Device {
     return longest;
   }
   bool reaches(const void* memory) const override { return ++asked_, memory != foreign_; }
-  bool host_reaches(const void*) const override { return ++asked_, true; }
+  bool host_reaches(const void* memory) const override { return ++asked_, memory != own_; }
   void activate() const override { active() = true; }
   /// Whether the device is current in the calling thread.
   static bool& active() {
@@ -112,6 +112,8 @@ class LaterDevice final : public Device {
   void refuse(int count) const { refusals_ = count; }
   /// Memory that the device does not reach, and how often it has been asked whether memory is reached.
   void set_foreign(const void* memory) const { foreign_ = memory; }
+  /// Memory that the host does not reach.
+  void set_own(const void* memory) const { own_ = memory; }
   int asked() const { return asked_; }
   /// How many have been made.
   int recordings() const { return recordings_; }
@@ -127,7 +129,7 @@ class LaterDevice final : public Device {
   mutable std::vector<Work> work_;
   mutable int refusals_ = 0;
   mutable int recordings_ = 0, asked_ = 0;
-  mutable const void* foreign_ = nullptr;
+  mutable const void *foreign_ = nullptr, *own_ = nullptr;
   mutable std::map<void*, size_t> last_;  ///< work on each stream
   mutable std::minstd_rand random_;
 };
