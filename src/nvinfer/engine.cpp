@@ -50,9 +50,8 @@ int64_t CudaEngine::info_number(const char* key, int64_t fallback) const {
 
 void CudaEngine::find_debug_tensors() {
   is_debug_.assign(core_->io().size(), false);
-  const auto& info = core_->plan().info;
-  auto it = info.find(kDebugTensors);
-  if (it == info.end()) return;
+  const auto it = core_->plan().info.find(kDebugTensors);
+  if (it == core_->plan().info.end()) return;
   const int64_t outputs = info_number(kOutputs, -1);
   if (outputs >= 0 && outputs <= static_cast<int64_t>(core_->output_count()))
     io_count_ = core_->input_count() + static_cast<size_t>(outputs);

@@ -223,7 +223,8 @@ IoFormats::IoFormats(const std::string& text) {
   IoFormat known;
   while (in >> io >> format >> known.channels) {
     known.format = static_cast<TensorFormat>(format);
-    packing_of(known.format);
+    require(packing_of(known.format).has_value(), ErrorCode::kCorruptFile,
+            "the plan's list of formats has a linear one");
     known_[io] = known;
   }
   require(in.eof(), ErrorCode::kCorruptFile, "the plan's list of formats is damaged: '", text, "'");
@@ -267,6 +268,10 @@ ir::Dims IoFormats::of_tensor(size_t io, const ir::Dims& memory) const {
           format_name(f.format), " has dims ", memory, " in memory");
   const auto axis = static_cast<std::ptrdiff_t>(channel_axis(*packing, rank));
   const auto spatial = memory.begin() + axis + (packing->channels_last ? 0 : 1);
+  const int64_t groups = packing->channels_last ? memory.back() / packing->vector : memory[static_cast<size_t>(axis)];
+  require(f.channels < 0 || groups < 0 || memory.back() < 0 || groups == groups_of(f.channels, packing->vector),
+          ErrorCode::kCorruptFile, "a tensor of ", f.channels, " channels in ", format_name(f.format), " has dims ",
+          memory, " in memory");
   ir::Dims dims(memory.begin(), memory.begin() + axis);
   dims.push_back(f.channels < 0 ? memory.back() : f.channels);
   dims.insert(dims.end(), spatial, spatial + static_cast<std::ptrdiff_t>(packing->spatial));
