@@ -16,9 +16,8 @@ namespace tenon::nvinfer {
 BatchRule batch_rule(const plan::Plan& plan) {
   BatchRule rule;
   const auto it = plan.info.find(kImplicitBatch);
-  if (it == plan.info.end()) return rule;
-  rule.implicit = true;
-  std::from_chars(it->second.data(), it->second.data() + it->second.size(), rule.most);
+  rule.implicit = it != plan.info.end();
+  if (rule.implicit) std::from_chars(it->second.data(), it->second.data() + it->second.size(), rule.most);
   return rule;
 }
 

@@ -190,16 +190,6 @@ void Context::require_reach(const void* memory, const char* what, const std::str
             "' is device memory; the engine runs on the processor and accepts host or managed memory");
 }
 
-/// What kernels read as input or write as output `io`.
-const void* Context::kernel_address(size_t io, void* stream) {
-  if (!device_ || !host_only_[io]) return addresses_[io];
-  const auto bytes = size_t(tensor_bytes(engine_->io()[io].dtype, *dims_[io]));
-  auto& there = staged_[io];
-  if (!there) there = device_memory(*device_, bytes);  // a small input's dims do not change
-  device_->copy(there.get(), addresses_[io], bytes, stream);
-  return there.get();
-}
-
 // Lays out the pointers of all steps once a program; what points into inputs and outputs is patched at each run.
 void Context::bind(const Program& p) {
   if (bound_ == &p) return;
@@ -300,14 +290,6 @@ void Context::enqueue(void* stream) {
     enqueue_stepwise(p, stream);
   else
     run_static(p, stream);
-}
-
-/// What decides shapes and lies in the device's own memory may be computed by what is on the stream.
-void Context::await_shapes(void* stream) {
-  const auto& shape = engine_->shape_inputs();
-  if (std::any_of(shape.begin(), shape.end(), [&](size_t i) { return addresses_[i] && device_only_[i]; }) &&
-      !device_->recording(stream))
-    device_->synchronize(stream);
 }
 
 void Context::enqueue_stepwise(const Program& p, void* stream) {

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backends/device.h"
+#include "base/checked.h"
 #include "base/physical_memory.h"
 #include "runtime/engine.h"
 #include "runtime/step_device.h"
@@ -31,6 +32,24 @@ std::shared_ptr<void> host_memory(size_t bytes) {
 void Context::settle() noexcept {
   if (launched_) device_->finish();
   launched_ = false;
+}
+
+/// What kernels read as input or write as output `io`.
+const void* Context::kernel_address(size_t io, void* stream) {
+  if (!device_ || !host_only_[io]) return addresses_[io];
+  const auto bytes = size_t(ir::storage_bytes(engine_->io()[io].dtype, checked_product(*dims_[io])));
+  auto& there = staged_[io];
+  if (!there) there = device_memory(*device_, bytes);  // a small input's dims do not change
+  device_->copy(there.get(), addresses_[io], bytes, stream);
+  return there.get();
+}
+
+/// What decides shapes and lies in the device's own memory may be computed by what is on the stream.
+void Context::await_shapes(void* stream) {
+  const auto& shape = engine_->shape_inputs();
+  if (std::any_of(shape.begin(), shape.end(), [&](size_t i) { return addresses_[i] && device_only_[i]; }) &&
+      !device_->recording(stream))
+    device_->synchronize(stream);
 }
 
 void Context::reserve(const Program& p) {
