@@ -1,8 +1,7 @@
 // Bindings in memory that the engine cannot reach are refused by name, whichever call they come with, and the next call
 // runs. Without a GPU all memory is the host's, and all of it is accepted.
-#include <dlfcn.h>
-
 #include "common.h"
+#include "gpu/present.h"
 
 using namespace nvinfer1;
 
@@ -138,7 +137,7 @@ void test_shape_values(IBuilder& builder, KeepingLogger& logger, Memory& memory,
 }  // namespace
 
 int main() {
-  bool const gpu = dlopen("libcuda.so.1", RTLD_NOW) != nullptr;
+  bool const gpu = gpu_present();
   KeepingLogger logger;
   IBuilder* builder = createInferBuilder(logger);
   Memory memory(noise(kCount, 3));

@@ -1,11 +1,10 @@
 // Memory that the engine's kernels cannot reach is refused where its address is given, by name and before anything
 // runs: the host's for an engine on the GPU, the GPU's for one on the processor. Without a GPU all memory is the
 // host's, and all of it is accepted.
-#include <dlfcn.h>
-
 #include <functional>
 
 #include "common.h"
+#include "gpu/present.h"
 
 using namespace nvinfer1;
 
@@ -266,7 +265,7 @@ void test_refit(bool gpu) {
 }  // namespace
 
 int main() {
-  bool const gpu = dlopen("libcuda.so.1", RTLD_NOW) != nullptr;
+  bool const gpu = gpu_present();
   Project p;
   Owned<IHostMemory> plan = plan_of(p);
   EXPECT(plan != nullptr);

@@ -1,10 +1,9 @@
 // A plan that was built for the GPU runs on the processor, one that was built for the processor on the GPU; one with a
 // plugin, whose code works with the CUDA runtime of its process, runs where that runtime does and says so elsewhere.
-#include <dlfcn.h>
-
 #include <cstring>
 
 #include "common.h"
+#include "gpu/present.h"
 #include "gpu/same_shape.h"
 
 using namespace nvinfer1;
@@ -142,7 +141,7 @@ void refused(Project& p, bool succeeded) {
 }  // namespace
 
 int main() {
-  bool const gpu = dlopen("libcuda.so.1", RTLD_NOW) != nullptr;
+  bool const gpu = gpu_present();
   Classifier const classifier;
   std::vector<double> const wanted = classifier.run();
   for (bool processor : {false, true}) {

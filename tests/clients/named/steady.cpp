@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "common.h"
+#include "gpu/present.h"
 
 using namespace nvinfer1;
 
@@ -189,7 +190,7 @@ void test(char const* name, std::vector<int64_t> const& sizes, bool gpu) {
 
 int main() {
   setenv("TENON_THREADS", "1", 1);  // a processor's engine hands nothing to other threads
-  bool const gpu = dlopen("libcuda.so.1", RTLD_NOW) != nullptr;
+  bool const gpu = gpu_present();
   test("static", {8}, gpu);
   test("dynamic", {1, 7, 32}, gpu);
   counted::count() = 0;  // the counters count
