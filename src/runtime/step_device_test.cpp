@@ -186,6 +186,56 @@ TEST_CASE("the reference takes operands that the device refuses") {
   CHECK(kernels["n"] == "reference");
 }
 
+TEST_CASE("on a GPU, if there is one: sizes are found there, and invalid operands by the reference") {
+  const Backend* gpu = cuda_backend();
+  if (!gpu) return;
+  constexpr std::string_view kFind = R"(graph "net" {
+  %boxes: f32[1, 6000, 4] = input
+  %scores: f32[1, 2, 6000] = input
+  %overlap: f32[1] = input
+  %marks: bool[6001] = input
+  %most: i64[1] = {50}
+  %column: i64[1] = {2}
+  %end: i64[1] = {3}
+  %one: i64[1] = {1}
+  %flat: i64[1] = {-1}
+  %taken = NonMaxSuppression(%boxes, %scores, %most, %overlap) {center_point_box = true} "taken"
+  %which = Slice(%taken, %column, %end, %one) "which"
+  %index = Reshape(%which, %flat) "index"
+  %best = Gather(%boxes, %index) {axis = 1} "best"
+  %some = Compress(%boxes, %marks) {axis = 1, flatten = false} "some"
+  %places = NonZero(%some) "places"
+  return %best, %some, %places
+}
+)";
+  const auto context = make(gpu, kFind)->create_context();
+  const auto reference = make(nullptr, kFind)->create_context();
+  Xorshift random(3);
+  ir::Tensor marks(ir::DType::kBool, {6001}), overlap(ir::DType::kF32, {1});
+  for (int64_t i = 0; i < 6000; ++i) marks.set_int(i, i * i % 7 < 2);
+  overlap.set(0, 0.25);
+  std::vector<ir::Tensor> in{ir::random_tensor(ir::DType::kF32, {1, 6000, 4}, random),
+                             ir::random_tensor(ir::DType::kF32, {1, 2, 6000}, random), overlap, marks};
+  std::map<std::string, std::string> kernels;
+  context->set_profiler([&](const std::string& name, const std::string& kernel, double) { kernels[name] = kernel; });
+  const auto want = reference->run(in);
+  CHECK(context->run(in) == want);
+  CHECK(kernels["taken"] == "suppress_tiles");
+  CHECK(kernels["some"] == "compress_ballots");
+  CHECK(kernels["places"] == "non_zero_ballots");
+  context->set_profiler(nullptr);
+  CHECK(context->run(in) == want);
+
+  ir::Tensor beyond = ir::Tensor(ir::DType::kF32, {1});
+  beyond.set(0, 1.5);
+  std::swap(in[2], beyond);
+  CHECK_THROWS_WITH_AS(context->run(in), doctest::Contains("the IoU threshold is 1.5, accepted are 0 to 1"), Error);
+  std::swap(in[2], beyond);
+  in[3] = ir::Tensor(ir::DType::kBool, {6001});
+  in[3].set_int(6000, 1);
+  CHECK_THROWS_WITH_AS(context->run(in), doctest::Contains("the condition selects entry 6000 of 6000"), Error);
+}
+
 TEST_CASE("memory of a stepwise run is used again in the order of the stream") {
   const runtime::testing::LaterBackend backend;
   const auto engine = make(&backend);
