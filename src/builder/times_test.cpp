@@ -86,7 +86,8 @@ TEST_CASE("building, loading and first running ResNet-50 take seconds and less")
     ran = std::min(ran, seconds() - begin);
   }
   unlink(path.c_str());
-  INFO("level 0 ", untimed, " s, cold ", cold, " s, warm ", warm, " s, load ", load, " s, with the first run ", ran, " s");
+  INFO("level 0 ", untimed, " s, cold ", cold, " s, warm ", warm, " s, load ", load, " s, with the first run ", ran,
+       " s");
   CHECK(untimed < 0.7 * kSlower);
   CHECK(cold < 5.0 * kSlower);
   CHECK(warm < 1.0 * kSlower);

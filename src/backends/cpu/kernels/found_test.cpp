@@ -110,6 +110,18 @@ TEST_CASE("suppression: sizes and types") {
     check_suppression(f32({1, boxes, 4}, 0, 640), f32({1, 1, boxes}, 0, 1), {300, 0.6, 0, true}, true);
   }
   check_suppression(f32({3, 40, 4}, 0, 50), f32({3, 300, 40}, 0, 1), {7, 0.4, 0.5});
+  for (int64_t boxes : {255, 256, 257, 700, 4100})  // more rows than the whole GPU takes together
+    check_suppression(f32({1, boxes, 4}, 0, 300), f32({1, 17, boxes}, 0, 1), {1e6, 0.4, 0.3, boxes == 700});
+}
+
+TEST_CASE("suppression: most boxes stay") {
+  const auto small = [](int64_t boxes) {
+    return filled_with(DType::kF32, {1, boxes, 4}, [](int64_t i) { return scattered(i, i % 4 < 2 ? 2000 : 40) + 8; });
+  };
+  for (int64_t boxes : {4096, 4097, 9000})
+    check_suppression(small(boxes), f32({1, 1, boxes}, 0, 1), {1e6, 0.5, 0}, true);
+  check_suppression(small(9000), f32({1, 1, 9000}, 0, 1), {5000, 0.3, 0.1, true}, true);
+  check_suppression(small(1500), f32({1, 17, 1500}, 0, 1), {1e6, 0.5, 0}, true);
 }
 
 TEST_CASE("suppression: ties, and unions that are just the threshold") {

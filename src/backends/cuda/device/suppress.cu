@@ -1,7 +1,7 @@
 #include "backends/cuda/device/suppress.h"
 
 #include "backends/cuda/device/bitonic.h"
-#include "backends/cuda/device/plain.h"
+#include "backends/cuda/device/suppress_boxes.h"
 #include "backends/cuda/launch.h"
 
 namespace tenon::cuda {
@@ -11,24 +11,21 @@ constexpr int kRun = 4096;  // keys that one block sorts
 constexpr int kSortThreads = 256, kMergeThreads = 256, kWriteThreads = 256;
 constexpr int kTile = 256;  // candidates that are held against the taken ones together
 constexpr int kThreads = 1024, kParts = kThreads / kTile, kWords = kTile / 32;
-
-/// A box as most comparisons see it.
-struct Outline {
-  float4 corner;  ///< low y, low x, high y, high x, rounded
-  float area;
-  float slack;  ///< no less than what rounding adds to differences of corners, or NaN
-};
-struct Box {
-  double corner[4];
-};
+// Few rows are gone through by the whole GPU, in segments of their candidates.
+constexpr int kFewRows = 16;
+constexpr int kSegment = 4096, kSegmentWords = kSegment / 32;
+constexpr int kFront = 64;       // candidates that a block holds against those behind them
+constexpr int kTakenParts = 32;  // blocks that share the boxes taken before
 
 struct Scratch {
   uint64_t* keys[2];  ///< [rows, count]: runs of candidates, the best first, and those that they are merged from
   int* lengths[2];    ///< [rows, runs]
   float4* corners;    ///< [rows, room]: Outline of each box taken
   float2* sizes;
-  int* taken;   ///< [rows, room]: their indices
-  int* totals;  ///< [rows]
+  int* taken;       ///< [rows, room]: their indices
+  int* totals;      ///< [rows]
+  uint32_t* dead;   ///< [rows, kSegmentWords]: candidates of the segment that a box taken before it suppresses
+  uint32_t* masks;  ///< [rows, kSegment, kSegmentWords]: candidates behind each that it suppresses
 };
 
 __host__ __device__ int64_t runs_of(const SuppressParams& p) { return (p.count + kRun - 1) / kRun; }
@@ -49,11 +46,16 @@ int64_t lay_out(const SuppressParams& p, char* base, Scratch& s) {
   place(s.sizes, rows * p.room);
   place(s.taken, rows * p.room);
   place(s.totals, rows);
+  const int64_t segments = rows <= kFewRows ? rows : 0;
+  place(s.dead, segments * kSegmentWords);
+  place(s.masks, segments * kSegment * kSegmentWords);
   return at;
 }
 
-__device__ __forceinline__ double read(const Number& n) {
-  return n.data ? load_plain<double>(n.data, n.type, 0) : n.value;
+/// How many boxes a row takes at most.
+__device__ __forceinline__ int most_of(const SuppressParams& p) {
+  const double wanted = read(p.most);
+  return wanted >= p.room ? p.room : wanted > 0 ? int(ceil(wanted)) : 0;
 }
 
 /// A run of a row's scores above the threshold, sorted.
@@ -81,6 +83,9 @@ __global__ void __launch_bounds__(kSortThreads)
   sort_shared<kSortThreads>(key, width);
   for (int j = threadIdx.x; j < found; j += kSortThreads) s.keys[0][row + first + j] = key[j];
   if (threadIdx.x == 0) s.lengths[0][int64_t(blockIdx.x) * gridDim.y + blockIdx.y] = found;
+  if (p.rows > kFewRows || blockIdx.y != 0) return;
+  if (threadIdx.x == 0) s.totals[blockIdx.x] = 0;
+  if (threadIdx.x < kSegmentWords) s.dead[blockIdx.x * kSegmentWords + threadIdx.x] = 0;
 }
 
 /// Merges neighbouring runs of up to `width` keys each: a key's place is its own plus that among the keys of the other
@@ -111,65 +116,47 @@ __global__ void __launch_bounds__(kMergeThreads)
   s.keys[1 - from][row * p.count + int64_t(run / 2) * 2 * width + offset + low] = key;
 }
 
-// As the reference computes it, in double precision and without fused operations.
-__device__ __forceinline__ double less_of(double a, double b) { return b < a ? b : a; }
-__device__ __forceinline__ double greater_of(double a, double b) { return a < b ? b : a; }
+/// What suppresses boxes of a row's image.
+struct Judge {
+  const SuppressParams& p;
+  int64_t image;   ///< index of its first box
+  double overlap;  ///< most that two boxes overlap
+  float rounded;   ///< NaN where rounding could decide anything
 
-__device__ __forceinline__ Box read_box(const SuppressParams& p, int64_t at) {
-  double v[4];
-  for (int i = 0; i < 4; ++i) v[i] = load_plain<double>(p.boxes, p.box_type, at * 4 + i);
-  if (p.center) {
-    const double h = v[3] * 0.5, w = v[2] * 0.5;
-    return {{__dsub_rn(v[1], h), __dsub_rn(v[0], w), __dadd_rn(v[1], h), __dadd_rn(v[0], w)}};
+  __device__ Judge(const SuppressParams& params, int row)
+      : p(params), image(int64_t(params.classes.divide(uint32_t(row))) * params.count), overlap(read(params.overlap)) {
+    rounded = overlap > 0 && overlap < 1e-10 ? nanf("") : float(overlap);
   }
-  return {{less_of(v[0], v[2]), less_of(v[1], v[3]), greater_of(v[0], v[2]), greater_of(v[1], v[3])}};
-}
-__device__ __forceinline__ double area_of(const Box& b) {
-  return __dmul_rn(__dsub_rn(b.corner[2], b.corner[0]), __dsub_rn(b.corner[3], b.corner[1]));
-}
-
-__device__ __noinline__ bool exactly_overlap(const SuppressParams& p, int64_t first, int64_t second, double overlap) {
-  const Box a = read_box(p, first), b = read_box(p, second);
-  const double h = __dsub_rn(less_of(a.corner[2], b.corner[2]), greater_of(a.corner[0], b.corner[0]));
-  const double w = __dsub_rn(less_of(a.corner[3], b.corner[3]), greater_of(a.corner[1], b.corner[1]));
-  double ratio = 0;
-  if (h > 0 && w > 0) {
-    const double both = __dsub_rn(__dadd_rn(area_of(a), area_of(b)), __dmul_rn(h, w));
-    if (both > 0) ratio = __ddiv_rn(__dmul_rn(h, w), both);
+  __device__ __forceinline__ Outline outline(int index) const { return outline_of(read_box(p, image + index)); }
+  /// Whether box `a`, which is taken, suppresses `b`. Indices are of the same boxes.
+  __device__ __forceinline__ bool operator()(const Outline& a, int index_a, const Outline& b, int index_b) const {
+    const Verdict v = overlaps(a, b, rounded);
+    return v == Verdict::kUnsure ? exactly_overlap(p, image + index_a, image + index_b, overlap) : v == Verdict::kYes;
   }
-  return ratio > overlap;
-}
+};
 
-__device__ __forceinline__ Outline outline_of(const Box& b) {
-  Outline o;
-  o.corner = {float(b.corner[0]), float(b.corner[1]), float(b.corner[2]), float(b.corner[3])};
-  o.area = float(area_of(b));
-  o.slack = 1.2e-7f * (fabsf(o.corner.x) + fabsf(o.corner.y) + fabsf(o.corner.z) + fabsf(o.corner.w));
-  return o;
-}
+/// Boxes that a row has taken, the best first.
+struct Taken {
+  float4* corners;
+  float2* sizes;
+  int* indices;
+  __device__ Taken(const SuppressParams& p, const Scratch& s, int row)
+      : corners(s.corners + int64_t(row) * p.room),
+        sizes(s.sizes + int64_t(row) * p.room),
+        indices(s.taken + int64_t(row) * p.room) {}
+  __device__ __forceinline__ Outline outline(int k) const {
+    const float2 size = sizes[k];
+    return {corners[k], size.x, size.y};
+  }
+  __device__ __forceinline__ void put(int k, const Outline& o, int index) const {
+    corners[k] = o.corner;
+    sizes[k] = {o.area, o.slack};
+    indices[k] = index;
+  }
+};
 
-enum class Verdict : int { kNo, kYes, kUnsure };
-
-/// Whether the intersection of two boxes is more than `overlap` times their union, unless rounding may decide.
-__device__ __forceinline__ Verdict overlaps(const Outline& a, const Outline& b, float overlap) {
-  constexpr float kMargin = 4e-6f;
-  const float slack = a.slack + b.slack;
-  const float h = fminf(a.corner.z, b.corner.z) - fmaxf(a.corner.x, b.corner.x);
-  const float w = fminf(a.corner.w, b.corner.w) - fmaxf(a.corner.y, b.corner.y);
-  if (h + slack < 0 || w + slack < 0) return Verdict::kNo;
-  const float areas = a.area + b.area;
-  if (!(areas > 1e-20f && areas < 1e30f)) return Verdict::kUnsure;
-  const float needed = overlap * areas;  // of the intersection times 1 + overlap
-  if ((h + slack) * (w + slack) * (1 + overlap) < needed * (1 - kMargin)) return Verdict::kNo;
-  if (h > slack && w > slack && (h - slack) * (w - slack) * (1 + overlap) > needed * (1 + kMargin))
-    return Verdict::kYes;
-  return Verdict::kUnsure;
-}
-
-/// What the threads of a block share while they go through a row's candidates.
+/// Candidates that a block decides on together.
 struct Tile {
-  Outline box[kTile];
-  int index[kTile];
   uint32_t mask[kTile][kWords];  ///< candidates behind each that it suppresses
   uint32_t alive[kWords];
   int order[kTile];
@@ -198,38 +185,28 @@ __device__ __forceinline__ void resolve(Tile& t, int most) {
 __global__ void __launch_bounds__(kThreads)
     suppress_rows(const __grid_constant__ SuppressParams p, const __grid_constant__ Scratch s, int from) {
   __shared__ Tile t;
+  __shared__ Outline box[kTile];
+  __shared__ int index[kTile];
   begin();
   finish_early();
-  const int row = blockIdx.x, length = s.lengths[from][row];
-  const int64_t image = int64_t(p.classes.divide(uint32_t(row))) * p.count;
+  const int row = blockIdx.x, length = s.lengths[from][row], most = most_of(p);
   const uint64_t* keys = s.keys[from] + int64_t(row) * p.count;
-  float4* const corners = s.corners + int64_t(row) * p.room;
-  float2* const sizes = s.sizes + int64_t(row) * p.room;
-  int* const indices = s.taken + int64_t(row) * p.room;
-  const double overlap = read(p.overlap);
-  const float rounded = overlap > 0 && overlap < 1e-10 ? nanf("") : float(overlap);
-  const double wanted = read(p.most);
-  const int most = wanted >= p.room ? p.room : wanted > 0 ? int(ceil(wanted)) : 0;
+  const Judge suppresses(p, row);
+  const Taken before(p, s, row);
   const int j = int(threadIdx.x) % kTile, part = int(threadIdx.x) / kTile, lane = int(threadIdx.x) % 32;
-  const auto suppresses = [&](const Outline& a, int index_a, int behind) {
-    const Verdict v = overlaps(a, t.box[behind], rounded);
-    return v == Verdict::kUnsure ? exactly_overlap(p, image + index_a, image + t.index[behind], overlap)
-                                 : v == Verdict::kYes;
-  };
   int taken = 0;
   for (int first = 0; first < length && taken < most; first += kTile) {
     const int n = min(kTile, length - first);
-    if (threadIdx.x < kTile) {
-      t.index[j] = j < n ? int(uint32_t(keys[first + j])) : -1;
-      if (j < n) t.box[j] = outline_of(read_box(p, image + t.index[j]));
+    if (int(threadIdx.x) < n) {
+      index[j] = int(uint32_t(keys[first + j]));
+      box[j] = suppresses.outline(index[j]);
     }
     if (threadIdx.x < kWords) t.alive[threadIdx.x] = 0;
     __syncthreads();
     bool dead = j >= n;
 #pragma unroll 4
     for (int k = part; k < taken; k += kParts) {
-      const float2 size = sizes[k];
-      if (!dead && suppresses({corners[k], size.x, size.y}, indices[k], j)) dead = true;
+      if (!dead && suppresses(before.outline(k), before.indices[k], box[j], index[j])) dead = true;
       if (__all_sync(0xffffffffu, dead)) break;
     }
     // The parts of a candidate find out apart: `alive` begins as what any of them suppresses.
@@ -240,9 +217,9 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     const int word = int(threadIdx.x) / 32 % kWords, behind = word * 32 + lane;
     const bool live = t.alive[word] >> lane & 1;
-    for (int i = int(threadIdx.x) / kTile; i < (word + 1) * 32; i += kParts) {
+    for (int i = part; i < (word + 1) * 32; i += kParts) {
       if (!(t.alive[i / 32] >> (i % 32) & 1)) continue;
-      const bool hit = live && behind > i && suppresses(t.box[i], t.index[i], behind);
+      const bool hit = live && behind > i && suppresses(box[i], index[i], box[behind], index[behind]);
       const uint32_t hits = __ballot_sync(0xffffffffu, hit);
       if (lane == 0) t.mask[i][word] = hits;
     }
@@ -251,15 +228,111 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     const int more = t.taken;
     if (int(threadIdx.x) < more) {
-      const int i = t.order[threadIdx.x], to = taken + int(threadIdx.x);
-      corners[to] = t.box[i].corner;
-      sizes[to] = {t.box[i].area, t.box[i].slack};
-      indices[to] = t.index[i];
+      const int i = t.order[threadIdx.x];
+      before.put(taken + int(threadIdx.x), box[i], index[i]);
     }
     taken += more;
     __syncthreads();
   }
   if (threadIdx.x == 0) s.totals[row] = taken;
+}
+
+/// Holds a segment of a row's candidates from `first` on, kTile a block, against a part of the boxes taken before it,
+/// or against kFront of themselves.
+__global__ void __launch_bounds__(kTile)
+    compare_segment(const __grid_constant__ SuppressParams p, const __grid_constant__ Scratch s, int from, int first) {
+  __shared__ Outline front[kFront];
+  __shared__ int front_index[kFront];
+  begin();
+  finish_early();
+  const int row = blockIdx.x, n = min(kSegment, s.lengths[from][row] - first), taken = s.totals[row];
+  const int j = int(blockIdx.y * kTile + threadIdx.x), lane = int(threadIdx.x) % 32;
+  if (int(blockIdx.y) * kTile >= n || taken >= most_of(p)) return;
+  const uint64_t* keys = s.keys[from] + int64_t(row) * p.count + first;
+  const Judge suppresses(p, row);
+  Outline box{};
+  int index = -1;
+  if (j < n) {
+    index = int(uint32_t(keys[j]));
+    box = suppresses.outline(index);
+  }
+  if (blockIdx.z < kTakenParts) {
+    const Taken before(p, s, row);
+    const int share = (taken + kTakenParts - 1) / kTakenParts, start = int(blockIdx.z) * share;
+    bool dead = j >= n;
+#pragma unroll 4
+    for (int k = start; k < min(start + share, taken); ++k) {
+      if (!dead && suppresses(before.outline(k), before.indices[k], box, index)) dead = true;
+      if (__all_sync(0xffffffffu, dead)) break;
+    }
+    const uint32_t bits = __ballot_sync(0xffffffffu, dead);
+    if (lane == 0 && bits) atomicOr(&s.dead[row * kSegmentWords + j / 32], bits);
+    return;
+  }
+  const int start = (int(blockIdx.z) - kTakenParts) * kFront, fronts = min(kFront, n - start);
+  if (fronts <= 0 || start >= int(blockIdx.y + 1) * kTile) return;
+  if (int(threadIdx.x) < fronts) {
+    front_index[threadIdx.x] = int(uint32_t(keys[start + int(threadIdx.x)]));
+    front[threadIdx.x] = suppresses.outline(front_index[threadIdx.x]);
+  }
+  __syncthreads();
+  uint32_t* const masks = s.masks + (int64_t(row) * kSegment + start) * kSegmentWords + j / 32;
+  for (int i = 0; i < fronts; ++i) {
+    const bool hit = j < n && j > start + i && suppresses(front[i], front_index[i], box, index);
+    const uint32_t hits = __ballot_sync(0xffffffffu, hit);
+    if (lane == 0) masks[int64_t(i) * kSegmentWords] = hits;
+  }
+}
+
+/// A row a block: takes boxes of the segment, tile by tile.
+__global__ void __launch_bounds__(kThreads)
+    resolve_segment(const __grid_constant__ SuppressParams p, const __grid_constant__ Scratch s, int from, int first) {
+  __shared__ Tile t;
+  __shared__ uint32_t live[kSegmentWords];
+  begin();
+  finish_early();
+  const int row = blockIdx.x, n = min(kSegment, s.lengths[from][row] - first), most = most_of(p);
+  int taken = s.totals[row];
+  if (n <= 0 || taken >= most) return;
+  const int words = (n + 31) / 32, thread = int(threadIdx.x);
+  const uint64_t* keys = s.keys[from] + int64_t(row) * p.count + first;
+  const uint32_t* masks = s.masks + int64_t(row) * kSegment * kSegmentWords;
+  const Judge suppresses(p, row);
+  const Taken before(p, s, row);
+  if (thread < kSegmentWords) {
+    uint32_t* const dead = s.dead + row * kSegmentWords + thread;
+    const uint32_t exist = thread < n / 32 ? ~0u : thread == n / 32 ? (1u << n % 32) - 1 : 0;
+    live[thread] = exist & ~*dead;
+    *dead = 0;
+  }
+  __syncthreads();
+  for (int start = 0; start < n && taken < most; start += kTile) {
+    const int word0 = start / 32;
+    if (thread < kWords) t.alive[thread] = live[word0 + thread];
+    for (int e = thread; e < kTile * kWords; e += kThreads) {
+      const int i = e / kWords, word = e % kWords;
+      const bool exists = start + i < n && word0 + word < words && word >= i / 32;
+      t.mask[i][word] = exists ? masks[int64_t(start + i) * kSegmentWords + word0 + word] : 0;
+    }
+    __syncthreads();
+    if (thread < 32) resolve(t, most - taken);
+    __syncthreads();
+    const int more = t.taken;
+    if (thread < more) {
+      const int index = int(uint32_t(keys[start + t.order[thread]]));
+      before.put(taken + thread, suppresses.outline(index), index);
+    }
+    const int word = thread % kSegmentWords;
+    if (word >= word0 + kWords && word < words) {
+      uint32_t hits = 0;
+      for (int k = thread / kSegmentWords; k < more; k += kThreads / kSegmentWords)
+        hits |= masks[int64_t(start + t.order[k]) * kSegmentWords + word];
+      if (hits) atomicAnd(&live[word], ~hits);
+    }
+    taken += more;
+    __syncthreads();
+  }
+  if (thread == 0) s.totals[row] = taken;
 }
 
 /// A row a block: its boxes behind those of the rows before it.
@@ -306,7 +379,15 @@ cudaError_t suppress(const SuppressParams& p, cudaStream_t stream) {
   const dim3 all(rows, unsigned((p.count + kMergeThreads - 1) / kMergeThreads));
   for (int width = kRun; runs > 1 && code == cudaSuccess; width *= 2, runs = (runs + 1) / 2, from = 1 - from)
     code = launch(merge_runs, all, kMergeThreads, 0, stream, p, s, from, width, runs);
-  if (code == cudaSuccess) code = launch(suppress_rows, rows, kThreads, 0, stream, p, s, from);
+  if (p.rows > kFewRows) {
+    if (code == cudaSuccess) code = launch(suppress_rows, rows, kThreads, 0, stream, p, s, from);
+  } else {
+    const dim3 blocks(rows, kSegment / kTile, kTakenParts + kSegment / kFront);
+    for (int first = 0; first < p.count && code == cudaSuccess; first += kSegment) {
+      code = launch(compare_segment, blocks, kTile, 0, stream, p, s, from, first);
+      if (code == cudaSuccess) code = launch(resolve_segment, rows, kThreads, 0, stream, p, s, from, first);
+    }
+  }
   return code == cudaSuccess ? launch(write_rows, rows, kWriteThreads, 0, stream, p, s) : code;
 }
 
