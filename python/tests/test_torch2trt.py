@@ -527,7 +527,8 @@ def doubled(x):
     (torch.jit.script(nn.Linear(4, 4).eval()), "differ"),
 ], ids=["item", "float", "tolist", "numpy", "branch", "script"])
 def test_values_read_in_python_do_not_become_constants(function, says):
-    x, module = torch.rand(3, 4), Call(function).eval()
+    x = torch.rand(3, 4)
+    module = Call(function.to(x.device) if isinstance(function, nn.Module) else function).eval()
     with pytest.warns(UserWarning, match=f"for other values its outputs differ .*{says}|{says}"):
         result = torch2trt(module, [x])
     assert isinstance(result, FallbackModule)

@@ -1,5 +1,6 @@
 """The decorators, and the plugin and creator that run the decorated functions."""
 
+import contextlib
 import inspect
 import typing
 import warnings
@@ -207,13 +208,17 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
         return self.launches[key]
 
     def enqueue(self, input_desc, output_desc, inputs, outputs, workspace, stream):
-        if self.definition.aot_impl is not None and (self.ahead or self.definition.impl is None):
-            gpu = next((g for g in map(_gpu_of, (*outputs, *inputs)) if g is not None), None)
-            if gpu is not None:
-                self.launch(input_desc, output_desc).run(gpu, inputs, outputs, stream)
-                return
+        gpu = next((g for g in map(_gpu_of, (*outputs, *inputs)) if g is not None), None)
+        if gpu is not None and self.definition.aot_impl is not None and (self.ahead or self.definition.impl is None):
+            self.launch(input_desc, output_desc).run(gpu, inputs, outputs, stream)
+            return
         if self.definition.impl is None:
             raise self.refusal()
+        with contextlib.nullcontext(stream) if gpu is None else _kernels.stream_with_handle(gpu, stream) as handle:
+            self.compute(input_desc, output_desc, inputs, outputs, handle)
+
+    def compute(self, input_desc, output_desc, inputs, outputs, stream):
+        """Calls the impl function."""
         given = [Tensor(address, desc, stream) for address, desc in zip(inputs, input_desc)]
         made = tuple(Tensor(address, desc, stream) for address, desc in zip(outputs, output_desc))
         for tensor in made:
@@ -302,7 +307,8 @@ def _attach(plugin_id, kind, function, further):
 
 def impl(plugin_id):
     """Decorates the function that computes: it gets a Tensor for each input, the attributes that it names, `outputs`,
-    and `stream` and `tactic` if it names them."""
+    and `stream` and `tactic` if it names them. On a GPU `stream` is never 0, so that torch.cuda.ExternalStream(stream)
+    is the stream that the work belongs into."""
     return lambda function: _attach(plugin_id, "impl", function, {"stream", "tactic"})
 
 

@@ -1,5 +1,6 @@
-"""Kernels compiled ahead of time for a GPU, launched through its driver."""
+"""Kernels compiled ahead of time for a GPU, and streams, through its driver."""
 
+import contextlib
 import ctypes
 import functools
 import threading
@@ -10,6 +11,7 @@ _LOG = 4096
 _JIT_ERROR_LOG, _JIT_ERROR_LOG_BYTES = 5, 6  # of CUjit_option
 _MAX_DYNAMIC_SHARED = 8  # of CUfunction_attribute
 _USUAL_SHARED = 48 << 10
+_UNTIMED = 2  # of CUevent_flags
 _SPARE = 4  # empty arguments after those that are known: compilers add some of their own
 _loading = threading.Lock()
 
@@ -63,6 +65,29 @@ def _load_function(context, name, code):
 
 
 _function = functools.lru_cache(maxsize=256)(_load_function)
+
+
+@functools.cache
+def _beside_default(context):
+    """A stream of a context that waits for its default stream, and an event."""
+    stream, event = ctypes.c_void_p(), ctypes.c_void_p()
+    _call("cuStreamCreate", ctypes.byref(stream), 0)
+    _call("cuEventCreate", ctypes.byref(event), _UNTIMED)
+    return stream, event
+
+
+@contextlib.contextmanager
+def stream_with_handle(gpu, stream):
+    """A stream that others can be given by its handle, in the place of `stream`: the default stream's is 0, in which
+    torch.cuda.ExternalStream() sees none and takes one of torch's own."""
+    if stream:
+        yield stream
+        return
+    with _loading:
+        own, event = _beside_default(_enter(gpu))
+    yield own.value
+    _call("cuEventRecord", event, own)
+    _call("cuStreamWaitEvent", None, event, 0)
 
 
 def _bytes(text):

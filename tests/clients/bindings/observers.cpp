@@ -1,6 +1,5 @@
 // What users hang on the objects: a profiler, an error recorder that is counted, an allocator, and what wrong use
 // gives.
-#include <cstdlib>
 #include <map>
 
 #include "common.h"
@@ -34,9 +33,9 @@ class Recorder : public IErrorRecorder {
 
 class Allocator : public IGpuAllocator {
  public:
-  void* allocate(uint64_t size, uint64_t alignment, uint32_t) noexcept override {
+  void* allocate(uint64_t size, uint64_t, uint32_t) noexcept override {
     void* memory = nullptr;
-    if (posix_memalign(&memory, alignment < sizeof(void*) ? sizeof(void*) : alignment, size) != 0) {
+    if (cudaMalloc(&memory, size) != cudaSuccess) {
       return nullptr;
     }
     ++live;
@@ -44,7 +43,7 @@ class Allocator : public IGpuAllocator {
   }
   void free(void* memory) noexcept override {
     live -= memory != nullptr;
-    std::free(memory);
+    cudaFree(memory);
   }
   int live = 0;
 };
