@@ -67,13 +67,15 @@ def _load_function(context, name, code):
 _function = functools.lru_cache(maxsize=256)(_load_function)
 
 
-@functools.cache
-def _beside_default(context):
+def _make_beside_default(context):
     """A stream of a context that waits for its default stream, and an event."""
     stream, event = ctypes.c_void_p(), ctypes.c_void_p()
     _call("cuStreamCreate", ctypes.byref(stream), 0)
     _call("cuEventCreate", ctypes.byref(event), _UNTIMED)
     return stream, event
+
+
+_beside_default = functools.cache(_make_beside_default)
 
 
 @contextlib.contextmanager
