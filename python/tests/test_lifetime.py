@@ -1,6 +1,6 @@
 """Making and freeing engines over and over, the time that an import takes, and calls that fail.
 
-TENON_CYCLES=10000 runs as many cycles; 200 are the short form.
+TENON_CYCLES=10000 runs as many cycles; 500 are the short form.
 """
 
 import gc
@@ -17,7 +17,7 @@ import tenon.tensorrt
 tenon.tensorrt.install()
 import tensorrt as trt  # noqa: E402
 
-CYCLES = int(os.environ.get("TENON_CYCLES", "200"))
+CYCLES = int(os.environ.get("TENON_CYCLES", "500"))
 
 
 def memory():
@@ -53,15 +53,16 @@ def cycle(logger, number):
 
 def test_memory_stays_flat():
     logger = trt.Logger(trt.Logger.ERROR)
-    for number in range(CYCLES // 2):
-        cycle(logger, number)
-    gc.collect()
-    before = memory()
-    for number in range(CYCLES - CYCLES // 2):
-        cycle(logger, number)
-    gc.collect()
-    grown = memory() - before
-    assert grown < max(2**20, 100 * CYCLES), f"{grown} bytes in {CYCLES - CYCLES // 2} cycles"
+    cycles, grown, before = CYCLES // 5, [], None
+    for _ in range(5):
+        for number in range(cycles):
+            cycle(logger, number)
+        gc.collect()
+        after = memory()
+        grown.append(after - (before or after))
+        before = after
+    # An allocator takes memory from the system in steps; what is lost in each cycle shows in every part.
+    assert min(grown[1:]) < max(2**16, 100 * cycles), f"{grown[1:]} bytes in {cycles} cycles each"
 
 
 def test_objects_go_with_their_last_reference():
