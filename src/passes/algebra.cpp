@@ -1,5 +1,6 @@
 // Equalities of real arithmetic that leave less to do or a form that later rules look for.
 #include <algorithm>
+#include <cmath>
 
 #include "ops/nn/matmul.h"
 #include "ops/op.h"
@@ -13,10 +14,47 @@ namespace {
 
 bool is_float(const ir::Graph& g, ir::ValueId v) { return is_pointwise_float(g.value(v).dtype); }
 
+enum class Inverse : uint8_t { kNone, kRounded, kExact };
+
+/// How the inverses of the elements of `c` are numbers of its type: kNone if one of them is too large or subnormal.
+Inverse inverse_of(const ir::Tensor& c) {
+  const bool half = c.dtype() == ir::DType::kF16;
+  const double least = half ? 0x1p-14 : 0x1p-126, most = half ? 65504 : 0x1.fffffep127;
+  Inverse found = Inverse::kExact;
+  for (int64_t i = 0; i < c.count(); ++i) {
+    const double v = std::fabs(c.get(i)), inverse = 1 / v;
+    if (v == 0 || !std::isfinite(v)) continue;
+    if (inverse < least || inverse > most) return Inverse::kNone;
+    int exponent;
+    if (std::frexp(v, &exponent) != 0.5) found = Inverse::kRounded;
+  }
+  return found;
+}
+
+/// Whether the last digit of `v` can decide: arithmetic on it ends in whole numbers or in a comparison.
+bool decides(const ir::Graph& g, ir::ValueId v) {
+  constexpr size_t kMost = 64;
+  static constexpr std::string_view kSteps[] = {"Floor", "Ceil", "Round",       "Sign",    "Mod",
+                                                "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"};
+  std::vector<ir::ValueId> work{v};
+  for (size_t i = 0; i < work.size() && i < kMost; ++i)
+    for (ir::NodeId user : g.users(work[i])) {
+      const ir::Node& node = g.node(user);
+      const ops::OpForm form = ops::find_op(node.op).form;
+      const bool whole = node.op == "Cast" && !ir::is_float(g.value(node.outputs[0]).dtype);
+      if (whole || std::find(std::begin(kSteps), std::end(kSteps), node.op) != std::end(kSteps)) return true;
+      if (form == ops::OpForm::kUnary || form == ops::OpForm::kBinary || form == ops::OpForm::kView)
+        work.push_back(node.outputs[0]);
+    }
+  return false;
+}
+
 // x / c = x * (1 / c)
 Match divide_by_constant(const ir::Graph& g, ir::NodeId n) {
   const ir::Node& node = g.node(n);
   if (!g.constant(node.inputs[1]) || g.constant(node.inputs[0]) || !is_float(g, node.outputs[0])) return std::nullopt;
+  const Inverse found = inverse_of(*g.constant(node.inputs[1]));
+  if (found == Inverse::kNone || (found == Inverse::kRounded && decides(g, node.outputs[0]))) return std::nullopt;
   ir::Patch p(g, "a division by a constant is a product");
   const ir::ValueId inverse = p.node("Reciprocal", {node.inputs[1]});
   p.replace(node.outputs[0], p.node("Mul", {node.inputs[0], inverse}, node.attrs));

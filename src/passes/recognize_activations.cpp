@@ -18,10 +18,11 @@
 namespace tenon::passes {
 namespace {
 
-constexpr double kTolerance =
-    1e-3;  // numbers of 16-bit models are rounded  // exporters write constants with four digits or more
+constexpr double kRounded = 1e-3;  ///< of constants that 16-bit models round and exporters write with four digits
+constexpr double kExact = 1e-6;    ///< of numbers that every type holds
 
-bool near(double a, double b) { return std::fabs(a - b) <= kTolerance * std::fabs(b); }
+bool near(double a, double b) { return std::fabs(a - b) <= kRounded * std::fabs(b); }
+bool is(double a, double b) { return std::fabs(a - b) <= kExact * std::fabs(b); }
 
 /// A product: a number times values. x^2 and x^3 count as repeated factors.
 struct Product {
@@ -73,7 +74,7 @@ std::optional<ir::ValueId> plus(const ir::Graph& g, ir::ValueId v, double number
   if (!n) return std::nullopt;
   const auto sides = either(*n, [&](ir::ValueId o) {
     const auto s = scalar(g, o);
-    return s && near(*s, number);
+    return s && is(*s, number);
   });
   if (!sides) return std::nullopt;
   return sides->second;
@@ -116,16 +117,16 @@ bool softplus_of(const ir::Graph& g, ir::ValueId v, ir::ValueId x) {
 
 /// The function that number * x * gate is of x, or "".
 std::string_view gated(const ir::Graph& g, double number, ir::ValueId x, ir::ValueId gate) {
-  if (const auto a = argument(g, gate, "Sigmoid")) return near(number, 1) && *a == x ? "silu" : "";
+  if (const auto a = argument(g, gate, "Sigmoid")) return is(number, 1) && *a == x ? "silu" : "";
   if (const auto sum = plus(g, gate, 1)) {
-    if (!near(number, 0.5)) return "";
+    if (!is(number, 0.5)) return "";
     if (const auto a = argument(g, *sum, "Erf")) return is_x(product(g, *a), 0.70710678, x) ? "gelu_erf" : "";
     if (const auto a = argument(g, *sum, "Tanh")) return gelu_tanh_inner(g, *a, x) ? "gelu_tanh" : "";
     return "";
   }
   if (const ir::Node* n = made_by(g, gate, "HardSigmoid")) {
     const auto& a = n->attrs.as<ops::AlphaBetaAttrs>();
-    const bool fits = near(number, 1) && near(double(a.alpha), 1.0 / 6) && near(double(a.beta), 0.5);
+    const bool fits = is(number, 1) && near(double(a.alpha), 1.0 / 6) && near(double(a.beta), 0.5);
     return fits && n->inputs[0] == x ? "hard_swish" : "";
   }
   if (const ir::Node* n = made_by(g, gate, "Clip")) {
@@ -133,7 +134,7 @@ std::string_view gated(const ir::Graph& g, double number, ir::ValueId x, ir::Val
     const auto sum = plus(g, n->inputs[0], 3);
     return near(number, 1.0 / 6) && a.min == 0 && a.max == 6 && sum && *sum == x ? "hard_swish" : "";
   }
-  if (const auto a = argument(g, gate, "Tanh")) return near(number, 1) && softplus_of(g, *a, x) ? "mish" : "";
+  if (const auto a = argument(g, gate, "Tanh")) return is(number, 1) && softplus_of(g, *a, x) ? "mish" : "";
   return "";
 }
 
