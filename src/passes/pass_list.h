@@ -5,6 +5,7 @@
 
 namespace tenon::passes {
 
+int expand_einsum(ir::Graph& graph, PassContext& context);
 int simplify(ir::Graph& graph, PassContext& context);
 int fold_shapes(ir::Graph& graph, PassContext& context);
 int algebra(ir::Graph& graph, PassContext& context);

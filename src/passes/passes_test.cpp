@@ -85,10 +85,10 @@ TEST_CASE("passes: options choose passes and name what is unknown") {
   CHECK(passes::run_passes(g, options).size() >= 1);
   options.only = {"no_such_pass"};
   CHECK(error_of(ops::parse_graph(kBlock), options)
-            .find("there is no pass called 'no_such_pass', accepted are fold_constants") != std::string::npos);
+            .find("there is no pass called 'no_such_pass', accepted are expand_einsum") != std::string::npos);
   options = {};
   options.cancelled = [] { return true; };
-  CHECK(error_of(ops::parse_graph(kBlock), options).find("cancelled before pass fold_constants") == 0);
+  CHECK(error_of(ops::parse_graph(kBlock), options).find("cancelled before pass expand_einsum") == 0);
 }
 
 TEST_CASE("passes: a broken graph is reported with the pass and the node") {

@@ -5,6 +5,7 @@ namespace tenon::passes {
 std::span<const Pass> pipeline() {
   static constexpr Pass kPasses[] = {
       // Make small what the importer wrote.
+      {"expand_einsum", expand_einsum},
       {"fold_constants", fold_constants},
       {"fold_shapes", fold_shapes},
       // 8-bit operands, while values still have the contents that were calibrated under their names.

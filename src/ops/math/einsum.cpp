@@ -6,10 +6,7 @@
 
 #include "base/checked.h"
 #include "ops/import.h"
-#include "ops/nn/matmul.h"
 #include "ops/op.h"
-#include "ops/shape/axis_attrs.h"
-#include "ops/shape/transpose.h"
 
 namespace tenon::ops {
 namespace {
@@ -205,74 +202,10 @@ void eval_einsum(EvalContext& c) {
   }
 }
 
-/// Labels by where they stand in a product of two operands.
-struct ProductLabels {
-  std::vector<int> batch, left, right, inner;
-  bool plain = true;  ///< no label repeats within a term or is summed over one operand alone
-};
-
-ProductLabels product_labels(const EinsumPlan& plan) {
-  ProductLabels out;
-  auto in = [](const std::vector<int>& v, int label) { return std::count(v.begin(), v.end(), label); };
-  for (int label = 0; label < plan.label_count; ++label) {
-    const auto a = in(plan.operands[0], label), b = in(plan.operands[1], label);
-    const bool kept = in(plan.result, label) > 0;
-    out.plain = out.plain && a <= 1 && b <= 1 && (kept || (a && b));
-    (a && b ? (kept ? out.batch : out.inner) : a ? out.left : out.right).push_back(label);
-  }
-  auto by_result = [&](int x, int y) {
-    auto at = [&](int v) { return std::find(plan.result.begin(), plan.result.end(), v); };
-    return at(x) < at(y);
-  };
-  std::sort(out.batch.begin(), out.batch.end(), by_result);
-  return out;
-}
-
-std::vector<int64_t> permutation(const std::vector<int>& from, const std::vector<int>& to) {
-  std::vector<int64_t> perm;
-  for (int label : to) perm.push_back(std::find(from.begin(), from.end(), label) - from.begin());
-  return perm;
-}
-
-ir::ValueId arranged(ImportContext& c, ir::ValueId v, const std::vector<int>& from, const std::vector<int>& to) {
-  return from == to ? v : c.add("Transpose", {v}, TransposeAttrs{permutation(from, to)});
-}
-
-// A product of two operands with at most one label of each kind beside the batch is a MatMul between transpositions.
-// Equal sizes of shared labels are required there, so an axis that might broadcast stays with Einsum.
-bool import_as_matmul(ImportContext& c, const EinsumPlan& plan) {
-  const ir::ValueId a = c.required(0), b = c.required(1);
-  ProductLabels p = product_labels(plan);
-  if (!p.plain || p.left.size() > 1 || p.right.size() > 1 || p.inner.size() != 1) return false;
-  const auto ka = permutation(plan.operands[0], p.inner)[0], kb = permutation(plan.operands[1], p.inner)[0];
-  if (!(c.shape(a)[size_t(ka)] == c.shape(b)[size_t(kb)])) return false;
-  auto join_labels = [](std::vector<int> x, const std::vector<int>& y, const std::vector<int>& z) {
-    x.insert(x.end(), y.begin(), y.end());
-    x.insert(x.end(), z.begin(), z.end());
-    return x;
-  };
-  ir::ValueId left = arranged(c, a, plan.operands[0], join_labels(p.batch, p.left, p.inner));
-  ir::ValueId right = arranged(c, b, plan.operands[1], join_labels(p.batch, p.inner, p.right));
-  std::vector<int64_t> gone;
-  if (p.left.empty()) left = c.add("Unsqueeze", {left}, AxesAttrs{{-2}}), gone.push_back(-2);
-  if (p.right.empty()) right = c.add("Unsqueeze", {right}, AxesAttrs{{-1}}), gone.push_back(-1);
-  ir::ValueId y = c.add("MatMul", {left, right}, MatMulAttrs{});
-  if (!gone.empty()) y = c.add("Squeeze", {y}, AxesAttrs{gone});
-  c.output(0, arranged(c, y, join_labels(p.batch, p.left, p.right), plan.result));
-  return true;
-}
-
 void import_einsum(ImportContext& c) {
-  EinsumAttrs a{c.attr_string("equation", "")};
   std::vector<ir::ValueId> in;
-  std::vector<size_t> ranks;
-  for (size_t i = 0; i < c.input_count(); ++i) {
-    in.push_back(c.required(i));
-    ranks.push_back(c.shape(in.back()).size());
-  }
-  const EinsumPlan plan = parse_einsum(a.equation, ranks);
-  if (in.size() == 2 && import_as_matmul(c, plan)) return;
-  c.output(0, c.add("Einsum", in, a));
+  for (size_t i = 0; i < c.input_count(); ++i) in.push_back(c.required(i));
+  c.output(0, c.add("Einsum", in, EinsumAttrs{c.attr_string("equation", "")}));
 }
 
 }  // namespace
