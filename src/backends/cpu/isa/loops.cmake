@@ -1,6 +1,6 @@
 # The loops of kernels that are not products, compiled as isa.cmake says; avx512_bf16 and amx share those of avx512.
 set(loops_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cpu/isa)
-set(loops_sources loops_table move pointwise pool rnn rows)
+set(loops_sources integer loops_table move pointwise pool rnn rows)
 list(TRANSFORM loops_sources PREPEND ${loops_folder}/)
 list(TRANSFORM loops_sources APPEND .cpp)
 

@@ -10,6 +10,7 @@ const LoopTable& loops() {
     fill_rows(t.rows);
     fill_pool(t.pool);
     fill_rnn(t.rnn);
+    fill_integer(t.integer);
     return t;
   }();
   return table;

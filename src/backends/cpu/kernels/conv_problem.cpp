@@ -5,15 +5,13 @@
 namespace tenon::cpu {
 namespace {
 
+/// Sizes, whatever the types are and where the weights come from.
 template <class Attrs>
-std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
+std::string read_window(const Problem& p, const Attrs& a, ConvShape& s) {
   const TensorDesc &x = p.inputs[0], &w = p.inputs[1], &y = p.outputs[0];
   const size_t spatial = x.dims.size() - 2;
   if (!a.channels_last) return "channels come first, accepted is channels last";
   if (spatial < 1 || spatial > 3) return cat(spatial, " spatial axes, accepted are 1 to 3");
-  if (!has_isa_type(x.dtype) || !has_isa_type(y.dtype))
-    return cat("types ", ir::name(x.dtype), " and ", ir::name(y.dtype), ", accepted are f32 and bf16");
-  if (!p.constants[1]) return "weights are not constant";
   if (y.count() == 0 || x.count() == 0) return "an operand is empty";
   s.batch = x.dims[0];
   s.c = x.dims.back();
@@ -33,15 +31,28 @@ std::string read(const Problem& p, const Attrs& a, ConvShape& s) {
   return {};
 }
 
+/// Why vector loops of floating-point numbers cannot do the problem, or an empty string.
+std::string refused_types(const Problem& p) {
+  const ir::DType x = p.inputs[0].dtype, y = p.outputs[0].dtype;
+  if (!has_isa_type(x) || !has_isa_type(y))
+    return cat("types ", ir::name(x), " and ", ir::name(y), ", accepted are f32 and bf16");
+  return p.constants[1] ? "" : "weights are not constant";
+}
+
 }  // namespace
 
-std::string read_conv(const Problem& p, ConvShape& s) {
+std::string read_conv_window(const Problem& p, ConvShape& s) {
   const auto& a = p.attrs<ops::ConvAttrs>();
   if (a.x_channels_first) return "channels of x come first, accepted is channels last";
-  return read(p, a, s);
+  return read_window(p, a, s);
+}
+std::string read_conv(const Problem& p, ConvShape& s) {
+  const std::string reason = read_conv_window(p, s);
+  return reason.empty() ? refused_types(p) : reason;
 }
 std::string read_conv_transpose(const Problem& p, ConvShape& s) {
-  return read(p, p.attrs<ops::ConvTransposeAttrs>(), s);
+  const std::string reason = read_window(p, p.attrs<ops::ConvTransposeAttrs>(), s);
+  return reason.empty() ? refused_types(p) : reason;
 }
 
 }  // namespace tenon::cpu

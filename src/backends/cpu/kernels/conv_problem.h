@@ -37,6 +37,8 @@ struct ConvShape {
   }
 };
 
+/// Reads the sizes, or says why they are not those of a convolution on channels-last tensors.
+std::string read_conv_window(const Problem& p, ConvShape& s);
 /// Reads the problem, or says why these kernels cannot do it.
 std::string read_conv(const Problem& p, ConvShape& s);
 /// The same for a transposed convolution.

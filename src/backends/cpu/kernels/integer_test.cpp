@@ -5,6 +5,8 @@
 #include "backends/cpu/kernels/kernel_test_util.h"
 #include "ops/math/cast.h"
 #include "ops/math/ordering.h"
+#include "ops/nn/conv.h"
+#include "ops/nn/matmul.h"
 
 using namespace tenon;
 using namespace tenon::cpu::testing;
@@ -83,4 +85,58 @@ TEST_CASE("ordering: arg, top k, cumulative sums") {
   for (bool largest : {true, false})
     check_kernel(
         plain("TopK", ops::TopKAttrs{1, largest, true}, {x, constant(Tensor::vector_i64(std::vector<int64_t>{5}))}, 2));
+}
+
+TEST_CASE("integers: products wrap and broadcast") {
+  struct Sizes {
+    ir::Dims a, b;
+    bool transpose_a = false, transpose_b = false;
+  } const sizes[] = {
+      {{1, 1}, {1, 1}},    {{5, 7}, {7, 33}},         {{66, 130}, {130, 70}},    {{7, 5}, {33, 7}, true, true},
+      {{3, 4, 6}, {6, 9}}, {{3, 6, 4}, {6, 9}, true}, {{2, 1, 5, 6}, {3, 6, 8}}, {{3, 5, 6}, {3, 11, 6}, false, true}};
+  for (const Sizes& s : sizes)
+    for (bool fixed : {false, true})
+      for (DType t : {DType::kI32, DType::kU32}) {
+        CAPTURE(cat(t, s.a, s.b));
+        ops::MatMulAttrs attrs;
+        attrs.transpose_a = s.transpose_a, attrs.transpose_b = s.transpose_b;
+        const double low = t == DType::kI32 ? -2e9 : 0;
+        Operand b = of_type(t, s.b, low, 2e9);
+        KernelCase c = plain("MatMul", attrs, {of_type(t, s.a, low, 2e9), fixed ? constant(b) : b});
+        c.kernel = "integer_matmul";
+        check_kernel(c);
+        c.inputs.push_back(of_type(t, {s.transpose_b ? s.b[s.b.size() - 2] : s.b.back()}, low, 2e9));
+        check_kernel(c);
+      }
+  CHECK(refusal(plain("MatMul", ops::MatMulAttrs{}, {of_type(DType::kI64, {2, 2}), of_type(DType::kI64, {2, 2})}),
+                "integer_matmul")
+            .find("i64") != std::string::npos);
+}
+
+TEST_CASE("integers: convolutions") {
+  struct Sizes {
+    ir::Dims x, w;  // x channels last
+    int64_t stride = 1, pad = 0, dilation = 1, group = 1;
+  } const sizes[] = {{{2, 6, 7, 3}, {37, 3, 3, 3}, 1, 1},
+                     {{1, 9, 8, 4}, {6, 4, 3, 2}, 2, 2, 2},
+                     {{1, 5, 5, 8}, {8, 2, 1, 1}, 1, 0, 1, 4},
+                     {{1, 6, 6, 6}, {6, 1, 3, 3}, 1, 1, 1, 6},
+                     {{2, 11, 3}, {5, 3, 4}, 3, 1},
+                     {{1, 4, 5, 6, 2}, {3, 2, 2, 3, 3}, 1, 1},
+                     {{1, 3, 3, 2}, {4, 2, 3, 3}, 1, 3}};
+  for (const Sizes& s : sizes)
+    for (bool fixed : {false, true}) {
+      CAPTURE(cat(s.x, s.w));
+      const size_t spatial = s.x.size() - 2;
+      ops::ConvAttrs a;
+      a.strides.assign(spatial, s.stride);
+      a.dilations.assign(spatial, s.dilation);
+      a.pads.assign(2 * spatial, s.pad);
+      a.group = s.group;
+      a.channels_last = true;
+      Operand w = of_type(DType::kI32, s.w, -9000, 9000);
+      KernelCase c = plain("Conv", a, {of_type(DType::kI32, s.x, -9000, 9000), fixed ? constant(w) : w});
+      c.kernel = "integer_conv";
+      check_kernel(c);
+    }
 }
