@@ -5,9 +5,11 @@ With a GPU the runtime is CUDA's own; without one it is Tenon's, on host memory,
 
 import ctypes
 import enum
+import functools
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,23 +36,31 @@ def defer_to_real(name):
     return True
 
 
-def _candidates():
-    for name in ("libcudart.so.13", "libcudart.so.12", "libcudart.so"):
-        yield name, True
-    yield _HOST_RUNTIME, False
+def _without_driver():
+    """Whether no GPU can be had in this process, as far as that is seen without asking a driver."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return True
+    return False
 
 
 def _load():
+    """For all of the process: the engine finds the host-memory runtime among its symbols."""
     count = ctypes.c_int()
-    for path, needs_device in _candidates():
+    for name in () if _without_driver() else ("libcudart.so.13", "libcudart.so.12", "libcudart.so"):
         try:
-            library = ctypes.CDLL(path)
+            library = ctypes.CDLL(name)
         except OSError:
             continue
-        if not needs_device or library.cudaGetDeviceCount(ctypes.byref(count)) == 0 and count.value > 0:
-            # The engine finds the host-memory runtime among the process's symbols.
-            return ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
-    raise ImportError("no CUDA runtime: neither NVIDIA's with a device nor Tenon's on host memory is there")
+        if library.cudaGetDeviceCount(ctypes.byref(count)) == 0 and count.value > 0:
+            return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+    try:
+        return ctypes.CDLL(_HOST_RUNTIME, mode=ctypes.RTLD_GLOBAL)
+    except OSError as e:
+        raise ImportError(f"no CUDA runtime: there is no device for NVIDIA's, and Tenon's on host memory: {e}") from e
 
 
 _library = None
@@ -64,6 +74,28 @@ def runtime():
         _library.cudaGetErrorString.restype = ctypes.c_char_p
         _library.cudaGetErrorName.restype = ctypes.c_char_p
     return _library
+
+
+_RUNTIME_NAME = re.compile(r"libcudart\.so[.0-9]*")
+
+
+def serve_ctypes():
+    """Without a driver, programs that load CUDA's runtime by ctypes get the one on host memory from now on.
+
+    What is loaded for all of the process (RTLD_GLOBAL) stays: libraries do so with those they are linked to.
+    """
+    begin = ctypes.CDLL.__init__
+    if hasattr(begin, "__wrapped__") or not os.path.exists(_HOST_RUNTIME):
+        return
+
+    @functools.wraps(begin)
+    def load(self, name, mode=ctypes.DEFAULT_MODE, *rest, **named):
+        if mode == ctypes.DEFAULT_MODE and isinstance(name, (str, os.PathLike)):
+            if _RUNTIME_NAME.fullmatch(os.path.basename(name)) and _without_driver():
+                name = runtime()._name
+        begin(self, name, mode, *rest, **named)
+
+    ctypes.CDLL.__init__ = load
 
 
 class cudaError_t(enum.IntEnum):

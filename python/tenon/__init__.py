@@ -5,12 +5,12 @@
     engine.save("model.plan"); engine = tenon.load("model.plan")
 """
 import os
-import threading
 
 import numpy as np
 
 from . import _core
 from ._core import TenonError
+from .drop_in._tenon_turns import Turns
 
 __all__ = ["compile", "load", "Engine", "IO", "TenonError"]
 
@@ -111,7 +111,7 @@ class Engine:
         self._core = core
         self.inputs = [IO(*io) for io in core.io(True)]
         self.outputs = [IO(*io) for io in core.io(False)]
-        self._types, self._turn, self._stream = None, threading.Lock(), None
+        self._types, self._turns = None, Turns()
 
     def run(self, inputs):
         """Runs on arrays in the order of `inputs` and returns a list of numpy arrays in the order of `outputs`.
@@ -150,22 +150,9 @@ class Engine:
         dims = [x.shape for x in given]
         outputs = [torch.empty(d, dtype=dtype, device=device)
                    for d, dtype in zip(self._core.prepare(dims), self._types[1])]
-        with self._turn:
-            self._core.enqueue(dims, [t.data_ptr() for t in given + outputs], self._in_order(device))
+        with self._turns:
+            self._core.enqueue(dims, [t.data_ptr() for t in given + outputs], self._turns.stream(device))
         return outputs
-
-    def _in_order(self, device):
-        """torch's current stream, after what was begun on another: runs share memory."""
-        import torch
-
-        if device.type != "cuda":
-            return 0
-        stream = torch.cuda.current_stream(device)
-        if not torch.cuda.is_current_stream_capturing():
-            if self._stream is not None and self._stream != stream:
-                stream.wait_stream(self._stream)
-            self._stream = stream
-        return stream.cuda_stream
 
     def __call__(self, *args, **named):
         """Runs on inputs by position or name. One output comes as an array, more as a dict by name."""

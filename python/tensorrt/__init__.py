@@ -9,9 +9,14 @@ import os as _os
 if _os.environ.get("TENON_TRT_API", "") not in ("", "7", "8", "10", "11"):
     raise ImportError(f"TENON_TRT_API is '{_os.environ['TENON_TRT_API']}', accepted are 7, 8, 10 and 11")
 
+import _tenon_cuda  # noqa: E402
+
 from . import _aliases, _trt  # noqa: E402
 from ._trt import *  # noqa: E402,F401,F403
 from ._aliases import *  # noqa: E402,F401,F403
 from ._plugins import *  # noqa: E402,F401,F403
 
 __version__ = _aliases.version_text(_trt._version())
+
+_tenon_cuda.serve_ctypes()
+del _tenon_cuda

@@ -1,5 +1,6 @@
 """The stand-ins for pycuda and cuda-python, where the real packages are not installed."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -85,3 +86,39 @@ def test_a_real_package_comes_first(tmp_path):
     (tmp_path / "pycuda" / "driver.py").write_text("NAME = 'real driver'\n")
     code = f"import sys; sys.path.append({str(tmp_path)!r}); import pycuda, pycuda.driver; print(pycuda.driver.NAME)"
     assert run(code).stdout == "real driver\n"
+
+
+def without_a_driver():
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return True
+    return False
+
+
+@pytest.mark.skipif(not without_a_driver(), reason="there is a driver, and so CUDA's own runtime serves")
+@pytest.mark.parametrize("name", ["libcudart.so", "libcudart.so.12", "/somewhere/lib64/libcudart.so.11.0"])
+def test_ctypes_loads_the_runtime_on_host_memory(name):
+    code = f"""
+import ctypes, pathlib, tensorrt
+cudart = ctypes.CDLL({name!r})
+memory, count = ctypes.c_void_p(), ctypes.c_int()
+assert cudart.cudaGetDeviceCount(ctypes.byref(count)) == 0 and count.value == 1
+assert cudart.cudaMalloc(ctypes.byref(memory), ctypes.c_size_t(8)) == 0 and memory.value
+assert cudart.cudaMemcpy(memory, b"12345678", ctypes.c_size_t(8), 1) == 0
+assert ctypes.string_at(memory.value, 8) == b"12345678" and cudart.cudaFree(memory) == 0
+assert ctypes.cdll.LoadLibrary(pathlib.Path({name!r}))._name == cudart._name
+for other in (ctypes.CDLL("libm.so.6"), ctypes.CDLL(None)):
+    assert other._name != cudart._name
+try:
+    ctypes.CDLL("libcudart.so.0", mode=ctypes.RTLD_GLOBAL)
+except OSError:
+    print("good")
+"""
+    result = run(code)
+    assert result.stdout == "good\n", result.stderr
+
+
+def test_a_program_without_gpus_by_choice_gets_host_memory():
+    code = "import ctypes, tensorrt; print('no_cuda' in ctypes.CDLL('libcudart.so')._name)"
+    assert run(code, CUDA_VISIBLE_DEVICES="").stdout == "True\n"

@@ -282,7 +282,8 @@ def test_a_calibration_cache_names_the_release_and_every_layer_has_a_name(logger
             return None
 
         def write_calibration_cache(self, cache):
-            self.cache = bytes(cache)
+            assert isinstance(cache, memoryview)
+            self.cache = cache.tobytes()
 
     builder = trt.Builder(logger)
     network, config = builder.create_network(), builder.create_builder_config()
@@ -380,3 +381,20 @@ def test_weights_in_the_other_order_of_bytes(logger):
     network = trt.Builder(logger).create_network(1)
     layer = network.add_constant((2,), np.array([1, -2], ">f4"))
     np.testing.assert_array_equal(layer.weights, [1, -2])
+
+
+def test_bad_bindings_have_the_shape_that_release_8_gives(logger):
+    engine = engine_of(logger)
+    shape = engine.get_binding_shape(7)
+    assert isinstance(shape, trt.Dims) and len(shape) == 0 and "binding 7" in logger.errors()[-1]
+
+
+def test_a_lean_runtime_is_another_runtime(logger, tmp_path):
+    runtime = trt.Runtime(logger)
+    assert runtime.load_runtime(str(tmp_path / "libnvinfer_lean.so.10")) is None
+    assert "there is no library" in logger.errors()[-1]
+    (tmp_path / "libnvinfer_lean.so.10").write_bytes(b"")
+    lean = runtime.load_runtime(str(tmp_path / "libnvinfer_lean.so.10"))
+    engine = lean.deserialize_cuda_engine(engine_of(logger).serialize())
+    del lean, runtime
+    assert engine.num_io_tensors == 2

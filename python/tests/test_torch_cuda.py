@@ -52,7 +52,20 @@ def test_programs_written_for_a_gpu_run_in_every_thread(tmp_path):
 
 def test_a_program_that_is_not_there(tmp_path):
     made = run(tmp_path, "none.py")
-    assert made.returncode == 1 and made.stderr == "python -m tenon.tensorrt: there is no file 'none.py'\n"
+    assert made.returncode == 1
+    assert made.stderr == "python -m tenon.tensorrt: there is no file 'none.py' and no command\n"
+
+
+def test_a_command_that_is_a_python_program(tmp_path):
+    deploy = f"#!{sys.executable}\nimport sys, tensorrt\nprint(sys.argv[1:], tensorrt.__name__)\n"
+    for name, text in (("deploy", deploy), ("other", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    made = run(tmp_path.parent, "deploy", "--fast", PATH=path)
+    assert made.stdout == "['--fast'] tensorrt\n", made.stderr
+    made = run(tmp_path.parent, "other", PATH=path)
+    assert made.returncode == 1 and "the command 'other'" in made.stderr and "no Python program" in made.stderr
 
 
 def test_a_release_that_there_is_not(tmp_path):

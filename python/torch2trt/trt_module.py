@@ -1,9 +1,8 @@
 """TRTModule: an engine as a torch module."""
 
-import threading
-
 import tensorrt as trt
 import torch
+from _tenon_turns import Turns
 
 from .flattener import Flattener
 
@@ -61,7 +60,7 @@ class TRTModule(torch.nn.Module):
         self.input_flattener, self.output_flattener = input_flattener, output_flattener
         self.input_names, self.output_names = input_names, output_names
         self.network = None
-        self._turn, self._stream = threading.Lock(), None
+        self._turns = Turns()
         self._set_engine(engine)
 
     def _set_engine(self, engine):
@@ -78,14 +77,14 @@ class TRTModule(torch.nn.Module):
         self._types = {n: torch_dtype_from_trt(engine.get_tensor_dtype(n)) for n in names}
 
     def __getstate__(self):
-        own = ("engine", "context", "network", "_turn", "_stream")
+        own = ("engine", "context", "network", "_turns")
         state = {k: v for k, v in self.__dict__.items() if k not in own}
         return dict(state, _plan=None if self.engine is None else bytes(self.engine.serialize()))
 
     def __setstate__(self, state):
         plan = state.pop("_plan")
         super().__setstate__(state)
-        self.network, self._turn, self._stream = None, threading.Lock(), None
+        self.network, self._turns = None, Turns()
         engine = None if plan is None else load_engine(plan)
         if plan is not None and engine is None:
             raise RuntimeError(f"the engine cannot be loaded: {reason()}")
@@ -151,7 +150,7 @@ class TRTModule(torch.nn.Module):
         flat = self._flat_inputs(inputs, named)
         device = getattr(flat[0], "device", None) if flat else torch.device("cpu")
         flat = [self._checked(name, tensor, device) for name, tensor in zip(self.input_names, flat)]
-        with self._turn:
+        with self._turns:
             outputs = self._run(flat, device)
         if self.output_flattener is not None:
             return self.output_flattener.unflatten(outputs)
@@ -174,20 +173,9 @@ class TRTModule(torch.nn.Module):
             outputs.append(torch.empty(tuple(shape), dtype=self._types[name], device=device))
             if not self.context.set_tensor_address(name, outputs[-1].data_ptr()):
                 raise RuntimeError(f"output '{name}' on {device} is refused: {reason()}")
-        if not self.context.execute_async_v3(self._in_order(device)):
+        if not self.context.execute_async_v3(self._turns.stream(device)):
             raise RuntimeError(f"the engine failed: {reason()}")
         return outputs
-
-    def _in_order(self, device):
-        """The current stream, after what this module began on another: runs share the context's memory."""
-        if device.type != "cuda":
-            return 0
-        stream = torch.cuda.current_stream(device)
-        if not torch.cuda.is_current_stream_capturing():
-            if self._stream is not None and self._stream != stream:
-                stream.wait_stream(self._stream)
-            self._stream = stream
-        return stream.cuda_stream
 
     def enable_profiling(self):
         if self.context.profiler is None:

@@ -40,7 +40,7 @@ Dims CudaEngine::getBindingDimensions(int32_t index) const noexcept {
         const size_t io = binding(index);
         return shown(io, core_->io()[io].dims);
       },
-      invalid_dims());
+      no_dims());
 }
 
 DataType CudaEngine::getBindingDataType(int32_t index) const noexcept {

@@ -2,6 +2,7 @@
 #include "nvinfer/runtime.h"
 
 #include <cstring>
+#include <filesystem>
 
 #include "nvinfer/client.h"
 #include "nvinfer/context.h"
@@ -191,9 +192,18 @@ ICudaEngine* Runtime::deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept 
 IPluginRegistry& Runtime::getPluginRegistry() noexcept { return *::getPluginRegistry(); }
 
 IRuntime* Runtime::loadRuntime(const char* path) noexcept {
-  reports_.error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "IRuntime::loadRuntime",
-                 cat("plans need no lean runtime, '", path ? path : "", "' is not loaded"));
-  return nullptr;
+  return guard(reports_, "IRuntime::loadRuntime", [&]() -> IRuntime* {
+    std::error_code error;
+    require(std::filesystem::is_regular_file(need(path, "path"), error), ErrorCode::kIo, "there is no library '", path,
+            "'");
+    auto runtime = std::make_unique<Runtime>(reports_.logger());
+    runtime->setErrorRecorder(reports_.recorder());
+    runtime->setGpuAllocator(allocator_);
+    reports_.log(
+        ILogger::Severity::kINFO,
+        cat("IRuntime::loadRuntime: plans need no runtime of their own; this one serves in place of '", path, "'"));
+    return runtime.release();
+  });
 }
 
 }  // namespace tenon::nvinfer

@@ -9,6 +9,11 @@ namespace {
 
 using namespace nvinfer1;
 
+/// A copy of the bytes as a memoryview, which is what TensorRT hands out; it may be kept.
+nb::object view_of(const void* data, size_t length) {
+  return nb::steal(PyMemoryView_FromObject(nb::bytes(data, length).ptr()));
+}
+
 /// A calibrator: get_batch(names) returns device addresses or None at the end; the cache is anything with a buffer.
 template <class Base>
 struct PyCalibrator : Base {
@@ -32,7 +37,7 @@ struct PyCalibrator : Base {
   }
   const void* readCalibrationCache(size_t& length) override { return read("read_calibration_cache", length); }
   void writeCalibrationCache(const void* data, size_t length) override {
-    called_back("write_calibration_cache", [&] { self().attr("write_calibration_cache")(nb::bytes(data, length)); });
+    called_back("write_calibration_cache", [&] { self().attr("write_calibration_cache")(view_of(data, length)); });
   }
   CalibrationAlgoType getAlgorithm() override {
     return called_back("get_algorithm", [&] { return nb::cast<CalibrationAlgoType>(self().attr("get_algorithm")()); });
@@ -65,7 +70,7 @@ struct PyLegacyCalibrator : PyCalibrator<IInt8LegacyCalibrator> {
   }
   void writeHistogramCache(const void* data, size_t length) override {
     nb::gil_scoped_acquire lock;
-    if (nb::hasattr(self(), "write_histogram_cache")) self().attr("write_histogram_cache")(nb::bytes(data, length));
+    if (nb::hasattr(self(), "write_histogram_cache")) self().attr("write_histogram_cache")(view_of(data, length));
   }
 
  private:
@@ -100,7 +105,7 @@ void define(nb::class_<Type, Rest...>& c, CalibrationAlgoType algorithm) {
       "The bytes of an earlier calibration, which is taken instead of batches; None if there is none.");
   c.def(
       "write_calibration_cache", [](Type&, nb::object) {}, nb::arg("cache"),
-      "Told the bytes of the calibration, for read_calibration_cache() of another build.");
+      "Told the bytes of the calibration, a memoryview, for read_calibration_cache() of another build.");
   c.def(
       "get_algorithm", [algorithm](Type&) { return algorithm; }, "The CalibrationAlgoType.");
 }

@@ -128,7 +128,9 @@ void more(nb::class_<IRuntime>& c) {
       "load_runtime",
       [](IRuntime& self, const char* path) { return made(self.loadRuntime(path), "Runtime.load_runtime"); },
       nb::arg("path"), nb::rv_policy::take_ownership, nb::keep_alive<0, 1>(),
-      "The runtime of another release, from a library's path; None if it fails.");
+      "A runtime like this one, in place of the library at a path, which is not loaded: plans need no runtime of their "
+      "own. "
+      "None if there is no such file.");
 }
 
 void more(nb::class_<IRefitter>& c) {
