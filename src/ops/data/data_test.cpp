@@ -135,6 +135,15 @@ TEST_CASE("ReverseSequence, Trilu, EyeLike") {
   CHECK(run_op("Trilu", TriluAttrs{false}, {m, i64({}, {-1})})[0] == f32({2, 3}, {0, 0, 0, 4, 0, 0}));
   CHECK(run_op("Trilu", TriluAttrs{true}, {m, i64({}, {INT64_MIN})})[0] == m);
   CHECK(run_op("Trilu", TriluAttrs{true}, {Tensor(DType::kF32, {3, 0, 5})})[0].count() == 0);
+  for (bool upper : {true, false})
+    for (int64_t k = -5; k <= 6; ++k) {
+      const Tensor all = iota(DType::kF32, {2, 3, 4}),
+                   part = run_op("Trilu", TriluAttrs{upper}, {all, i64({}, {k})})[0];
+      for (int64_t i = 0; i < all.count(); ++i) {
+        const int64_t diagonal = i % 4 - i / 4 % 3;
+        CHECK(part.get(i) == ((upper ? diagonal >= k : diagonal <= k) ? all.get(i) : 0));
+      }
+    }
   CHECK(run_op("EyeLike", EyeLikeAttrs{DType::kI64, 1}, {m})[0] == i64({2, 3}, {0, 1, 0, 0, 0, 1}));
   CHECK_THROWS_AS(run_op("EyeLike", EyeLikeAttrs{}, {f32({2}, {1, 1})}), Error);
 }

@@ -1,5 +1,7 @@
 #include "ops/data/reverse_sequence.h"
 
+#include <algorithm>
+
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
@@ -21,14 +23,18 @@ void eval_reverse_sequence(EvalContext& c) {
   const size_t batch = front_axis(a.batch_axis, dims.size()), time = front_axis(a.time_axis, dims.size());
   require(lengths.count() == dims[batch], ErrorCode::kShapeMismatch, lengths.count(),
           " lengths are given for a batch of ", dims[batch]);
+  for (int64_t b = 0; b < lengths.count(); ++b)
+    require(lengths.get_int(b) >= 0 && lengths.get_int(b) <= dims[time], ErrorCode::kInvalidArgument, "length ",
+            lengths.get_int(b), " lies outside [0, ", dims[time], "]");
   const ElementMover move(x, c.output(0, dims));
   const Dims strides = ir::strides_of(dims);
-  Dims index(dims.size(), 0);
-  for (int64_t i = 0; i < x.count(); ++i, advance(index, dims)) {
+  const size_t outer = std::max(batch, time) + 1;  // what follows both axes moves as one
+  const Dims walked(dims.begin(), dims.begin() + int64_t(outer));
+  const int64_t run = count_between(dims, outer, dims.size());
+  Dims index(outer, 0);
+  for (int64_t i = 0; i < x.count(); i += run, advance(index, walked)) {
     const int64_t n = lengths.get_int(index[batch]), t = index[time];
-    require(n >= 0 && n <= dims[time], ErrorCode::kInvalidArgument, "length ", n, " lies outside [0, ", dims[time],
-            "]");
-    move(t < n ? i + (n - 1 - 2 * t) * strides[time] : i, i);
+    move(t < n ? i + (n - 1 - 2 * t) * strides[time] : i, i, run);
   }
 }
 

@@ -25,9 +25,10 @@ void eval_trilu(EvalContext& c) {
   const int64_t k = c.has(1) ? clamp_diagonal(c.input(1).get_int(0)) : 0;
   const ElementMover move(x, c.output(0, dims));
   const int64_t columns = dims.back(), rows = dims[dims.size() - 2];
-  for (int64_t i = 0; i < x.count(); ++i) {
-    const int64_t diagonal = i % columns - i / columns % rows;
-    if (upper ? diagonal >= k : diagonal <= k) move(i, i);
+  for (int64_t first = 0, row = 0; first < x.count(); first += columns, row = (row + 1) % rows) {
+    const int64_t cut = std::clamp<int64_t>(upper ? row + k : row + k + 1, 0, columns);
+    const int64_t from = first + (upper ? cut : 0), count = upper ? columns - cut : cut;
+    if (count > 0) move(from, from, count);
   }
 }
 

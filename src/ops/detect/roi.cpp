@@ -25,14 +25,7 @@ void infer_roi_align(InferContext& c) {
   infer_regions(c, 4, a.height, a.width);
 }
 
-/// A sample on one axis: two neighbours, or none.
-struct Sample {
-  int64_t low = 0, high = 0;
-  double high_weight = 0;
-  bool inside = false;
-};
-
-Sample sample_at(double p, int64_t extent) {
+RoiSample sample_at(double p, int64_t extent) {
   if (!(p >= -1.0 && p <= double(extent)) || extent == 0) return {};
   p = std::max(p, 0.0);
   const auto low = int64_t(p);
@@ -41,8 +34,8 @@ Sample sample_at(double p, int64_t extent) {
 }
 
 /// The samples of one axis of one region, `grid` a bin.
-std::vector<Sample> axis_samples(double start, double length, int64_t bins, int64_t grid, int64_t extent) {
-  std::vector<Sample> s;
+std::vector<RoiSample> axis_samples(double start, double length, int64_t bins, int64_t grid, int64_t extent) {
+  std::vector<RoiSample> s;
   const double bin = length / double(bins);
   for (int64_t b = 0; b < bins; ++b)
     for (int64_t g = 0; g < grid; ++g)
@@ -61,23 +54,24 @@ int64_t sample_count(const RoiAlignAttrs& a, double length, int64_t bins) {
   return n > 0 ? int64_t(n) : 0;
 }
 
-/// One bin from the samples of its rows and columns.
-double pool_bin(const Tensor& x, int64_t plane, int64_t width, std::span<const Sample> rows,
-                std::span<const Sample> columns, bool max) {
-  double sum = 0, best = -INFINITY;
-  for (const Sample& v : rows)
-    for (const Sample& u : columns)
-      for (int k = 0; k < 4; ++k) {
-        double part = 0;
-        if (v.inside && u.inside)
-          part = (k / 2 ? v.high_weight : 1 - v.high_weight) * (k % 2 ? u.high_weight : 1 - u.high_weight) *
-                 x.get(plane + (k / 2 ? v.high : v.low) * width + (k % 2 ? u.high : u.low));
-        sum += part;
-        best = std::max(best, part);
-      }
-  if (rows.empty() || columns.empty()) return 0;
-  return max ? best : sum / double(rows.size() * columns.size());
+}  // namespace
+
+RoiRegion roi_region(const RoiAlignAttrs& a, const double (&corners)[4], int64_t height, int64_t width) {
+  const double offset = a.half_pixel ? 0.5 : 0, scale = double(a.spatial_scale), least = a.half_pixel ? -1e300 : 1;
+  const double x = corners[0] * scale - offset, y = corners[1] * scale - offset;
+  const double w = std::max(corners[2] * scale - offset - x, least);
+  const double h = std::max(corners[3] * scale - offset - y, least);
+  require(std::isfinite(x + y + w + h), ErrorCode::kInvalidArgument, "a region from ", corners[0], ", ", corners[1],
+          " to ", corners[2], ", ", corners[3], " is not finite");
+  RoiRegion region;
+  region.rows_a_bin = size_t(sample_count(a, h, a.height));
+  region.columns_a_bin = size_t(sample_count(a, w, a.width));
+  region.rows = axis_samples(y, h, a.height, int64_t(region.rows_a_bin), height);
+  region.columns = axis_samples(x, w, a.width, int64_t(region.columns_a_bin), width);
+  return region;
 }
+
+namespace {
 
 void eval_roi_align(EvalContext& c) {
   const auto& a = c.attrs<RoiAlignAttrs>();
@@ -87,22 +81,15 @@ void eval_roi_align(EvalContext& c) {
   require(batch.count() == count && rois.dims()[1] == 4, ErrorCode::kShapeMismatch, "rois ", rois.dims(),
           " and batch indices ", batch.dims(), " do not fit");
   Tensor& y = c.output(0, {count, xd[1], a.height, a.width});
-  const double offset = a.half_pixel ? 0.5 : 0, scale = double(a.spatial_scale), least = a.half_pixel ? -1e300 : 1;
-  for (int64_t r = 0; r < count; ++r) {
-    const double x1 = rois.get(r * 4) * scale - offset, y1 = rois.get(r * 4 + 1) * scale - offset;
-    const double w = std::max(rois.get(r * 4 + 2) * scale - offset - x1, least);
-    const double h = std::max(rois.get(r * 4 + 3) * scale - offset - y1, least);
-    require(std::isfinite(x1 + y1 + w + h), ErrorCode::kInvalidArgument, "region ", r, " is not finite");
-    const auto rows = size_t(sample_count(a, h, a.height)), columns = size_t(sample_count(a, w, a.width));
-    const auto ys = axis_samples(y1, h, a.height, int64_t(rows), xd[2]);
-    const auto xs = axis_samples(x1, w, a.width, int64_t(columns), xd[3]);
-    const int64_t image = front_index(batch.get_int(r), xd[0]), bins = a.height * a.width;
-    for (int64_t i = 0; i < xd[1] * bins; ++i) {
-      const auto row = size_t(i % bins / a.width), column = size_t(i % a.width);
-      y.set(r * xd[1] * bins + i,
-            pool_bin(x, (image * xd[1] + i / bins) * xd[2] * xd[3], xd[3], std::span(ys).subspan(row * rows, rows),
-                     std::span(xs).subspan(column * columns, columns), a.max));
-    }
+  const std::vector<double> values = x.to_doubles();
+  const int64_t plane = xd[2] * xd[3];
+  for (int64_t r = 0, at = 0; r < count; ++r) {
+    const double corners[4] = {rois.get(r * 4), rois.get(r * 4 + 1), rois.get(r * 4 + 2), rois.get(r * 4 + 3)};
+    const RoiRegion region = roi_region(a, corners, xd[2], xd[3]);
+    const double* from = values.data() + front_index(batch.get_int(r), xd[0]) * xd[1] * plane;
+    for (int64_t ch = 0; ch < xd[1]; ++ch)
+      for (size_t v = 0; v < size_t(a.height); ++v)
+        for (size_t u = 0; u < size_t(a.width); ++u) y.set(at++, roi_bin(a, region, v, u, from + ch * plane, xd[3]));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <locale.h>
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 
@@ -47,6 +48,21 @@ double parse_number(const std::string& s) {
   return v;
 }
 
+/// Sets element `i` to the number in `s`. Whole numbers keep all digits.
+void set_number(Tensor& y, int64_t i, const std::string& s) {
+  const char *begin = s.data() + (s.starts_with('+') ? 1 : 0), *const end = s.data() + s.size();
+  if (ir::is_integer(y.dtype())) {
+    int64_t whole = 0;
+    uint64_t large = 0;
+    if (const auto [last, error] = std::from_chars(begin, end, whole); error == std::errc() && last == end)
+      return y.set_int(i, whole);
+    if (const auto [last, error] = std::from_chars(begin, end, large);
+        y.dtype() == DType::kU64 && error == std::errc() && last == end)
+      return y.set_int(i, int64_t(large));
+  }
+  y.set(i, parse_number(s));
+}
+
 std::string print_number(const Tensor& x, int64_t i) {
   if (!ir::is_float(x.dtype())) return x.dtype() == DType::kU64 ? cat(uint64_t(x.get_int(i))) : cat(x.get_int(i));
   const double v = x.get(i);
@@ -76,7 +92,7 @@ void eval_cast(EvalContext& c) {
   const DType to = c.output_type(0);
   if (x.dtype() == DType::kString && to != DType::kString) {
     Tensor& y = c.output(0, x.dims());
-    for (int64_t i = 0; i < x.count(); ++i) y.set(i, parse_number(x.strings()[size_t(i)]));
+    for (int64_t i = 0; i < x.count(); ++i) set_number(y, i, x.strings()[size_t(i)]);
   } else if (to == DType::kString && x.dtype() != DType::kString) {
     Tensor& y = c.output(0, x.dims());
     for (int64_t i = 0; i < x.count(); ++i) y.mutable_strings()[size_t(i)] = print_number(x, i);

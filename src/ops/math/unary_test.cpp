@@ -90,6 +90,11 @@ TEST_CASE("cast") {
   auto to = [](DType t) { return CastAttrs{t}; };
   CHECK(run_op("Cast", {f32({4}, {1.9, -1.9, 300, 0})}, to(DType::kI32)).to_ints() ==
         std::vector<int64_t>{1, -1, 300, 0});
+  const Tensor digits = Tensor::of_strings({4}, {"9007199254740993", "-9223372036854775808", "+7", "3.9"});
+  CHECK(run_op("Cast", {digits}, to(DType::kI64)).to_ints() == std::vector<int64_t>{9007199254740993, INT64_MIN, 7, 3});
+  CHECK(run_op("Cast", {Tensor::of_strings({1}, {"18446744073709551615"})}, to(DType::kU64)).as<uint64_t>()[0] ==
+        UINT64_MAX);
+  CHECK_THROWS_AS(run_op("Cast", {Tensor::of_strings({1}, {"7x"})}, to(DType::kI64)), Error);
   CHECK(run_op("Cast", {f32({3}, {0.1, 0, std::nan("")})}, to(DType::kBool)).to_ints() ==
         std::vector<int64_t>{1, 0, 1});
   CHECK(close(run_op("Cast", {f32({2}, {1000, -0.1})}, to(DType::kF8E4M3FN)), {448, -0.1015625}));

@@ -133,7 +133,8 @@ void eval_conv(EvalContext& c) {
 void import_conv(ImportContext& c) {
   const Shape w = c.shape(c.required(1));
   const ConvAttrs a = import_conv_attrs(c, w);
-  std::vector<ir::ValueId> inputs{pad_same(c, {w.begin() + 2, w.end()}, a.strides, a.dilations, 0), c.required(1)};
+  std::vector<ir::ValueId> inputs{pad_same(c, c.required(0), {w.begin() + 2, w.end()}, a.strides, a.dilations, 0),
+                                  c.required(1)};
   if (c.has(2)) inputs.push_back(c.input(2));
   c.output(0, c.add("Conv", std::move(inputs), a));
 }

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "ops/import.h"
+#include "ops/math/cast.h"
 #include "ops/nn/window.h"
 #include "ops/op.h"
 
@@ -174,7 +175,11 @@ void import_pool(ImportContext& c, PoolKind kind) {
            ", accepted are maxima without indices, p-norms, and "
            "averages that count the padding");
   const double fill = kind == PoolKind::kMax ? -INFINITY : 0;
-  const auto y = c.add_n("Pool", {pad_same(c, ir::to_shape(a.kernel), a.strides, a.dilations, fill)}, a, outputs);
+  const DType type = c.dtype(c.required(0));
+  const bool bytes = type == DType::kI8 || type == DType::kU8;  // f32 holds them all, and the padding
+  const ir::ValueId x = bytes ? c.add("Cast", {c.required(0)}, CastAttrs{DType::kF32}) : c.required(0);
+  auto y = c.add_n("Pool", {pad_same(c, x, ir::to_shape(a.kernel), a.strides, a.dilations, fill)}, a, outputs);
+  if (bytes) y[0] = c.add("Cast", {y[0]}, CastAttrs{type});
   for (size_t i = 0; i < outputs; ++i) c.output(i, y[i]);
 }
 

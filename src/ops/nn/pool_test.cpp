@@ -74,6 +74,21 @@ TEST_CASE("pool: indices, dilation, NaN, channels last, global") {
   CHECK(run_op("Pool", {f32({0, 2, 3}, {})}, pool_of(PoolKind::kMax, {2}, {1}, {0, 0})).dims() == Dims{0, 2, 2});
 }
 
+TEST_CASE("pool: maxima of bytes, whose padding is below them all") {
+  for (DType t : {DType::kI8, DType::kU8}) {
+    const int64_t low = t == DType::kI8 ? -128 : 0;
+    const Tensor x = tensor<int64_t>(t, {1, 1, 3, 3}, std::vector<int64_t>(9, low));
+    FakeImport same("MaxPool", 12, {Typed(t, "1, 1, h, w")},
+                    {{"kernel_shape", std::vector<int64_t>{2, 2}},
+                     {"strides", std::vector<int64_t>{2, 2}},
+                     {"auto_pad", "SAME_UPPER"}});
+    const Tensor y = same.import().run({x})[0];
+    CHECK(y.dtype() == t);
+    CHECK(y.dims() == Dims{1, 1, 2, 2});
+    CHECK(y.to_ints() == std::vector<int64_t>(4, low));
+  }
+}
+
 TEST_CASE("pool: a window of a million taps, most of them padding, costs what lies inside") {
   constexpr int64_t kPad = 1 << 20;
   PoolAttrs a = pool_of(PoolKind::kLp, {kPad, kPad}, {kPad, kPad}, {kPad, kPad, kPad, kPad});

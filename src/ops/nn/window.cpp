@@ -93,9 +93,8 @@ bool needs_pad_same(ImportContext& c, const std::vector<int64_t>& strides) {
 }
 
 // total = max((ceil(in / stride) - 1) * stride + window - in, 0), halved between the ends of each axis.
-ir::ValueId pad_same(ImportContext& c, const std::vector<Dim>& kernel, const std::vector<int64_t>& strides,
-                     const std::vector<int64_t>& dilations, double fill) {
-  const ir::ValueId x = c.required(0);
+ir::ValueId pad_same(ImportContext& c, ir::ValueId x, const std::vector<Dim>& kernel,
+                     const std::vector<int64_t>& strides, const std::vector<int64_t>& dilations, double fill) {
   if (!needs_pad_same(c, strides)) return x;
   std::vector<int64_t> axes, windows, less_one;
   for (size_t i = 0; i < kernel.size(); ++i) {

@@ -27,9 +27,9 @@ struct WindowAttrs {
 /// Reads them for input 0 [N, C, spatial…] and a kernel of the given size. SAME padding becomes explicit where its size
 /// does not depend on a symbol; otherwise pads are 0 on all axes and pad_same() is to be applied.
 WindowAttrs import_window(ImportContext& c, const std::vector<Dim>& kernel);
-/// Input 0, padded with `fill` by computed amounts if its SAME padding depends on a symbol.
-ir::ValueId pad_same(ImportContext& c, const std::vector<Dim>& kernel, const std::vector<int64_t>& strides,
-                     const std::vector<int64_t>& dilations, double fill);
+/// `x`, input 0 or a conversion of it, padded with `fill` by computed amounts if SAME padding depends on a symbol.
+ir::ValueId pad_same(ImportContext& c, ir::ValueId x, const std::vector<Dim>& kernel,
+                     const std::vector<int64_t>& strides, const std::vector<int64_t>& dilations, double fill);
 /// Whether pad_same() adds nodes.
 bool needs_pad_same(ImportContext& c, const std::vector<int64_t>& strides);
 

@@ -2,8 +2,8 @@
 // delta).
 #include <cmath>
 
-#include "base/checked.h"
 #include "ops/import.h"
+#include "ops/math/integer.h"
 #include "ops/op.h"
 #include "ops/shape/bounds.h"
 
@@ -38,7 +38,7 @@ void infer_range(InferContext& c) {
     c.output(0, type, {n});
     if (n > 4096) return;
     std::vector<Dim> elements;
-    for (int64_t i = 0; i < n; ++i) elements.push_back(checked_add(first, i * step));
+    for (int64_t i = 0; i < n; ++i) elements.push_back(integer::add(first, integer::mul(i, step)));
     c.output_contents(0, std::move(elements));
   } else if (known) {
     auto& d = c.dims();
@@ -62,7 +62,7 @@ void eval_range(EvalContext& c) {
   } else {
     const int64_t start = c.input(0).get_int(0), delta = c.input(2).get_int(0);
     Tensor& y = c.output(0, {range_count(start, c.input(1).get_int(0), delta)});
-    for (int64_t i = 0; i < y.count(); ++i) y.set_int(i, start + i * delta);
+    for (int64_t i = 0; i < y.count(); ++i) y.set_int(i, integer::add(start, integer::mul(i, delta)));
   }
 }
 

@@ -1,8 +1,11 @@
-// Discrete Fourier transforms by their definition: y[k] = sum over n of x[n] exp(-2 pi j k n / N).
+// Discrete Fourier transforms y[k] = sum over n of x[n] exp(-2 pi j k n / N): of powers of two by halves (Cooley and
+// Tukey, 1965), of other lengths as a convolution (Bluestein, 1970), short ones by the definition.
 #include "ops/signal/fourier.h"
 
+#include <bit>
 #include <cmath>
 #include <complex>
+#include <memory>
 #include <numbers>
 
 #include "base/checked.h"
@@ -15,17 +18,74 @@ namespace {
 
 using Complex = std::complex<double>;
 
-std::vector<Complex> transform(const std::vector<Complex>& x, size_t bins, bool inverse) {
-  const size_t n = x.size();
-  std::vector<Complex> roots(n), y(bins);
-  for (size_t i = 0; i < n; ++i)
-    roots[i] = std::polar(1.0, (inverse ? 2 : -2) * std::numbers::pi * double(i) / double(n));
-  for (size_t k = 0; k < bins; ++k) {
-    for (size_t i = 0; i < n; ++i) y[k] += x[i] * roots[k * i % n];
-    if (inverse) y[k] /= double(n);
+/// A transform of one length, made once for all signals of a node. Not scaled.
+class Transform {
+ public:
+  Transform(size_t n, bool inverse) : n_(n), roots_(n) {
+    const double turn = (inverse ? 2 : -2) * std::numbers::pi;
+    for (size_t i = 0; i < n; ++i) roots_[i] = std::polar(1.0, turn * double(i) / double(n));
+    if (n <= kShort || std::has_single_bit(n)) return;
+    // k n = (k^2 + n^2 - (k - n)^2) / 2, so the sum is a convolution with a chirp.
+    const size_t size = std::bit_ceil(2 * n - 1);
+    for (size_t i = 0; i < n; ++i) chirp_.push_back(std::polar(1.0, turn / 2 * double(i * i % (2 * n)) / double(n)));
+    forward_ = std::make_unique<Transform>(size, false);
+    backward_ = std::make_unique<Transform>(size, true);
+    filter_.resize(size);
+    for (size_t i = 0; i < n; ++i) filter_[i] = filter_[(size - i) % size] = std::conj(chirp_[i]);
+    forward_->run(filter_);
   }
-  return y;
-}
+
+  void run(std::vector<Complex>& x) const {
+    if (std::has_single_bit(n_))
+      by_halves(x);
+    else if (forward_)
+      by_convolution(x);
+    else
+      by_definition(x);
+  }
+
+ private:
+  static constexpr size_t kShort = 16;
+
+  void by_definition(std::vector<Complex>& x) const {
+    const std::vector<Complex> from = x;
+    for (size_t k = 0; k < n_; ++k) {
+      x[k] = 0;
+      for (size_t i = 0; i < n_; ++i) x[k] += product(from[i], roots_[k * i % n_]);
+    }
+  }
+  void by_halves(std::vector<Complex>& x) const {
+    for (size_t i = 1, j = 0; i < n_; ++i) {  // elements in the order of their reversed bits
+      size_t bit = n_ >> 1;
+      for (; j & bit; bit >>= 1) j ^= bit;
+      j ^= bit;
+      if (i < j) std::swap(x[i], x[j]);
+    }
+    for (size_t half = 1; half < n_; half *= 2)
+      for (size_t first = 0; first < n_; first += 2 * half)
+        for (size_t i = 0; i < half; ++i) {
+          const Complex even = x[first + i], odd = product(x[first + half + i], roots_[i * (n_ / half / 2)]);
+          x[first + i] = even + odd;
+          x[first + half + i] = even - odd;
+        }
+  }
+  void by_convolution(std::vector<Complex>& x) const {
+    std::vector<Complex> a(filter_.size());
+    for (size_t i = 0; i < n_; ++i) a[i] = product(x[i], chirp_[i]);
+    forward_->run(a);
+    for (size_t i = 0; i < a.size(); ++i) a[i] = product(a[i], filter_[i]);
+    backward_->run(a);
+    for (size_t k = 0; k < n_; ++k) x[k] = product(a[k], chirp_[k]) / double(a.size());
+  }
+  /// Without the detour that C++ prescribes for infinite parts.
+  static Complex product(Complex a, Complex b) {
+    return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+  }
+
+  size_t n_;
+  std::vector<Complex> roots_, chirp_, filter_;
+  std::unique_ptr<Transform> forward_, backward_;
+};
 
 /// One element of an optional scalar input; nullopt if it is not known.
 std::optional<Dim> scalar(const InferContext& c, size_t i) {
@@ -82,6 +142,8 @@ void eval_dft(EvalContext& c) {
   Tensor& y = c.output(0, yd);
   const int64_t outer = count_between(yd, 0, axis), inner = count_between(yd, axis + 1, yd.size() - 1);
   std::vector<Complex> signal(static_cast<size_t>(length));
+  const Transform transform(signal.size(), a.inverse);
+  const double scale = a.inverse ? 1 / double(length) : 1;
   for (int64_t row = 0; row < outer * inner; ++row) {
     const int64_t o = row / inner, i = row % inner;
     for (int64_t n = 0; n < length; ++n) {
@@ -90,11 +152,11 @@ void eval_dft(EvalContext& c) {
       Complex v = from < in ? Complex(x.get(at), parts == 2 ? x.get(at + 1) : 0) : Complex();
       signal[size_t(n)] = mirrored ? std::conj(v) : v;
     }
-    const auto bins = transform(signal, size_t(yd[axis]), a.inverse);
+    transform.run(signal);
     for (int64_t k = 0; k < yd[axis]; ++k) {
       const int64_t at = ((o * yd[axis] + k) * inner + i) * yd.back();
-      y.set(at, bins[size_t(k)].real());
-      if (!irfft) y.set(at + 1, bins[size_t(k)].imag());
+      y.set(at, signal[size_t(k)].real() * scale);
+      if (!irfft) y.set(at + 1, signal[size_t(k)].imag() * scale);
     }
   }
 }
@@ -125,16 +187,17 @@ void eval_stft(EvalContext& c) {
   const int64_t frames = (length - frame) / step + 1, bins = c.attrs<StftAttrs>().onesided ? frame / 2 + 1 : frame;
   Tensor& y = c.output(0, {batch, frames, bins, 2});
   std::vector<Complex> signal(static_cast<size_t>(frame));
+  const Transform transform(signal.size(), false);
   for (int64_t f = 0; f < batch * frames; ++f) {
     for (int64_t n = 0; n < frame; ++n) {
       const int64_t at = (f / frames * length + f % frames * step + n) * parts;
       const double w = c.has(2) ? c.input(2).get(n) : 1;
       signal[size_t(n)] = w * Complex(x.get(at), parts == 2 ? x.get(at + 1) : 0);
     }
-    const auto spectrum = transform(signal, size_t(bins), false);
+    transform.run(signal);
     for (int64_t k = 0; k < bins; ++k) {
-      y.set((f * bins + k) * 2, spectrum[size_t(k)].real());
-      y.set((f * bins + k) * 2 + 1, spectrum[size_t(k)].imag());
+      y.set((f * bins + k) * 2, signal[size_t(k)].real());
+      y.set((f * bins + k) * 2 + 1, signal[size_t(k)].imag());
     }
   }
 }

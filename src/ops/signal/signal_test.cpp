@@ -1,5 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <numbers>
+
 #include "ops/random/random.h"
 #include "ops/signal/fourier.h"
 #include "ops/signal/window.h"
@@ -37,6 +42,27 @@ TEST_CASE("DFT and its inverse") {
   CHECK_THROWS_AS(run_op("DFT", DftAttrs{-1, false, false}, {x}), Error);
   CHECK_THROWS_AS(run_op("DFT", DftAttrs{}, {x, i64({}, {0})}), Error);
   CHECK_THROWS_AS(run_op("DFT", DftAttrs{}, {x, i64({}, {INT64_MAX / 8})}), Error);
+}
+
+TEST_CASE("DFT of every length is what its definition says") {
+  for (int64_t n : {1, 2, 3, 4, 7, 8, 15, 16, 17, 30, 31, 64, 97, 100, 255}) {
+    CAPTURE(n);
+    std::vector<double> values;
+    for (int64_t i = 0; i < 2 * n; ++i) values.push_back(double(i * i % 23) - 11);
+    const Tensor x = Tensor::of<double>(DType::kF64, {1, n, 2}, values);
+    const Tensor y = run_op("DFT", DftAttrs{}, {x})[0], back = run_op("DFT", DftAttrs{-2, true, false}, {y})[0];
+    double worst = 0;
+    for (int64_t k = 0; k < n; ++k) {
+      std::complex<double> sum;
+      for (int64_t i = 0; i < n; ++i)
+        sum += std::complex(x.get(2 * i), x.get(2 * i + 1)) *
+               std::polar(1.0, -2 * std::numbers::pi * double(k * i % n) / double(n));
+      worst = std::max(worst, std::abs(sum - std::complex(y.get(2 * k), y.get(2 * k + 1))));
+    }
+    CHECK(worst < 1e-9);
+    for (int64_t i = 0; i < 2 * n; ++i) worst = std::max(worst, std::fabs(back.get(i) - x.get(i)));
+    CHECK(worst < 1e-9);
+  }
 }
 
 TEST_CASE("STFT") {

@@ -32,11 +32,14 @@ std::string read_window(const Problem& p, const Attrs& a, ConvShape& s) {
 }
 
 /// Why vector loops of floating-point numbers cannot do the problem, or an empty string.
-std::string refused_types(const Problem& p) {
+std::string refused_types(const Problem& p, bool any_weights = false) {
   const ir::DType x = p.inputs[0].dtype, y = p.outputs[0].dtype;
   if (!has_isa_type(x) || !has_isa_type(y))
     return cat("types ", ir::name(x), " and ", ir::name(y), ", accepted are f32 and bf16");
-  return p.constants[1] ? "" : "weights are not constant";
+  if (p.constants[1]) return "";
+  if (!any_weights) return "weights are not constant";
+  const TensorDesc& w = p.inputs[1];
+  return w.dtype == x && w.dense() ? "" : cat("weights are ", ir::name(w.dtype), ", accepted is x's type, dense");
 }
 
 }  // namespace
@@ -46,9 +49,9 @@ std::string read_conv_window(const Problem& p, ConvShape& s) {
   if (a.x_channels_first) return "channels of x come first, accepted is channels last";
   return read_window(p, a, s);
 }
-std::string read_conv(const Problem& p, ConvShape& s) {
+std::string read_conv(const Problem& p, ConvShape& s, bool any_weights) {
   const std::string reason = read_conv_window(p, s);
-  return reason.empty() ? refused_types(p) : reason;
+  return reason.empty() ? refused_types(p, any_weights) : reason;
 }
 std::string read_conv_transpose(const Problem& p, ConvShape& s) {
   const std::string reason = read_window(p, p.attrs<ops::ConvTransposeAttrs>(), s);

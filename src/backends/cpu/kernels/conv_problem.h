@@ -39,8 +39,8 @@ struct ConvShape {
 
 /// Reads the sizes, or says why they are not those of a convolution on channels-last tensors.
 std::string read_conv_window(const Problem& p, ConvShape& s);
-/// Reads the problem, or says why these kernels cannot do it.
-std::string read_conv(const Problem& p, ConvShape& s);
+/// Reads the problem, or says why these kernels cannot do it. Weights are constant, or with `any_weights` of x's type.
+std::string read_conv(const Problem& p, ConvShape& s, bool any_weights = false);
 /// The same for a transposed convolution.
 std::string read_conv_transpose(const Problem& p, ConvShape& s);
 /// Where the weights of channel `i` of `c` lie in each tap of a depthwise convolution, as isa::Depthwise::paired says.

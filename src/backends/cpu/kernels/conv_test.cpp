@@ -53,6 +53,20 @@ TEST_CASE("conv: windows, strides, dilations, groups, axes") {
     for (DType type : {DType::kF32, DType::kBF16}) check_kernel(conv_case(s, "relu(i0)", type));
 }
 
+TEST_CASE("conv: weights that come with each run") {
+  const Shape shapes[] = {
+      {2, 9, 16, 24, 3, 1, 1},         {1, 12, 3, 40, 7, 2, 3},        {2, 7, 40, 33, 1},
+      {1, 13, 12, 20, 3, 1, 2, 2},     {2, 8, 12, 24, 3, 1, 1, 1, 4},  {1, 9, 10, 10, 3, 1, 1, 1, 10},
+      {1, 30, 6, 8, 9, 1, 4, 1, 1, 1}, {1, 6, 8, 12, 3, 1, 1, 1, 1, 3}};
+  for (const Shape& s : shapes)
+    for (DType type : {DType::kF32, DType::kBF16}) {
+      KernelCase c = conv_case(s, "relu(i0)", type);
+      c.inputs[1].constant = false;
+      c.kernel = "conv_implicit_gemm";
+      check_kernel(c);
+    }
+}
+
 TEST_CASE("conv: f16 as tensor cores take it") {
   const Shape shapes[] = {{2, 9, 16, 24, 3, 1, 1},
                           {1, 14, 3, 32, 7, 2, 3},

@@ -6,6 +6,7 @@
 #include "ops/data/resize.h"
 #include "ops/data/scatter.h"
 #include "ops/detect/grid_sample.h"
+#include "ops/detect/roi.h"
 #include "ops/shape/axis_attrs.h"
 
 using namespace tenon;
@@ -77,6 +78,28 @@ TEST_CASE("scatter: updates combined with the data") {
       elements(1, {40, 6, 33}, {40, 9, 33}, 6);
       elements(0, {9}, {4}, 9);
     }
+}
+
+TEST_CASE("RoiAlign") {
+  using ops::RoiAlignAttrs;
+  for (bool max : {false, true})
+    for (bool half_pixel : {false, true})
+      for (int64_t ratio : {0, 1, 3}) {
+        RoiAlignAttrs a;
+        a.height = 3, a.width = 2, a.sampling_ratio = ratio, a.spatial_scale = 0.5f, a.half_pixel = half_pixel;
+        a.max = max;
+        // Inside, across every border, outside, turned round, and empty.
+        Operand rois = f32({6, 4});
+        rois.value = Tensor::of<float>(
+            DType::kF32, {6, 4},
+            std::vector<float>{1, 2, 9, 12, -5, -3, 30, 40, 50, 50, 60, 60, 8, 8, 2, 1, 3, 3, 3, 3, 0, 0, 17, 19});
+        for (DType t : {DType::kI64, DType::kI32}) {
+          Operand batch = of_type(t, {6}, 0, 2);
+          KernelCase c = index_case("RoiAlign", a, {f32({2, 70, 10, 9}), rois, batch});
+          c.batched = false;
+          check_kernel(c);
+        }
+      }
 }
 
 TEST_CASE("GridSample") {

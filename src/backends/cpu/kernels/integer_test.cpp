@@ -70,7 +70,8 @@ TEST_CASE("ordering: arg, top k, cumulative sums") {
     for (int64_t axis : {0, 1, 2}) {
       CAPTURE(cat(t, axis));
       const Operand x = of_type(t, {4, 37, 5});
-      for (const char* op : {"ArgMax", "ArgMin"}) check_kernel(plain(op, ops::ArgAttrs{axis, true, false}, {x}));
+      for (const char* op : {"ArgMax", "ArgMin"})
+        for (bool last : {false, true}) check_kernel(plain(op, ops::ArgAttrs{axis, true, last}, {x}));
       for (bool largest : {true, false})
         check_kernel(plain("TopK", ops::TopKAttrs{axis, largest, true},
                            {x, constant(Tensor::vector_i64(std::vector<int64_t>{3}))}, 2));
@@ -81,7 +82,7 @@ TEST_CASE("ordering: arg, top k, cumulative sums") {
     }
   Operand x = f32({1, 8});
   x.value = Tensor::of<float>(DType::kF32, {1, 8}, std::vector<float>{1, 3, 3, NAN, -1, 3, NAN, 0});
-  check_kernel(plain("ArgMax", ops::ArgAttrs{1, false, false}, {x}));
+  for (bool last : {false, true}) check_kernel(plain("ArgMax", ops::ArgAttrs{1, false, last}, {x}));
   for (bool largest : {true, false})
     check_kernel(
         plain("TopK", ops::TopKAttrs{1, largest, true}, {x, constant(Tensor::vector_i64(std::vector<int64_t>{5}))}, 2));

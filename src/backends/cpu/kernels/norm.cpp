@@ -37,6 +37,7 @@ class RowNorm final : public Kernel {
         scale_(p.inputs[1]),
         threads_(p.threads) {
     if (has_bias_) bias_ = p.inputs[2];
+    for (size_t i = 1; i < p.outputs.size(); ++i) wants_[i - 1] = p.outputs[i].dtype != ir::DType::kUndefined;
     const int64_t axis = p.attrs<ops::LayerNormAttrs>().axis;
     const ir::Dims& dims = p.inputs[0].dims;
     length_ = count_from(dims, size_t(axis < 0 ? axis + int64_t(dims.size()) : axis));
@@ -73,6 +74,8 @@ class RowNorm final : public Kernel {
     float* y = y_.out(to, buffer);
     rows_.normalize(x, float(mean), inverse, scale, bias, y, length_);
     y_.done(y, to, length_);
+    if (wants_[0]) static_cast<float*>(args.outputs[1])[r] = float(mean);
+    if (wants_[1]) static_cast<float*>(args.outputs[2])[r] = inverse;
   }
 
   const isa::PointwiseLoops& pw_;
@@ -81,6 +84,7 @@ class RowNorm final : public Kernel {
   float epsilon_;
   RowType x_, y_;
   bool has_bias_;
+  bool wants_[2] = {false, false};  ///< means, and inverses of deviations
   TensorDesc scale_, bias_;
   int threads_;
   int64_t length_ = 1, count_ = 1, x_pitch_ = 1, y_pitch_ = 1, tasks_ = 1;
@@ -93,7 +97,8 @@ Support float_operands(const Problem& p) {
   if (!float_type(p.outputs[0].dtype))
     return Support::no("the result is ", p.outputs[0].dtype, ", accepted are f32, bf16 and f16");
   for (size_t i = 1; i < p.outputs.size(); ++i)
-    if (p.outputs[i].dtype != ir::DType::kUndefined) return Support::no("output ", i, " is wanted; only y is computed");
+    if (p.outputs[i].dtype != ir::DType::kUndefined && (p.outputs[i].dtype != ir::DType::kF32 || i > 2))
+      return Support::no("output ", i, " is ", p.outputs[i].dtype, ", accepted are means and inverses in f32");
   return Support::yes(0);
 }
 

@@ -22,6 +22,27 @@ KernelCase norm_case(std::string op, ir::Attrs attrs, std::vector<Operand> input
 
 }  // namespace
 
+TEST_CASE("norm: rows with their means and deviations") {
+  for (const char* op : {"LayerNormalization", "RMSNormalization"})
+    for (DType t : {DType::kF32, DType::kF16}) {
+      KernelCase c = norm_case(op, ops::LayerNormAttrs{-1, 1e-5f}, {of_type(t, {5, 70}, 1, 4), f32({70})});
+      for (size_t outputs : {2u, 3u}) {
+        c.outputs = outputs;
+        check_kernel(c);
+      }
+    }
+}
+
+TEST_CASE("norm: neighbouring channels") {
+  for (int64_t size : {1, 2, 5, 40})
+    for (float beta : {0.75f, 0.6f}) {
+      ops::LrnAttrs a;
+      a.size = size, a.beta = beta, a.alpha = 0.3f, a.bias = 2;
+      check_kernel(norm_case("LRN", a, {f32({2, 9, 23, 31})}));
+      check_kernel(norm_case("LRN", a, {f32({3, 7})}));
+    }
+}
+
 TEST_CASE("norm: rows") {
   struct Case {
     ir::Dims x, p;

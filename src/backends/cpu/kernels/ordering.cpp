@@ -56,19 +56,23 @@ class Lines : public Kernel {
 
 class ArgExtreme final : public Lines {
  public:
-  explicit ArgExtreme(const Problem& p) : Lines(p, p.attrs<ops::ArgAttrs>().axis, 0.5), max_(p.node->op == "ArgMax") {}
+  explicit ArgExtreme(const Problem& p)
+      : Lines(p, p.attrs<ops::ArgAttrs>().axis, 0.5),
+        max_(p.node->op == "ArgMax"),
+        last_(p.attrs<ops::ArgAttrs>().select_last_index) {}
 
  private:
   void line(const RunArgs& args, const float* x, int64_t o, int64_t i, char*) const override {
     const float best = float(loops_.rows.reduce[int(max_ ? isa::RowReduce::kMax : isa::RowReduce::kMin)](x, s_.size));
-    int64_t at = 0;
+    const int64_t step = last_ ? -1 : 1;
+    int64_t at = last_ ? s_.size - 1 : 0;
     if (std::isnan(best))
-      while (!std::isnan(x[at])) ++at;
+      while (!std::isnan(x[at])) at += step;
     else
-      while (x[at] != best) ++at;
+      while (x[at] != best) at += step;
     static_cast<int64_t*>(args.outputs[0])[o * s_.inner + i] = at;
   }
-  bool max_;
+  bool max_, last_;
 };
 
 class TopK final : public Lines {
@@ -130,10 +134,6 @@ Support supports_lines(const Problem& p) {
   const double n = double(p.inputs[0].count());
   return Support::yes(streaming_us(n * 4, n * 2, p.threads));
 }
-Support supports_arg(const Problem& p) {
-  if (p.attrs<ops::ArgAttrs>().select_last_index) return Support::no("the last extreme is wanted");
-  return supports_lines(p);
-}
 Support supports_top_k(const Problem& p) {
   if (p.outputs[0].dtype == ir::DType::kUndefined || p.outputs.size() < 2)
     return Support::no("the values are not wanted");
@@ -149,8 +149,8 @@ Support supports_cum_sum(const Problem& p) {
 
 std::vector<KernelDef> ordering() {
   auto arg = [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<ArgExtreme>(p); };
-  return {{"arg_lines", "ArgMax", supports_arg, arg},
-          {"arg_lines", "ArgMin", supports_arg, arg},
+  return {{"arg_lines", "ArgMax", supports_lines, arg},
+          {"arg_lines", "ArgMin", supports_lines, arg},
           {"top_k_lines", "TopK", supports_top_k,
            [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<TopK>(p); }},
           {"cum_sum_lines", "CumSum", supports_cum_sum, [](const Problem& p) -> std::unique_ptr<Kernel> {

@@ -1,4 +1,5 @@
-// GridSample: positions in blocks; what each reads is found once and used for every channel.
+// GridSample: positions in blocks; what each reads is found once and used for every channel. RoiAlign: a task is a
+// region and some channels.
 #include <algorithm>
 
 #include "backends/cpu/kernels/rows.h"
@@ -6,6 +7,8 @@
 #include "base/half.h"
 #include "base/thread_pool.h"
 #include "ops/detect/grid_sample.h"
+#include "ops/detect/roi.h"
+#include "ops/shape/move.h"
 
 namespace tenon::cpu {
 namespace {
@@ -131,11 +134,67 @@ Support supports(const Problem& p) {
   return Support::yes(streaming_us(out * 8, out * double(1 << (x.dims.size() - 2)) * 0.8, p.threads));
 }
 
+class RoiAlign final : public Kernel {
+ public:
+  explicit RoiAlign(const Problem& p)
+      : attrs_(p.attrs<ops::RoiAlignAttrs>()), x_(p.inputs[0].dims), wide_(p.inputs[2].dtype == DType::kI64) {
+    count_ = p.inputs[1].dims[0];
+    blocks_ = (x_[1] + kChannels - 1) / kChannels;
+    tasks_ = task_count(double(p.outputs[0].count()) * kBinNs, count_ * blocks_, p.threads);
+  }
+  void run(const RunArgs& args) const override {
+    args.pool.parallel_for(tasks_, [&](int64_t task, int) {
+      const int64_t all = count_ * blocks_;
+      for (int64_t i = all * task / tasks_, end = all * (task + 1) / tasks_; i < end; ++i)
+        region(args, i / blocks_, i % blocks_ * kChannels);
+    });
+  }
+  static constexpr double kBinNs = 20;
+
+ private:
+  static constexpr int64_t kChannels = 64;  ///< for which the samples of a region are found once
+
+  void region(const RunArgs& args, int64_t r, int64_t first) const {
+    const float* at = static_cast<const float*>(args.inputs[1]) + r * 4;
+    const double corners[4] = {double(at[0]), double(at[1]), double(at[2]), double(at[3])};
+    const ops::RoiRegion region = ops::roi_region(attrs_, corners, x_[2], x_[3]);
+    const int64_t index =
+        wide_ ? static_cast<const int64_t*>(args.inputs[2])[r] : static_cast<const int32_t*>(args.inputs[2])[r];
+    const int64_t plane = x_[2] * x_[3], bins = attrs_.height * attrs_.width;
+    const float* image = static_cast<const float*>(args.inputs[0]) + ops::front_index(index, x_[0]) * x_[1] * plane;
+    float* y = static_cast<float*>(args.outputs[0]) + (r * x_[1] + first) * bins;
+    for (int64_t ch = first; ch < std::min(first + kChannels, x_[1]); ++ch)
+      for (size_t v = 0; v < size_t(attrs_.height); ++v)
+        for (size_t u = 0; u < size_t(attrs_.width); ++u)
+          *y++ = float(ops::roi_bin(attrs_, region, v, u, image + ch * plane, x_[3]));
+  }
+
+  ops::RoiAlignAttrs attrs_;
+  ir::Dims x_;
+  bool wide_;
+  int64_t count_ = 0, blocks_ = 1, tasks_ = 1;
+};
+
+Support supports_roi_align(const Problem& p) {
+  const TensorDesc &x = p.inputs[0], &rois = p.inputs[1], &batch = p.inputs[2];
+  if (x.dtype != DType::kF32 || rois.dtype != DType::kF32)
+    return Support::no("x is ", x.dtype, " and the regions ", rois.dtype, ", accepted is f32");
+  if (batch.dtype != DType::kI64 && batch.dtype != DType::kI32)
+    return Support::no("batch indices are ", batch.dtype, ", accepted are i32 and i64");
+  if (!p.all_dense()) return Support::no("operands must be dense");
+  if (rois.dims.size() != 2 || rois.dims[1] != 4 || batch.count() != rois.dims[0])
+    return Support::no("regions ", rois.dims, " and batch indices ", batch.dims, " do not fit");
+  const double out = double(p.outputs[0].count());
+  return Support::yes(streaming_us(out * 8, out * RoiAlign::kBinNs, p.threads));
+}
+
 }  // namespace
 
 std::vector<KernelDef> sample() {
   return {{"grid_sample_taps", "GridSample", supports,
-           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<GridSample>(p); }}};
+           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<GridSample>(p); }},
+          {"roi_align_bins", "RoiAlign", supports_roi_align,
+           [](const Problem& p) -> std::unique_ptr<Kernel> { return std::make_unique<RoiAlign>(p); }}};
 }
 
 }  // namespace tenon::cpu
