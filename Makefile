@@ -8,7 +8,7 @@ unexport MAKEFLAGS
 GPU_ARGUMENTS = $(if $(MODEL),--models $(MODEL)) $(if $(BATCH),--batches $(BATCH)) $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: all setup build test test-python test-tf test-torch test-gpu api-check test-clients check check-arm bench
-.PHONY: fuzz test-misuse bench-gpu bench-gpu-peers bench-torch
+.PHONY: fuzz random-graphs test-misuse bench-gpu bench-gpu-peers bench-torch
 .PHONY: sanitize-gpu test-gpu-python
 .PHONY: gpu-package format install dist demo clean
 
@@ -55,6 +55,12 @@ fuzz: setup
 	@$(PYTHON) tests/onnx_cases/node_tests.py true --keep build-asan/node_cases >/dev/null
 	@build-asan/bin/fuzz --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) tests/fuzz/models \
 	  tests/onnx_cases/exported samples/digits build-asan/node_cases
+
+# Random networks, every engine against their plain evaluation, for SECONDS from SEED on; ARGS='--backend cuda' too.
+random-graphs: setup
+	@scripts/configure.sh release
+	@cmake --build build -j $(JOBS) --target random_graphs
+	@build/bin/random_graphs --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
 
 test-clients: build
 	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure

@@ -40,13 +40,14 @@ bool alike(const ir::Graph& g, const ir::Node& a, const ir::Node& b, const Weigh
   const ir::Dims &da = g.constant(wa.weights)->dims(), &db = g.constant(wb.weights)->dims();
   for (size_t i = 0; i < da.size(); ++i)
     if (i != wa.out_axis && da[i] != db[i]) return false;
-  return da.size() == db.size();
+  const bool both = wa.bias != ir::kNone && wb.bias != ir::kNone;
+  return da.size() == db.size() && (!both || g.value(wa.bias).dtype == g.value(wb.bias).dtype);
 }
 
-ir::ValueId bias_or_zeros(ir::Patch& p, const Weighted& w) {
+ir::ValueId bias_or_zeros(ir::Patch& p, const Weighted& w, ir::DType type) {
   if (w.bias != ir::kNone) return w.bias;
   const ir::ValueId shape = p.constant(ir::Tensor::vector_i64(std::vector<int64_t>{w.channels}));
-  return p.node("Expand", {p.constant(ir::Tensor::scalar_f32(0)), shape});
+  return p.node("Expand", {p.constant(ir::Tensor(type, {})), shape});
 }
 
 ir::Patch merged(const ir::Graph& g, const std::vector<Weighted>& siblings) {
@@ -55,12 +56,12 @@ ir::Patch merged(const ir::Graph& g, const std::vector<Weighted>& siblings) {
   const size_t rank = rank_of(g, first.node->outputs[0]);
   std::vector<ir::ValueId> weights, biases;
   std::vector<int64_t> sizes;
-  bool any_bias = false;
-  for (const Weighted& w : siblings) any_bias = any_bias || w.bias != ir::kNone;
+  const auto biased = std::find_if(siblings.begin(), siblings.end(), [](const auto& w) { return w.bias != ir::kNone; });
+  const bool any_bias = biased != siblings.end();
   for (const Weighted& w : siblings) {
     weights.push_back(w.weights);
     sizes.push_back(w.channels);
-    if (any_bias) biases.push_back(bias_or_zeros(p, w));
+    if (any_bias) biases.push_back(bias_or_zeros(p, w, g.value(biased->bias).dtype));
   }
   std::vector<ir::ValueId> inputs{first.node->inputs[0],
                                   p.node("Concat", weights, ops::AxisAttrs{int64_t(first.out_axis)})};
@@ -93,7 +94,8 @@ int merge_siblings(ir::Graph& graph, PassContext& context) {
       std::vector<ir::NodeId> rest;
       for (ir::NodeId n : list) {
         const Weighted w = *weighted(graph, graph.node(n), true);
-        if (group.empty() || alike(graph, *group[0].node, *w.node, group[0], w))
+        const auto fits = [&](const Weighted& other) { return alike(graph, *other.node, *w.node, other, w); };
+        if (std::all_of(group.begin(), group.end(), fits))
           group.push_back(w);
         else
           rest.push_back(n);

@@ -89,9 +89,8 @@ bool foldable(const ir::Graph& g, ir::NodeId n) {
 ConcreteGraph concretize(const ir::Graph& source, const std::vector<ir::Dims>& input_dims,
                          const std::map<ir::ValueId, ir::Tensor>& values) {
   require(input_dims.size() == source.inputs.size(), ErrorCode::kInternal, "one set of dims for each input is needed");
-  ConcreteGraph result{source, {}, true};
+  ConcreteGraph result{source.clone(), {}, true};  // with bodies of its own, which get the sizes too
   ir::Graph& g = result.graph;
-  g.symbols = std::make_shared<ir::SymbolTable>(*source.symbols);
   for (size_t i = 0; i < input_dims.size(); ++i) g.value(g.inputs[i]).shape = ir::to_shape(input_dims[i]);
   for (const auto& [v, tensor] : values)
     g.value(v).contents = [&] {

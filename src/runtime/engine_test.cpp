@@ -45,6 +45,34 @@ void check_close(const ir::Tensor& got, const ir::Tensor& want) {
 
 }  // namespace
 
+TEST_CASE("bodies have the sizes of the run, also where other sizes were prepared in between") {
+  const ir::Graph net = ops::parse_graph(R"(graph "" {
+    %c: bool[] = input
+    %x: f32[n, 3] = input
+    %y = If(%c, %x, %x) {then_captures = 1, then_branch = graph "" {
+      %a: f32[n, 3] = input
+      %b = Abs(%a)
+      return %b
+    }, else_branch = graph "" {
+      %d: f32[n, 3] = input
+      %e = Neg(%d)
+      return %e
+    }}
+    return %y
+  })");
+  builder::BuildOptions options;
+  options.level = 0;
+  options.profiles = {{{{{}, {}, {}}, {{1, 3}, {2, 3}, {4, 3}}}, {}}};
+  const auto engine = runtime::Engine::create(builder::build(net, options));
+  const auto context = engine->create_context(), other = engine->create_context();
+  for (int64_t n : {2, 1, 2, 4, 1}) {
+    const ir::Tensor condition = ir::Tensor::of<int64_t>(ir::DType::kBool, {}, std::vector<int64_t>{n % 2});
+    const ir::Tensor x = random_tensor({n, 3}, uint32_t(n));
+    other->run({condition, random_tensor({5 - n, 3}, 1)});
+    check_close(context->run({condition, x})[0], ops::eval_graph(net, {condition, x}, true)[0]);
+  }
+}
+
 TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded") {
   const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;

@@ -139,6 +139,10 @@ void eval_mod(EvalContext& c) {
   c.attrs<ModAttrs>().fmod ? apply(c, fmod_real, integer::fmod) : apply(c, mod_real, integer::mod);
 }
 
+void infer_shift(InferContext& c) {
+  infer_binary<kShift>(c);
+  if (!c.attrs<BitShiftAttrs>().left) propagate_contents(c, integer::shift_right, nullptr);
+}
 void eval_shift(EvalContext& c) {
   apply(c, nullptr, c.attrs<BitShiftAttrs>().left ? integer::shift_left : integer::shift_right);
 }
@@ -206,7 +210,7 @@ OpSet binary() {
   set.ops.push_back(binary_op<kMax>("Max"));
   OpDef mod = binary_op<kMod>("Mod"), shift = binary_op<kShift>("BitShift"), power = binary_op<kAdd>("Pow");
   mod.attrs = ir::schema_of<ModAttrs>(), mod.infer = infer_mod, mod.eval = eval_mod;
-  shift.attrs = ir::schema_of<BitShiftAttrs>(), shift.eval = eval_shift;
+  shift.attrs = ir::schema_of<BitShiftAttrs>(), shift.infer = infer_shift, shift.eval = eval_shift;
   power.infer = infer_pow, power.eval = eval_pow;
   set.ops.insert(set.ops.end(), {mod, shift, power});
   set.rules.insert(set.rules.end(), {{"", "Pow", 7, import_binary},

@@ -63,6 +63,7 @@ TEST_CASE("binary: integers are exact and total") {
   CHECK(ints("BitwiseXor", {12}, {-1}) == Ints{-13});
   CHECK(ints("BitShift", {1, 255, 1}, {3, 1, 200}, DType::kU8, BitShiftAttrs{true}) == Ints{8, 254, 0});
   CHECK(ints("BitShift", {16, 255}, {3, 1}, DType::kU8, BitShiftAttrs{false}) == Ints{2, 127});
+  CHECK(ints("BitShift", {16, 5}, {3, 1}, DType::kU8, BitShiftAttrs{false}) == Ints{2, 2});  // what is inferred too
 }
 
 TEST_CASE("binary: shifts of signed integers") {

@@ -348,6 +348,9 @@ TEST_CASE("expand: parts, repetitions and broadcasts whose numbers are computed"
          1,
          18,
          {{0, data}, {1, trial::i64({2, 1, 3})}}});
+  const Tensor nothing = trial::f32({0, 5, 6}, {});
+  check({"Tile", "", {x, trial::i64({2, 1, 3})}, {}, 1, 18, {{0, nothing}}});
+  check({"Pad", "", {x, trial::i64({0, 1, 0, 0, 1, 2})}, {{"mode", "reflect"}}, 1, 18, {{0, nothing}}});
   const Operand column = Typed(kF32, "3, 1");
   const Tensor one = trial::noise({3, 1}, 5);
   check({"Expand", "", {column, Typed(DType::kI64, "2")}, {}, 1, 18, {{0, one}, {1, trial::i64({1, 4})}}});

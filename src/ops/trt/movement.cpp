@@ -102,9 +102,8 @@ ValueId transpose(LowerContext& c, ValueId x, const Ints& order) {
   require(order.size() >= rank, ErrorCode::kShapeMismatch, "the permutation has ", order.size(),
           " axes, the tensor has ", rank);
   Ints perm(order.begin(), order.begin() + long(rank));
-  for (size_t i = 0; i < rank; ++i) {
+  for (size_t i = 0; i < rank; ++i)
     if (perm[i] != int64_t(i)) return c.onnx("Transpose", {x}, {{"perm", perm}});
-  }
   return x;
 }
 
@@ -154,11 +153,13 @@ std::pair<ValueId, ValueId> pad_for_computed_slice(LowerContext& c, const SliceA
   const ValueId axes = c.has(5) ? c.cast(c.input(5), DType::kI64) : a.axes.empty() ? ir::kNone : c.ints(a.axes);
   ValueId whole = c.onnx("Shape", {x});
   if (axes != ir::kNone) whole = c.onnx("Gather", {whole, axes}, {{"axis", int64_t{0}}});
-  const ValueId zero = c.constant(Tensor::scalar_i64(0)), one = c.constant(Tensor::scalar_i64(1));
+  const ValueId zero = c.scalar(DType::kI64, 0), one = c.scalar(DType::kI64, 1);
   const ValueId last = c.onnx("Add", {start, c.onnx("Mul", {c.onnx("Sub", {size, one}), stride})});
   const ValueId before = c.onnx("Max", {c.onnx("Sub", {zero, c.onnx("Min", {start, last})}), zero});
   const ValueId beyond = c.onnx("Add", {c.onnx("Sub", {c.onnx("Max", {start, last}), whole}), one});
-  const ValueId pads = c.onnx("Concat", {before, c.onnx("Max", {beyond, zero})}, {{"axis", int64_t{0}}});
+  ValueId pads = c.onnx("Concat", {before, c.onnx("Max", {beyond, zero})}, {{"axis", int64_t{0}}});
+  if (const ValueId any = c.onnx("Min", {size, one}); a.mode != 3)  // what is empty has nothing to repeat
+    pads = c.onnx("Mul", {pads, c.onnx("Concat", {any, any}, {{"axis", int64_t{0}}})});
   std::vector<ValueId> inputs{x, pads, c.has(4) ? c.cast(c.input(4), c.dtype(x)) : ir::kNone, axes};
   while (inputs.back() == ir::kNone) inputs.pop_back();
   return {c.onnx("Pad", std::move(inputs), {{"mode", std::string(kPadModes[a.mode])}}), c.onnx("Add", {start, before})};
@@ -257,10 +258,9 @@ void lower_slice(LowerContext& c) {
   const Ints repeats = take_repeats(c, a);
   ValueId x = c.input(0);
   const size_t count = a.axes.empty() && !c.has(5) ? c.rank(x) : std::max(a.axes.size(), a.start.size());
-  for (const auto& [values, input] : {std::pair{&a.start, 1}, {&a.size, 2}, {&a.stride, 3}}) {
+  for (const auto& [values, input] : {std::pair{&a.start, 1}, {&a.size, 2}, {&a.stride, 3}})
     require(c.has(size_t(input)) || values->size() == count, ErrorCode::kShapeMismatch, "start, size or stride has ",
             values->size(), " axes, ", count, " are sliced");
-  }
   Ints from = a.start;
   const bool computed = c.has(1) || c.has(2) || c.has(3);
   const bool partial = c.has(5) || !a.axes.empty();
@@ -311,9 +311,8 @@ void lower_padding(LowerContext& c) {
 void lower_resize(LowerContext& c) {
   const auto& a = c.attrs<ResizeAttrs>();
   for (const auto& [value, limit] :
-       {std::pair{a.resize_mode, 3}, {a.coordinate_transformation, 3}, {a.nearest_rounding, 4}}) {
+       {std::pair{a.resize_mode, 3}, {a.coordinate_transformation, 3}, {a.nearest_rounding, 4}})
     require(value >= 0 && value < limit, ErrorCode::kInvalidModel, "a resize setting has the value ", value);
-  }
   Values values{{"mode", std::string(kResizeModes[a.resize_mode])},
                 {"coordinate_transformation_mode", std::string(kResizeCoordinates[a.coordinate_transformation])},
                 {"nearest_mode", std::string(kResizeRounding[a.nearest_rounding])},
