@@ -35,6 +35,18 @@ bool amplifies(const ir::Node& node) {
   return one_of(node.op, {"Exp", "Log", "Pow", "Sin", "Cos", "Tan", "Reciprocal", "Rsqrt", "Sqrt"});
 }
 
+/// Whether a number that f16 rounds to 0 would make an infinity or a NaN of a reader's result.
+bool is_divisor(const ir::Graph& g, ir::ValueId v, int depth = 0) {
+  const auto& users = g.users(v);
+  return std::any_of(users.begin(), users.end(), [&](ir::NodeId n) {
+    const ir::Node& reader = g.node(n);
+    if (reader.op == "Div") return reader.inputs[1] == v;
+    if (one_of(reader.op, {"Log", "Reciprocal", "Rsqrt"})) return true;
+    const bool moves = one_of(reader.op, {"Expand", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity"});
+    return moves && depth < 4 && is_divisor(g, reader.outputs[0], depth + 1);
+  });
+}
+
 bool is_f32(const ir::Graph& g, ir::ValueId v) {
   return v != ir::kNone && g.value(v).dtype == ir::DType::kF32 && g.value(v).ranked;
 }
@@ -61,6 +73,7 @@ Role role_of(const ir::Graph& g, const ir::Node& node, const PassOptions& option
   if (recurrent(node))
     return is_f32(g, node.inputs[0]) && g.constant(node.inputs[1]) && g.constant(node.inputs[2]) ? Role::kCompute
                                                                                                  : Role::kWide;
+  if (!forced && target.type == ir::DType::kF16 && is_divisor(g, node.outputs[0])) return Role::kWide;
   if (node.op != "Cast" && elementwise(g, node)) return amplifies(node) && !forced ? Role::kWide : Role::kElementwise;
   const bool follows = one_of(node.op, {"Transpose",
                                         "Reshape",
