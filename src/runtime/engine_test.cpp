@@ -144,6 +144,48 @@ TEST_CASE("contexts of one engine run side by side") {
   for (int w : wrong) CHECK(w == 0);
 }
 
+TEST_CASE("a loop runs at shapes in turns, and in several contexts at once") {
+  constexpr std::string_view kLoop = R"(graph "loop" {
+  %x: f32[n, 4] = input
+  %m: i64[] = {3}
+  %c: bool[] = {1}
+  %y: f32[n, 4] = Loop(%m, %c, %x) {carried = 1, body = graph "body" {
+    %i: i64[] = input
+    %go: bool[] = input
+    %h: f32[n, 4] = input
+    %h2: f32[n, 4] = Add(%h, %h)
+    %go2: bool[] = Identity(%go)
+    return %go2, %h2
+  }} "loop"
+)";
+  for (const char* rest : {"  return %y\n}\n", "  %z = NonZero(%y)\n  return %y, %z\n}\n"}) {  // sizes known, and not
+    auto engine = runtime::Engine::create(builder::build(ops::parse_graph(std::string(kLoop) + rest), {}));
+    const auto wrong_in = [&](runtime::Context& context, int64_t rows) {
+      const auto x = random_tensor({rows, 4}, uint32_t(rows));
+      const auto y = context.run({x})[0];
+      if (y.dims() != x.dims()) return 1;
+      for (int64_t i = 0; i < x.count(); ++i)
+        if (y.get(i) != 8 * x.get(i)) return 1;
+      return 0;
+    };
+    auto context = engine->create_context();
+    for (int64_t rows : {2, 3, 2, 3, 1, 2}) CHECK(wrong_in(*context, rows) == 0);
+    std::vector<int> wrong(4, 0);
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < wrong.size(); ++t)
+      threads.emplace_back([&, t] {
+        try {
+          auto own = engine->create_context();
+          for (int i = 0; i < 50; ++i) wrong[t] += wrong_in(*own, 1 + (i + int64_t(t)) % 5);
+        } catch (const Error&) {
+          wrong[t] = -1;
+        }
+      });
+    for (auto& t : threads) t.join();
+    for (int w : wrong) CHECK(w == 0);
+  }
+}
+
 TEST_CASE("an input returned as an output, and a constant, are copied out") {
   const ir::Graph net = ops::parse_graph(R"(graph "pass" {
   %x: f32[n, 2] = input

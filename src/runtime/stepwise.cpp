@@ -32,7 +32,7 @@ void publish(ir::Graph& g, ir::ValueId v, const Held& held) {
 class Runner {
  public:
   Runner(const ConcreteGraph& concrete, const Rest& rest, const StepwiseOptions& options)
-      : g_(concrete.graph),
+      : g_(concrete.graph.clone()),  // others run the same program, and inference writes into bodies and symbols
         options_(options),
         device_(options.device),
         values_(g_.value_count()),
