@@ -1,4 +1,4 @@
-#include "ops/op.h"
+#include "ops/node_runner.h"
 
 namespace tenon::ops {
 
@@ -22,6 +22,8 @@ std::vector<Tensor> eval_node(const ir::Node& node, std::vector<Tensor> inputs, 
 
 namespace {
 
+thread_local NodeRunner* node_runner = nullptr;
+
 /// Throws unless a tensor fits an input's type, or f64 in place of another float, and the dims that are numbers.
 void check_fed(const ir::Graph& graph, const ir::Value& v, const Tensor& t) {
   const bool wide = ir::is_float(v.dtype) && t.dtype() == DType::kF64;
@@ -36,6 +38,9 @@ void check_fed(const ir::Graph& graph, const ir::Value& v, const Tensor& t) {
 }
 
 }  // namespace
+
+ScopedNodeRunner::ScopedNodeRunner(NodeRunner& runner) : before_(node_runner) { node_runner = &runner; }
+ScopedNodeRunner::~ScopedNodeRunner() { node_runner = before_; }
 
 std::vector<Tensor> eval_graph(const ir::Graph& graph, const std::vector<Tensor>& inputs, bool in_double,
                                const std::function<void(ir::ValueId, const Tensor&)>& observe) {
@@ -57,7 +62,9 @@ std::vector<Tensor> eval_graph(const ir::Graph& graph, const std::vector<Tensor>
     for (ir::ValueId v : node.inputs) args.push_back(v == ir::kNone ? Tensor() : values[v]);
     for (ir::ValueId v : node.outputs)
       types.push_back(v == ir::kNone ? DType::kUndefined : widened(graph.value(v).dtype));
-    auto results = eval_node(node, std::move(args), std::move(types));
+    std::optional<std::vector<Tensor>> done;
+    if (node_runner && !in_double) done = node_runner->run(graph, n, args);
+    auto results = done ? std::move(*done) : eval_node(node, std::move(args), std::move(types));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == ir::kNone) continue;
       if (observe) observe(node.outputs[i], results[i]);

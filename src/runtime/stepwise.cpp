@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "backends/cpu/body_runner.h"
 #include "backends/device.h"
 #include "base/thread_pool.h"
 #include "ops/op.h"
@@ -36,7 +37,8 @@ class Runner {
         options_(options),
         device_(options.device),
         values_(g_.value_count()),
-        readers_(g_.value_count(), 0) {
+        readers_(g_.value_count(), 0),
+        bodies_(options.pool, options.host.weights) {
     for (ir::ValueId v = 0; v < g_.value_count(); ++v)
       if (g_.value(v).constant) values_[v] = Held::on_host(*g_.value(v).constant);
     for (ir::NodeId n : rest.order)
@@ -203,6 +205,7 @@ class Runner {
     std::vector<ir::DType> types;
     for (ir::ValueId v : node.inputs) args.push_back(v == ir::kNone ? ir::Tensor() : values_[v].host);
     for (ir::ValueId v : node.outputs) types.push_back(v == ir::kNone ? ir::DType::kUndefined : g_.value(v).dtype);
+    const ops::ScopedNodeRunner bodies(bodies_);
     auto results = ops::eval_node(node, std::move(args), std::move(types));
     for (size_t i = 0; i < results.size(); ++i)
       if (node.outputs[i] != ir::kNone) give(node.outputs[i], Held::on_host(std::move(results[i])));
@@ -214,6 +217,7 @@ class Runner {
   StepDevice* device_;
   std::vector<Held> values_;
   std::vector<size_t> readers_;
+  cpu::BodyRunner bodies_;
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
-// The last resort: runs an operator's reference on host memory. Accepts every operator that has one.
+// The last resort: runs an operator's reference on host memory. Accepts every operator that has one. Bodies of control
+// flow run with kernels.
 #include <cstring>
+#include <mutex>
 
-#include "backends/kernel.h"
+#include "backends/backend.h"
+#include "backends/cpu/body_runner.h"
 #include "ops/op.h"
 
 namespace tenon::cpu {
@@ -9,7 +12,12 @@ namespace {
 
 class Reference final : public Kernel {
  public:
-  explicit Reference(const Problem& p) : node_(*p.node), inputs_(p.inputs), outputs_(p.outputs) {
+  explicit Reference(const Problem& p)
+      : node_(*p.node),
+        inputs_(p.inputs),
+        outputs_(p.outputs),
+        control_flow_(ops::find_op(p.node->op).form == ops::OpForm::kControlFlow),
+        weights_(p.backend && !p.backend->device() ? p.weights : nullptr) {
     for (const TensorDesc& d : p.outputs) types_.push_back(d.dtype);
   }
   void run(const RunArgs& args) const override {
@@ -23,7 +31,8 @@ class Reference final : public Kernel {
       const size_t bytes = size_t(ir::storage_bytes(d.dtype, d.count()));
       in.emplace_back(d.dtype, d.dims, nullptr, std::span(static_cast<const std::byte*>(args.inputs[i]), bytes));
     }
-    auto results = ops::eval_node(node_, std::move(in), types_);
+    auto results =
+        control_flow_ ? with_kernels(args.pool, std::move(in)) : ops::eval_node(node_, std::move(in), types_);
     for (size_t i = 0; i < results.size(); ++i) {
       if (!results[i].defined()) continue;
       require(args.sink || results[i].dims() == outputs_[i].dims, ErrorCode::kShapeMismatch, "output ", i, " of ",
@@ -34,9 +43,31 @@ class Reference final : public Kernel {
   }
 
  private:
+  /// Runs that go on at the same time have runners of their own, which later runs take over.
+  std::vector<ir::Tensor> with_kernels(ThreadPool& pool, std::vector<ir::Tensor> in) const {
+    std::unique_ptr<BodyRunner> runner;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty() && idle_.back().first == &pool) runner = std::move(idle_.back().second), idle_.pop_back();
+    }
+    if (!runner) runner = std::make_unique<BodyRunner>(pool, weights_);
+    std::vector<ir::Tensor> results;
+    {
+      const ops::ScopedNodeRunner scope(*runner);
+      results = ops::eval_node(node_, std::move(in), types_);
+    }
+    const std::lock_guard lock(mutex_);
+    idle_.emplace_back(&pool, std::move(runner));
+    return results;
+  }
+
   ir::Node node_;
   std::vector<TensorDesc> inputs_, outputs_;
   std::vector<ir::DType> types_;
+  bool control_flow_;
+  WeightCache* weights_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<const ThreadPool*, std::unique_ptr<BodyRunner>>> idle_;
 };
 
 Support supports(const Problem& p) {
