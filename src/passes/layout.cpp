@@ -183,7 +183,7 @@ class LayoutRewrite {
     if (!last)
       for (size_t i = 0; i < rank; ++i) first[i] = s[size_t(perm[i])];
     ir::NodeId t;
-    if (unit_spatial(first) && first[1].is_const()) {
+    if (unit_spatial(first) && first[1].is_const() && first[1] != 0) {
       std::vector<int64_t> dims(rank, 1);
       dims[0] = 0;
       dims[last ? rank - 1 : 1] = first[1].constant();

@@ -67,11 +67,15 @@ bool decides(const onnx::Node& n) {
                                              "QLinearConv",
                                              "QLinearMatMul",
                                              "BitShift",
-                                             "If", "LpNormalization",
+                                             "If",
+                                             "LpNormalization",
                                              "GridSample",
                                              "MaxPool"};
   return kOps.contains(n.op_type);
 }
+
+/// In layers it is the logarithm of a softmax, which loses what is small.
+bool takes_logarithm(const onnx::Node& n) { return n.op_type == "LogSoftmax"; }
 
 struct Expected {
   std::vector<Tensor> exact;
@@ -170,8 +174,9 @@ class Judge {
 
   Verdict run() {
     const double narrow = variant_ == Variant::kHalf ? 0x1p-10 : variant_ == Variant::kBrain ? 0x1p-7 : 0;
-    if (narrow > 0 && std::any_of(case_.model.graph.nodes.begin(), case_.model.graph.nodes.end(), decides))
-      return {{}, true};
+    const auto& nodes = case_.model.graph.nodes;
+    if (narrow > 0 && std::any_of(nodes.begin(), nodes.end(), decides)) return {{}, true};
+    if (variant_ == Variant::kLayers && std::any_of(nodes.begin(), nodes.end(), takes_logarithm)) return {{}, true};
     phase("import");
     const std::string bytes = bytes_of(case_.model);
     const ir::Graph graph =

@@ -118,7 +118,7 @@ void variadic(Sketch& s) {
 }
 
 void compare(Sketch& s) {
-  const std::string x = s.pick([](const Value& v) { return v.dtype != DType::kBool; });
+  const std::string x = s.pick([](const Value& v) { return v.dtype != DType::kBool && v.roughness == 1; });
   static const std::vector<const char*> kOps = {"Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal"};
   s.add(s.draw.pick(kOps), {x, s.pick_partner(x)});
 }
