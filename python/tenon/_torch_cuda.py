@@ -1,6 +1,7 @@
 """A torch without CUDA that takes "cuda" for the CPU, for programs that were written for a GPU."""
 
 import contextlib
+import functools
 import importlib.abc
 import importlib.machinery
 import os
@@ -133,6 +134,8 @@ def _mode(torch):
             device = kwargs.get("device")
             if _is_cuda(torch, device) or isinstance(device, int) and not isinstance(device, bool):
                 kwargs = dict(kwargs, device="cpu")
+            if function is torch.device and args and isinstance(args[0], int):
+                args = ("cpu",)
             if any(isinstance(a, (str, torch.device)) for a in args):
                 args = tuple(_on_cpu(torch, a) for a in args)
             return function(*args, **kwargs)
@@ -149,6 +152,24 @@ def _in_every_thread(torch):
             begin(self)
 
     threading.Thread._bootstrap_inner = bootstrap
+
+
+def _in_custom_operators(torch):
+    """Has operators that Python defines from now on take "cuda" for the CPU: the mode ends where torch calls them."""
+    begin = torch.library.Library.impl
+
+    def impl(self, name, function, *args, **kwargs):
+        if isinstance(function, types.FunctionType):
+            inner = function
+
+            @functools.wraps(inner)
+            def function(*given, **named):
+                with _mode(torch):
+                    return inner(*given, **named)
+
+        return begin(self, name, function, *args, **kwargs)
+
+    torch.library.Library.impl = impl
 
 
 def _memory():
@@ -179,12 +200,15 @@ def apply(torch):
 
     torch.nn.Module.to = to
     cuda.is_available, cuda.device_count, cuda.current_device = lambda: True, lambda: 1, lambda: 0
-    cuda.synchronize, cuda.empty_cache = lambda *_, **__: None, lambda: None
-    cuda.Stream, cuda.Event = Stream, Event
+    cuda.synchronize, cuda.empty_cache, cuda.ipc_collect = lambda *_, **__: None, lambda: None, lambda: None
+    cuda.Stream = cuda.ExternalStream = Stream
+    cuda.Event = Event
     cuda.current_stream = cuda.default_stream = lambda *_: Stream()
     cuda.stream, cuda.set_device, cuda.init = (lambda stream: stream or Stream()), lambda *_: None, lambda: None
     cuda.get_device_name, cuda.get_device_capability = (lambda *_: _NAME), lambda *_: (7, 5)
     cuda.get_device_properties, cuda.mem_get_info = _properties, lambda *_: _memory()
+    torch._C._CudaDeviceProperties = types.SimpleNamespace  # which programs annotate with
+    cuda.is_current_stream_capturing = lambda: False
     cuda.device = lambda *_: contextlib.nullcontext()
     torch.Tensor.pin_memory = lambda self, *_: self
     for name in ("range_push", "range_pop", "mark"):
@@ -196,7 +220,8 @@ def apply(torch):
         setattr(cuda, name, lambda *_, **__: None)
     for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"):
         setattr(cuda, name, lambda *_: 0)
-    cuda.reset_peak_memory_stats = lambda *_: None
+    cuda.reset_peak_memory_stats = cuda.reset_accumulated_memory_stats = lambda *_: None
+    cuda.memory_stats, cuda.is_bf16_supported = (lambda *_: {}), lambda *_, **__: True
     for name in ("Float", "Half", "Double", "Int", "Long", "Bool", "Byte", "Char", "Short", "BFloat16"):
         setattr(cuda, f"{name}Tensor", getattr(torch, f"{name}Tensor"))
     # Entered for good: every call of torch passes it.
@@ -204,3 +229,4 @@ def apply(torch):
     mode.__enter__()
     torch._tenon_cuda_mode = mode
     _in_every_thread(torch)
+    _in_custom_operators(torch)

@@ -250,6 +250,19 @@ def test_the_kernel_is_asked_for_without_a_gpu_or_kernel(logger):
     _, network, x = network_with(logger, (2, 3))
     with pytest.warns(UserWarning, match="aot=True, but there is no aot_impl; the impl runs"):
         trtp.op.tests.repeat_rows(x, times=2, aot=True)
+    with pytest.warns(UserWarning, match="aot=True, but there is no aot_impl; the impl runs"):
+        network.add_plugin(trtp.op.tests.repeat_rows(x, times=2), aot=True)
+    assert network.add_plugin(trtp.op.tests.repeat_rows(x, times=2), aot=False).num_outputs == 2
+
+
+def test_what_is_registered_can_be_asked():
+    from tensorrt.plugin._lib import QDP_REGISTRY
+
+    made = QDP_REGISTRY["tests::repeat_rows"]
+    assert made.register_func is repeat_rows and made.impl_func is repeat_rows_impl
+    assert made.aot_impl_func is None and QDP_REGISTRY["tests::half_only"].autotune_func is half_only_autotune
+    maker = trtp.op.tests.repeat_rows
+    assert maker.input_tensor_names == ["x"] and maker.input_attrs == {"times": int}
 
 
 def test_wrong_definitions_say_what_is_accepted(logger):

@@ -398,3 +398,9 @@ def test_a_lean_runtime_is_another_runtime(logger, tmp_path):
     engine = lean.deserialize_cuda_engine(engine_of(logger).serialize())
     del lean, runtime
     assert engine.num_io_tensors == 2
+
+
+def test_types_under_the_name_of_the_extension():
+    import tensorrt.tensorrt as extension
+
+    assert extension.ITensor is trt.ITensor and trt.tensorrt.Logger is trt.Logger

@@ -28,7 +28,7 @@ class Attribute:
     """A parameter of a register function that is no tensor."""
 
     def __init__(self, name, annotation, default):
-        self.name, self.default, self.element = name, default, None
+        self.name, self.hint, self.default = name, annotation, default
         if annotation in _SCALARS:
             self.kind = annotation
             self.dtype, self.field = _SCALARS[annotation]
@@ -93,6 +93,12 @@ class Definition:
         self.num_outputs = 1 if result is TensorDesc else len(typing.get_args(result))
         if self.num_outputs == 0:
             raise TypeError(f"{plugin_id}: the result's type is TensorDesc or Tuple[TensorDesc, ...]")
+
+    # What TensorRT calls the functions of an entry of its registry.
+    register_func = property(lambda self: self.function)
+    impl_func = property(lambda self: self.impl)
+    autotune_func = property(lambda self: self.autotune)
+    aot_impl_func = property(lambda self: self.aot_impl)
 
     def describe(self, descs, values, sizes):
         """The output descriptions that the register function gives."""
@@ -225,6 +231,13 @@ class FunctionPlugin(_plugins.IPluginV3, _plugins.IPluginV3OneCore, _plugins.IPl
             tensor._aliased = next((g for g in given if g.data_ptr == tensor.data_ptr), None)
         self.definition.call(self.definition.impl, given, self.values, outputs=made, stream=stream, tactic=self.tactic)
 
+    def choose(self, ahead):
+        """Whether the kernel that was compiled ahead of time is wanted, where there is an impl too; None for either."""
+        self.ahead, definition = bool(ahead), self.definition
+        if ahead and definition.impl is not None and not (definition.aot_impl and _kernels.has_gpu()):
+            lacking = "there is no GPU" if definition.aot_impl else "there is no aot_impl"
+            warnings.warn(f"{definition.id}: aot=True, but {lacking}; the impl runs instead", stacklevel=4)
+
     def attach_to_context(self, context):
         return self.clone()
 
@@ -338,7 +351,19 @@ class _Space:
         definition = _definitions.get(f"{self._space}::{name}")
         if definition is None:
             raise AttributeError(f"no plugin '{self._space}::{name}' is registered")
-        return lambda *tensors, aot=None, **attributes: _made(definition, tensors, aot, attributes)
+        return _Maker(definition)
+
+
+class _Maker:
+    """Calls of it make one plugin."""
+
+    def __init__(self, definition):
+        self._definition = definition
+        self.input_tensor_names = list(definition.inputs)
+        self.input_attrs = {name: attribute.hint for name, attribute in definition.attributes.items()}
+
+    def __call__(self, *tensors, aot=None, **attributes):
+        return _made(self._definition, tensors, aot, attributes)
 
 
 class _Op:
@@ -373,8 +398,7 @@ def _made(definition, tensors, aot, attributes):
     missing = [n for n in definition.inputs if not isinstance(given.get(n), _trt.ITensor)]
     if missing:
         raise TypeError(f"{definition.id}: {', '.join(missing)} must be tensors of a network")
-    if aot and definition.impl is not None and not (definition.aot_impl and _kernels.has_gpu()):
-        lacking = "there is no GPU" if definition.aot_impl else "there is no aot_impl"
-        warnings.warn(f"{definition.id}: aot=True, but {lacking}; the impl runs instead", stacklevel=3)
     inputs = [given[n] for n in definition.inputs]
-    return inputs, [], FunctionPlugin(definition, values, [len(t.shape) for t in inputs], bool(aot))
+    plugin = FunctionPlugin(definition, values, [len(t.shape) for t in inputs])
+    plugin.choose(aot)
+    return inputs, [], plugin

@@ -196,12 +196,13 @@ static void add_plugins(nb::class_<INetworkDefinition>& c) {
     return made(layer, "INetworkDefinition.add_plugin_v3");
   };
   // What calling a plugin made of functions returns.
-  const auto add = [add_v3](INetworkDefinition& self, nb::tuple call) {
+  const auto add = [add_v3](INetworkDefinition& self, nb::tuple call, nb::handle aot) {
+    if (!aot.is_none()) call[2].attr("choose")(aot);
     return add_v3(self, nb::cast<std::vector<ITensor*>>(call[0]), nb::cast<std::vector<ITensor*>>(call[1]), call[2]);
   };
-  c.def(
-      "add_plugin", add, nb::arg("tuple"), nb::rv_policy::reference_internal,
-      "Adds what a call of tensorrt.plugin.op returned. An IPluginV3Layer, or None if the plugin refuses its inputs.");
+  c.def("add_plugin", add, nb::arg("tuple"), nb::arg("aot").none() = nb::none(), nb::rv_policy::reference_internal,
+        "Adds what a call of tensorrt.plugin.op returned; `aot` chooses between its aot_impl and its impl where it has "
+        "both. An IPluginV3Layer, or None if the plugin refuses its inputs.");
   c.def("add_plugin_v2", add_v2, nb::arg("inputs"), nb::arg("plugin"), nb::rv_policy::reference_internal,
         "Adds a plugin of an IPluginV2 interface; the network keeps a clone. None if the plugin refuses its inputs.");
   c.def("add_plugin_v3", add_v3, nb::arg("inputs"), nb::arg("shape_inputs"), nb::arg("plugin"),
