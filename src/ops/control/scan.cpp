@@ -4,6 +4,7 @@
 #include "ops/control/body.h"
 #include "ops/control/control.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 BodyInput slice_type(const ir::Value& v, int64_t axis) {
   require(v.ranked, ErrorCode::kShapeMismatch, "the shape of '", v.name, "' is not known");
   BodyInput t = type_of(v);
-  t.shape.erase(t.shape.begin() + int64_t(front_axis(axis, t.shape.size())));
+  t.shape.erase(t.shape.begin() + int64_t(normalized_axis(axis, t.shape.size())));
   return t;
 }
 
@@ -74,7 +75,7 @@ void eval_scan(EvalContext& c) {
   const ScanAttrs& a = c.attrs<ScanAttrs>();
   const size_t n = size_t(a.states), scanned = size_t(a.scanned);
   std::vector<size_t> axes;
-  for (size_t i = 0; i < scanned; ++i) axes.push_back(front_axis(a.input_axes[i], c.input(n + i).dims().size()));
+  for (size_t i = 0; i < scanned; ++i) axes.push_back(normalized_axis(a.input_axes[i], c.input(n + i).dims().size()));
   const int64_t trips = c.input(n).dims()[axes[0]];
   for (size_t i = 0; i < scanned; ++i)
     require(c.input(n + i).dims()[axes[i]] == trips, ErrorCode::kShapeMismatch, "scanned inputs have lengths ", trips,
@@ -96,7 +97,7 @@ void eval_scan(EvalContext& c) {
     if (a.output_directions[s]) std::reverse(stacks[s].begin(), stacks[s].end());
     const Dims element = stacks[s].empty() ? known_dims(a.body->value(a.body->outputs[n + s])) : stacks[s][0].dims();
     c.outputs[n + s] =
-        stack(stacks[s], front_axis(a.output_axes[s], element.size() + 1), c.output_type(n + s), element);
+        stack(stacks[s], normalized_axis(a.output_axes[s], element.size() + 1), c.output_type(n + s), element);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -29,7 +30,7 @@ struct Entries {
   size_t axis = 0;
   Dims dims;
   Entries(const Tensor& x, const AxisOrFlatAttrs& a) : dims(a.flatten ? Dims{x.count()} : x.dims()) {
-    axis = a.flatten ? 0 : front_axis(a.axis, dims.size());
+    axis = a.flatten ? 0 : normalized_axis(a.axis, dims.size());
     outer = count_between(dims, 0, axis);
     count = dims[axis];
     inner = count_between(dims, axis + 1, dims.size());

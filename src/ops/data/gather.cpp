@@ -3,6 +3,7 @@
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -30,7 +31,7 @@ void infer_gather(InferContext& c) {
 void eval_gather(EvalContext& c) {
   const Tensor &x = c.input(0), &indices = c.input(1);
   const Dims& xd = x.dims();
-  const size_t axis = front_axis(c.attrs<AxisAttrs>().axis, xd.size());
+  const size_t axis = normalized_axis(c.attrs<AxisAttrs>().axis, xd.size());
   Dims yd(xd.begin(), xd.begin() + int64_t(axis));
   yd.insert(yd.end(), indices.dims().begin(), indices.dims().end());
   yd.insert(yd.end(), xd.begin() + int64_t(axis) + 1, xd.end());

@@ -3,6 +3,7 @@
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -21,7 +22,7 @@ void infer_gather_elements(InferContext& c) {
 void eval_gather_elements(EvalContext& c) {
   const Tensor &x = c.input(0), &indices = c.input(1);
   const Dims &xd = x.dims(), &yd = indices.dims();
-  const size_t axis = front_axis(c.attrs<AxisAttrs>().axis, xd.size());
+  const size_t axis = normalized_axis(c.attrs<AxisAttrs>().axis, xd.size());
   require(xd.size() == yd.size(), ErrorCode::kShapeMismatch, "data ", xd, " and indices ", yd, " differ in rank");
   for (size_t d = 0; d < xd.size(); ++d)
     require(d == axis || yd[d] <= xd[d], ErrorCode::kShapeMismatch, "indices ", yd, " reach beyond data ", xd,

@@ -4,6 +4,7 @@
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -29,7 +30,7 @@ void eval_one_hot(EvalContext& c) {
   const int64_t depth = c.input(1).get_int(0);
   require(depth >= 0, ErrorCode::kInvalidArgument, "depth is ", depth, ", accepted are numbers from 0");
   Dims yd = indices.dims();
-  const size_t axis = front_axis(c.attrs<AxisAttrs>().axis, yd.size() + 1);
+  const size_t axis = normalized_axis(c.attrs<AxisAttrs>().axis, yd.size() + 1);
   yd.insert(yd.begin() + int64_t(axis), depth);
   const ElementMover move(values, c.output(0, yd));
   const int64_t outer = count_between(yd, 0, axis), inner = count_between(yd, axis + 1, yd.size());

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "ops/data/resize.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -141,7 +142,7 @@ std::vector<ResizeAxis> resize_axes(const ResizeAttrs& a, const std::vector<int6
   for (size_t i = 0; i < dims.size(); ++i) all[i].in = all[i].out = dims[i];
   std::vector<ResizeAxis*> chosen;
   const size_t n = a.axes.empty() ? dims.size() : a.axes.size();
-  for (size_t i = 0; i < n; ++i) chosen.push_back(&all[a.axes.empty() ? i : front_axis(a.axes[i], dims.size())]);
+  for (size_t i = 0; i < n; ++i) chosen.push_back(&all[a.axes.empty() ? i : normalized_axis(a.axes[i], dims.size())]);
   require(scales.empty() || sizes.empty(), ErrorCode::kShapeMismatch, "both scales and sizes are given");
   require(scales.size() + sizes.size() == n, ErrorCode::kShapeMismatch, scales.size() + sizes.size(),
           " scales or sizes are given for ", n, " axes");

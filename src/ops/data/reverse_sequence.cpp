@@ -5,6 +5,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -20,7 +21,7 @@ void eval_reverse_sequence(EvalContext& c) {
   const auto& a = c.attrs<ReverseSequenceAttrs>();
   const Tensor &x = c.input(0), &lengths = c.input(1);
   const Dims& dims = x.dims();
-  const size_t batch = front_axis(a.batch_axis, dims.size()), time = front_axis(a.time_axis, dims.size());
+  const size_t batch = normalized_axis(a.batch_axis, dims.size()), time = normalized_axis(a.time_axis, dims.size());
   require(lengths.count() == dims[batch], ErrorCode::kShapeMismatch, lengths.count(),
           " lengths are given for a batch of ", dims[batch]);
   for (int64_t b = 0; b < lengths.count(); ++b)

@@ -7,6 +7,7 @@
 #include "ops/op.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -94,7 +95,7 @@ void eval_elements(EvalContext& c) {
   const auto& a = c.attrs<ScatterElementsAttrs>();
   const Tensor &indices = c.input(1), &updates = c.input(2);
   const Dims &xd = c.input(0).dims(), &id = indices.dims();
-  const size_t axis = front_axis(a.axis, xd.size());
+  const size_t axis = normalized_axis(a.axis, xd.size());
   require(id == updates.dims() && id.size() == xd.size(), ErrorCode::kShapeMismatch, "indices ", id, " and updates ",
           updates.dims(), " must have the same dimensions, of the rank of data ", xd);
   for (size_t d = 0; d < xd.size(); ++d)

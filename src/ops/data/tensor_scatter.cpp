@@ -3,6 +3,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -19,7 +20,7 @@ void eval_tensor_scatter(EvalContext& c) {
   const auto& a = c.attrs<TensorScatterAttrs>();
   const Tensor &x = c.input(0), &update = c.input(1);
   const Dims &xd = x.dims(), &ud = update.dims();
-  const size_t axis = front_axis(a.axis, xd.size());
+  const size_t axis = normalized_axis(a.axis, xd.size());
   for (size_t d = 0; d < xd.size(); ++d)
     require(d == axis ? ud[d] <= xd[d] : ud[d] == xd[d], ErrorCode::kShapeMismatch, "the update ", ud,
             " does not fit into the cache ", xd, " along axis ", axis);

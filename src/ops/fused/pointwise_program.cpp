@@ -6,13 +6,13 @@
 #include <map>
 
 #include "base/error.h"
+#include "ops/math/softplus.h"
 
 namespace tenon::ops {
 
 namespace {
 
 double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
-double softplus(double v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); }
 double nan_aware(double (*pick)(double, double), double a, double b) {
   return std::isnan(a) || std::isnan(b) ? std::nan("") : pick(a, b);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/import.h"
+#include "ops/math/softplus.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
@@ -44,10 +45,7 @@ double hard_sigmoid(double x, const Two& a) {
 double selu(double x, const Two& a) { return double(a.beta) * (x < 0 ? double(a.alpha) * std::expm1(x) : x); }
 double scaled_tanh(double x, const Two& a) { return double(a.alpha) * std::tanh(double(a.beta) * x); }
 double affine(double x, const Two& a) { return double(a.alpha) * x + double(a.beta); }
-double parametric_softplus(double x, const Two& a) {
-  const double v = double(a.beta) * x;
-  return double(a.alpha) * (v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)));
-}
+double parametric_softplus(double x, const Two& a) { return double(a.alpha) * softplus(double(a.beta) * x); }
 double shrink(double x, const ShrinkAttrs& a) {
   const double limit = a.lambd, bias = a.bias;
   return std::isnan(x) ? x : x < -limit ? x + bias : x > limit ? x - bias : 0;

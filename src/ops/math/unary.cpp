@@ -4,6 +4,7 @@
 #include "ops/import.h"
 #include "ops/math/dim_arithmetic.h"
 #include "ops/math/integer.h"
+#include "ops/math/softplus.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
@@ -70,7 +71,6 @@ double reciprocal(double x) { return 1 / x; }
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 double negate(double x) { return -x; }
 double round_even(double x) { return std::nearbyint(x); }
-double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 double softsign(double x) { return x / (1 + std::fabs(x)); }
 double mish(double x) { return x * std::tanh(softplus(x)); }
 double hard_swish(double x) { return x * std::fmin(std::fmax(x / 6 + 0.5, 0.0), 1.0); }

@@ -38,6 +38,10 @@ TEST_CASE("softmax family") {
   CHECK(close(run_op("LogSoftmax", {f32({3}, {1, 2, 3})}, AxisAttrs{0}),
               {-std::log(s), 1 - std::log(s), 2 - std::log(s)}));
   CHECK(close(run_op("Hardmax", {f32({2, 3}, {1, 3, 3, 2, 0, 1})}, AxisAttrs{1}), {0, 1, 0, 1, 0, 0}));
+  const Tensor pairs = f32({2, 2, 2}, {1, 2, 4, 3, 5, 8, 7, 6});
+  CHECK(close(run_onnx("Hardmax", 11, {pairs})[0], {0, 0, 1, 0, 0, 1, 0, 0}));
+  CHECK(close(run_onnx("Hardmax", 11, {pairs}, {{"axis", int64_t(0)}})[0], {0, 0, 0, 0, 0, 1, 0, 0}));
+  CHECK(close(run_onnx("Hardmax", 13, {pairs})[0], {0, 1, 1, 0, 0, 1, 1, 0}));
   CHECK(close(run_op("Softmax", {f32({2, 2}, {0, 0, 0, 0})}, AxisAttrs{0}), {0.5, 0.5, 0.5, 0.5}));
   CHECK(run_op("Softmax", {f32({0, 3}, {})}, AxisAttrs{1}).dims() == Dims{0, 3});
   CHECK(run_op("Softmax", {f32({3, 0}, {})}, AxisAttrs{1}).dims() == Dims{3, 0});

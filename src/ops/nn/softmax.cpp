@@ -5,6 +5,8 @@
 #include "ops/math/reduce.h"
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
+#include "ops/shape/reshape.h"
+#include "ops/shape/shape_of.h"
 #include "ops/support.h"
 
 namespace tenon::ops {
@@ -54,7 +56,7 @@ void import_axis(ImportContext& c) {
   c.output(0, c.add(c.node_op(), {c.required(0)}, AxisAttrs{c.attr_int("axis", -1)}));
 }
 
-// Before opset 13 all axes from `axis` on are one. Without a view this reads
+// Before opset 13 all axes from `axis` on are one. Hardmax sees them so; the others without a view, as
 //   softmax(x) = e / sum(e), log_softmax(x) = d - log(sum(e)), with d = x - max(x) and e = exp(d).
 void import_flattened(ImportContext& c) {
   const ir::ValueId x = c.required(0);
@@ -68,8 +70,10 @@ void import_flattened(ImportContext& c) {
     if (!(shape[size_t(i)] == 1)) axes.push_back(i);
   if (axes.empty() && axis < rank) axes.push_back(axis);
   if (axes.size() == 1) return c.output(0, c.add(c.node_op(), {x}, AxisAttrs{axes[0]}));
-  if (c.node_op() == "Hardmax")
-    c.fail("axis ", axis, " makes one axis of ", axes.size(), ", accepted is the last axis");
+  if (c.node_op() == "Hardmax") {
+    const ir::ValueId rows = c.add("Hardmax", {c.add("Flatten", {x}, AxisAttrs{axis})}, AxisAttrs{1});
+    return c.output(0, c.add("Reshape", {rows, c.add("Shape", {x}, ShapeAttrs{})}, ReshapeAttrs{.allowzero = true}));
+  }
   auto reduce = [&](ReduceKind kind, ir::ValueId v) { return c.add("Reduce", {v}, ReduceAttrs{kind, axes, true}); };
   const ir::ValueId d = c.add("Sub", {x, reduce(ReduceKind::kMax, x)});
   const ir::ValueId e = c.add("Exp", {d}), sum = reduce(ReduceKind::kSum, e);

@@ -5,11 +5,10 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "ops/math/softplus.h"
 
 namespace tenon::ops {
 namespace {
-
-double softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 
 struct Entry {
   RnnFn kind;

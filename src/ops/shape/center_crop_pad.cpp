@@ -4,6 +4,7 @@
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -26,7 +27,7 @@ void eval_center_crop_pad(EvalContext& c) {
   require(sizes.size() == n, ErrorCode::kShapeMismatch, sizes.size(), " sizes are given for ", n, " axes");
   Dims yd = xd, shift(xd.size(), 0);  // y[i] = x[i + shift]
   for (size_t i = 0; i < n; ++i) {
-    const size_t axis = axes.empty() ? i : front_axis(axes[i], xd.size());
+    const size_t axis = axes.empty() ? i : normalized_axis(axes[i], xd.size());
     require(sizes[i] >= 0, ErrorCode::kShapeMismatch, "size ", sizes[i], " is negative");
     yd[axis] = sizes[i];
     shift[axis] = xd[axis] > sizes[i] ? (xd[axis] - sizes[i]) / 2 : -((sizes[i] - xd[axis]) / 2);

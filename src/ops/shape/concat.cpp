@@ -4,6 +4,7 @@
 #include "ops/op.h"
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -38,7 +39,7 @@ void infer_concat(InferContext& c) {
 
 void eval_concat(EvalContext& c) {
   Dims yd = c.input(0).dims();
-  const size_t axis = front_axis(c.attrs<AxisAttrs>().axis, yd.size());
+  const size_t axis = normalized_axis(c.attrs<AxisAttrs>().axis, yd.size());
   for (size_t i = 1; i < c.input_count(); ++i) {
     Dims x = c.input(i).dims();
     require(x.size() == yd.size(), ErrorCode::kShapeMismatch, "input ", i, " ", x, " differs in rank from input 0");

@@ -42,12 +42,6 @@ int64_t offset_of(const Dims& index, const Dims& strides) {
   return at;
 }
 
-size_t front_axis(int64_t axis, size_t rank) {
-  const int64_t r = int64_t(rank);
-  require(axis >= -r && axis < r, ErrorCode::kShapeMismatch, "axis ", axis, " lies outside a tensor of rank ", rank);
-  return size_t(axis < 0 ? axis + r : axis);
-}
-
 int64_t front_index(int64_t index, int64_t extent) {
   require(index >= -extent && index < extent, ErrorCode::kInvalidArgument, "index ", index, " lies outside [", -extent,
           ", ", extent - 1, "]");

@@ -21,8 +21,6 @@ class ElementMover {
 void advance(Dims& index, const Dims& dims);
 /// The dot product of an index and strides.
 int64_t offset_of(const Dims& index, const Dims& strides);
-/// `axis` counted from the front. Throws kShapeMismatch if it lies outside [-rank, rank).
-size_t front_axis(int64_t axis, size_t rank);
 /// `index` counted from the front of `extent` entries. Throws naming index and accepted range.
 int64_t front_index(int64_t index, int64_t extent);
 /// Product of dims [first, last).

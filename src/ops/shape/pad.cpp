@@ -4,6 +4,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -53,7 +54,7 @@ void eval_pad(EvalContext& c) {
   require(pads.size() == 2 * n, ErrorCode::kShapeMismatch, "pads have ", pads.size(), " entries for ", n, " axes");
   Dims yd = xd, begin(xd.size(), 0);
   for (size_t i = 0; i < n; ++i) {
-    const size_t axis = front_axis(c.has(3) ? axes[i] : int64_t(i), xd.size());
+    const size_t axis = normalized_axis(c.has(3) ? axes[i] : int64_t(i), xd.size());
     begin[axis] = pads[i];
     yd[axis] = checked_add(yd[axis], checked_add(pads[i], pads[n + i]));
     require(mode == PadMode::kConstant || xd[axis] > 0 || yd[axis] == 0, ErrorCode::kShapeMismatch, "axis ", axis,
@@ -105,7 +106,7 @@ void import_inputs(ImportContext& c) {
       if (pads->size() != 2 * n) c.fail("pads have ", pads->size(), " entries for ", n, " axes");
       std::vector<int64_t> all(2 * rank, 0);
       for (size_t i = 0; i < n; ++i) {
-        const size_t axis = front_axis((*axes)[i], rank);
+        const size_t axis = normalized_axis((*axes)[i], rank);
         all[axis] = (*pads)[i];
         all[rank + axis] = (*pads)[n + i];
       }

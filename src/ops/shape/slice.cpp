@@ -8,6 +8,7 @@
 #include "ops/op.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -149,7 +150,7 @@ void eval_slice(EvalContext& c) {
   std::vector<bool> seen(yd.size(), false);
   int64_t origin = 0;
   for (size_t i = 0; i < n; ++i) {
-    const size_t axis = front_axis(c.has(3) ? axes[i] : int64_t(i), yd.size());
+    const size_t axis = normalized_axis(c.has(3) ? axes[i] : int64_t(i), yd.size());
     require(!seen[axis], ErrorCode::kShapeMismatch, "axis ", axis, " is sliced twice");
     seen[axis] = true;
     const Span s = resolve(starts[i], ends[i], steps[i], yd[axis]);

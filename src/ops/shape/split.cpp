@@ -5,6 +5,7 @@
 #include "ops/op.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -68,7 +69,7 @@ void eval_split(EvalContext& c) {
   const SplitAttrs& a = c.attrs<SplitAttrs>();
   const Tensor& x = c.input(0);
   Dims yd = x.dims();
-  const size_t axis = front_axis(a.axis, yd.size()), parts = c.outputs.size();
+  const size_t axis = normalized_axis(a.axis, yd.size()), parts = c.outputs.size();
   ir::SymbolTable table;
   std::optional<std::vector<Dim>> given;
   if (c.has(1)) {

@@ -3,6 +3,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -17,7 +18,7 @@ std::vector<size_t> permutation(const TransposeAttrs& a, size_t rank) {
   require(a.perm.size() == rank, ErrorCode::kShapeMismatch, "perm ", a.perm, " does not fit a tensor of rank ", rank);
   std::vector<bool> seen(rank, false);
   for (size_t i = 0; i < rank; ++i) {
-    p[i] = front_axis(a.perm[i], rank);
+    p[i] = normalized_axis(a.perm[i], rank);
     require(!seen[p[i]], ErrorCode::kShapeMismatch, "perm ", a.perm, " names axis ", p[i], " twice");
     seen[p[i]] = true;
   }

@@ -8,6 +8,7 @@
 #include "ops/shape/axis_attrs.h"
 #include "ops/shape/bounds.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -28,7 +29,7 @@ void import_identity(ImportContext& c) {
     c.output(0, c.add("Identity", {c.required(0)}));
 }
 
-size_t flatten_axis(int64_t axis, size_t rank) { return axis == int64_t(rank) ? rank : front_axis(axis, rank); }
+size_t flatten_axis(int64_t axis, size_t rank) { return axis == int64_t(rank) ? rank : normalized_axis(axis, rank); }
 
 void infer_flatten(InferContext& c) {
   const Shape x = c.shape(0);
@@ -51,7 +52,7 @@ void import_flatten(ImportContext& c) {
 std::vector<bool> mark_axes(const std::vector<int64_t>& axes, size_t rank) {
   std::vector<bool> marked(rank, false);
   for (int64_t a : axes) {
-    const size_t at = front_axis(a, rank);
+    const size_t at = normalized_axis(a, rank);
     require(!marked[at], ErrorCode::kShapeMismatch, "axis ", a, " is named twice");
     marked[at] = true;
   }

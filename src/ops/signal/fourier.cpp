@@ -12,6 +12,7 @@
 #include "ops/import.h"
 #include "ops/op.h"
 #include "ops/shape/move.h"
+#include "ops/support.h"
 
 namespace tenon::ops {
 namespace {
@@ -99,7 +100,7 @@ int64_t scalar(const EvalContext& c, size_t i, int64_t fallback) {
 }
 
 size_t signal_axis(int64_t axis, size_t rank) {
-  const size_t at = front_axis(axis, rank);
+  const size_t at = normalized_axis(axis, rank);
   require(at + 1 < rank, ErrorCode::kShapeMismatch, "axis ", axis, " is the axis of real and imaginary parts");
   return at;
 }
