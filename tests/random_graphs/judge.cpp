@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <thread>
 
 #include "builder/builder.h"
 #include "import/onnx/import.h"
@@ -39,6 +40,9 @@ constexpr Names kNames[] = {{Variant::kPlain, "plain"},
                             {Variant::kRows, "rows"},
                             {Variant::kHalf, "half"},
                             {Variant::kBrain, "brain"},
+                            {Variant::kMixed, "mixed"},
+                            {Variant::kProfiles, "profiles"},
+                            {Variant::kConcurrent, "concurrent"},
                             {Variant::kTimed, "timed"}};
 
 /// Operators whose results jump: under coarse rounding their results are not determined.
@@ -173,7 +177,9 @@ class Judge {
       : case_(c), variant_(variant), backend_(backend), phase_(phase), draw_(c.seed * 31 + uint64_t(variant)) {}
 
   Verdict run() {
-    const double narrow = variant_ == Variant::kHalf ? 0x1p-10 : variant_ == Variant::kBrain ? 0x1p-7 : 0;
+    const double narrow = variant_ == Variant::kHalf || variant_ == Variant::kMixed ? 0x1p-10
+                          : variant_ == Variant::kBrain                             ? 0x1p-7
+                                                                                    : 0;
     const auto& nodes = case_.model.graph.nodes;
     if (narrow > 0 && std::any_of(nodes.begin(), nodes.end(), decides)) return {{}, true};
     if (variant_ == Variant::kLayers && std::any_of(nodes.begin(), nodes.end(), takes_logarithm)) return {{}, true};
@@ -190,6 +196,7 @@ class Judge {
     const std::vector<std::byte> saved = plan::serialize(plan);
     std::string what = check_all(graph, engine(std::move(plan), 1));
     if (!what.empty()) return {what, false};
+    if (variant_ == Variant::kConcurrent) what = check_concurrent(graph, engine(plan::deserialize(nullptr, saved), 1));
     if (variant_ == Variant::kSaved || variant_ == Variant::kThreads) {
       phase(name(variant_));
       const auto again = engine(plan::deserialize(nullptr, saved), variant_ == Variant::kThreads ? 2 : 1);
@@ -220,6 +227,12 @@ class Judge {
     return p;
   }
 
+  plan::Profile first_profile() const {
+    plan::Profile p;
+    for (const Tensor& t : case_.inputs[0]) p.inputs.push_back({t.dims(), t.dims(), t.dims()});
+    return p;
+  }
+
   static void show_layers(ir::Graph& graph, int level) {
     ops::trt::LayerSet there;
     there.level = level;
@@ -235,7 +248,11 @@ class Judge {
     options.threads = 1;
     options.backend = &backend_;
     options.profiles = {profile(network)};
-    options.allow_fp16 = variant_ == Variant::kHalf;
+    if (variant_ == Variant::kProfiles) options.profiles.insert(options.profiles.begin(), first_profile());
+    options.allow_fp16 = variant_ == Variant::kHalf || variant_ == Variant::kMixed;
+    if (variant_ == Variant::kMixed)
+      for (ir::NodeId n = 0; n < network.node_count(); ++n)
+        if (!draw_.one_in(3)) options.passes.types[network.node(n).name] = draw_.one_in(2) ? DType::kF16 : DType::kF32;
     options.allow_bf16 = variant_ == Variant::kBrain;
     options.output_unfused = variant_ == Variant::kUnfused;
     if (variant_ == Variant::kKernels)
@@ -302,9 +319,11 @@ class Judge {
   }
 
   std::string check_all(const ir::Graph& graph, const std::shared_ptr<runtime::Engine>& e) {
-    const auto context = e->create_context(0);
+    const auto context = e->create_context(variant_ == Variant::kProfiles ? 1 : 0);
     std::string what;
-    for (size_t b = 0; b < case_.inputs.size(); ++b) {
+    if (variant_ == Variant::kProfiles)
+      what = compare(graph, first_outputs(e->create_context(0)->run(case_.inputs[0])), expected_[0]);
+    for (size_t b = 0; b < case_.inputs.size() && what.empty(); ++b) {
       std::vector<Tensor> inputs, copies;
       for (const Tensor& t : case_.inputs[b]) {
         inputs.push_back(t);
@@ -321,6 +340,28 @@ class Judge {
       if (!what.empty()) return b == 0 ? what : cat("sizes ", b, ": ", what);
       results_.push_back(first);
     }
+    return what;
+  }
+
+  /// Runs all sizes in three threads, each with a context of its own.
+  std::string check_concurrent(const ir::Graph& graph, const std::shared_ptr<runtime::Engine>& e) const {
+    std::vector<std::string> found(3);
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < found.size(); ++t)
+      threads.emplace_back([&, t] {
+        try {
+          const auto context = e->create_context(0);
+          for (size_t i = 0; i < 4 * case_.inputs.size() && found[t].empty(); ++i) {
+            const size_t b = (i + t) % case_.inputs.size();
+            found[t] = same_bits(graph, results_[b], context->run(case_.inputs[b]), "beside other threads");
+          }
+        } catch (const std::exception& error) {
+          found[t] = error.what();
+        }
+      });
+    for (std::thread& t : threads) t.join();
+    for (const std::string& what : found)
+      if (!what.empty()) return what;
     return {};
   }
 
@@ -426,10 +467,10 @@ std::optional<Variant> find_variant(const std::string& name) {
 std::vector<Variant> variants_of(const Case& c) {
   Draw draw(c.seed * 17 + 5);
   std::vector<Variant> list = {Variant::kPlain};
-  const std::vector<Variant> others = {Variant::kSaved,      Variant::kThreads,     Variant::kKernels,
-                                       Variant::kKernels,    Variant::kUnoptimized, Variant::kSomePasses,
-                                       Variant::kSomePasses, Variant::kLayers,      Variant::kUnfused,
-                                       Variant::kHalf,       Variant::kBrain};
+  const std::vector<Variant> others = {
+      Variant::kSaved,      Variant::kThreads,    Variant::kKernels,  Variant::kKernels,   Variant::kUnoptimized,
+      Variant::kSomePasses, Variant::kSomePasses, Variant::kLayers,   Variant::kUnfused,   Variant::kHalf,
+      Variant::kBrain,      Variant::kMixed,      Variant::kProfiles, Variant::kConcurrent};
   for (int n = 0; n < 3; ++n)
     if (const Variant v = draw.pick(others); std::find(list.begin(), list.end(), v) == list.end()) list.push_back(v);
   if (c.rows) list.push_back(Variant::kRows);

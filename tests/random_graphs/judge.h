@@ -21,6 +21,9 @@ enum class Variant : uint8_t {
   kRows,         ///< equal rows give equal bits, alone and together
   kHalf,         ///< f16 allowed
   kBrain,        ///< bf16 allowed
+  kMixed,        ///< each node in f32 or f16 as drawn
+  kProfiles,     ///< two profiles, of the first sizes and of all
+  kConcurrent,   ///< contexts of one engine in several threads at once
   kTimed,        ///< kernels chosen by time
 };
 const char* name(Variant v);

@@ -138,10 +138,8 @@ class Campaign {
 
  private:
   std::vector<Variant> variants(const Case& c) const {
-    if (options_.variant.empty()) return variants_of(c);
     const auto v = find_variant(options_.variant);
-    require(v.has_value(), ErrorCode::kInvalidArgument, "there is no variant '", options_.variant, "'");
-    return {*v};
+    return v ? std::vector<Variant>{*v} : variants_of(c);
   }
 
   const Options& options_;
@@ -244,6 +242,8 @@ Options read_options(int argc, char** argv) {
     else
       fail(ErrorCode::kInvalidArgument, "unknown option '", arg, "'");
   }
+  require(o.variant.empty() || find_variant(o.variant), ErrorCode::kInvalidArgument, "there is no variant '", o.variant,
+          "'");
   return o;
 }
 

@@ -88,6 +88,7 @@ void Sketch::draw_inputs() {
     sizes_.push_back(sizes);
   }
   case_.inputs.resize(bindings);
+  const DType usual = draw.one_in(12) ? draw.pick(std::vector<DType>{DType::kF16, DType::kBF16}) : DType::kF32;
   const auto open = [&](int symbol) { return mode < 4 || (mode < 7 && symbol > 0) ? -1 : symbol; };
   const auto c = [&] { return channels(); };
   const auto side = [&] { return draw.pick(std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14}); };
@@ -95,7 +96,7 @@ void Sketch::draw_inputs() {
     const DType type = draw.one_in(12)
                            ? draw.pick(std::vector<DType>{DType::kF16, DType::kBF16, DType::kF64, DType::kI32,
                                                           DType::kI64, DType::kBool, DType::kU8, DType::kI8})
-                           : DType::kF32;
+                           : usual;
     switch (draw.below(9)) {
       case 0:
       case 1:
