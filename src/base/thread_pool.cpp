@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -159,11 +160,17 @@ ThreadPool::ThreadPool(int threads) : threads_(threads > 0 ? threads : default_t
   start();
 }
 
+// A limit on threads leaves fewer than asked for, or none: the caller takes over what they would do.
 void ThreadPool::start() {
-  generation_ = fork_generation.load();
-  if (threads_ == 1) return;
-  state_ = new State(threads_);
-  for (int i = 1; i < threads_; ++i) state_->threads.emplace_back([s = state_, i] { s->run(i); });
+  if (threads_ > 1) {
+    auto* state = new State(threads_);
+    try {
+      for (int i = 1; i < threads_; ++i) state->threads.emplace_back([state, i] { state->run(i); });
+    } catch (const std::system_error&) {
+    }
+    state_ = state;
+  }
+  std::atomic_ref(generation_).store(fork_generation.load(), std::memory_order_release);  // others may use state_ now
 }
 
 ThreadPool::~ThreadPool() {
@@ -185,9 +192,12 @@ void ThreadPool::parallel_for(int64_t tasks, FunctionRef<void(int64_t, int)> fn)
     }
   };
   if (tasks <= 1 || threads_ == 1 || current_worker >= 0) return alone();
-  if (generation_ != fork_generation.load(std::memory_order_relaxed)) {
+  const auto is_from_before_fork = [this] {
+    return std::atomic_ref(generation_).load(std::memory_order_acquire) != fork_generation.load();
+  };
+  if (is_from_before_fork()) {
     static std::atomic<int> starting{0};
-    if (starting.fetch_add(1) == 0 && generation_ != fork_generation.load()) start();
+    if (starting.fetch_add(1) == 0 && is_from_before_fork()) start();
     bool first = starting.fetch_sub(1) == 1;
     if (!first) return alone();
   }

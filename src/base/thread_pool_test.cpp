@@ -1,11 +1,13 @@
 #include "base/thread_pool.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -78,6 +80,32 @@ TEST_CASE("an exception reaches the caller and the pool stays usable") {
   pool.parallel_for(10, [&](int64_t, int) { ++n; });
   CHECK(n.load() == 10);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they reserve more than any limit
+TEST_CASE("a process that may have few threads does with those it gets") {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t room = rlim_t(pages) * rlim_t(sysconf(_SC_PAGESIZE)) + (rlim_t(48) << 20);  // for a few stacks
+    const rlimit limit{room, room};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(2);
+    try {
+      ThreadPool pool(200);
+      std::atomic<int64_t> sum{0};
+      for (int round = 0; round < 20; ++round) pool.parallel_for(1000, [&](int64_t t, int) { sum += t; });
+      _exit(sum == 20 * 999 * 500 ? 0 : 1);
+    } catch (...) {
+      _exit(3);
+    }
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
 
 TEST_CASE("a forked child has workers again") {
   ThreadPool pool(2);

@@ -76,7 +76,10 @@ void apply(EvalContext& c, double (*real)(double, double), int64_t (*integer)(in
   }
   const BroadcastIndex ia(a.dims(), y.dims()), ib(b.dims(), y.dims());
   const bool is_u64 = a.dtype() == DType::kU64;
-  if (ir::is_float(a.dtype()) || ir::is_float(b.dtype()))
+  if (a.dtype() == DType::kF64 && b.dtype() == DType::kF64 && y.dtype() == DType::kF64)
+    for (int64_t i = 0; i < y.count(); ++i)
+      y.mutable_as<double>()[i] = real(a.as<double>()[ia(i)], b.as<double>()[ib(i)]);
+  else if (ir::is_float(a.dtype()) || ir::is_float(b.dtype()))
     for (int64_t i = 0; i < y.count(); ++i) y.set(i, real(a.get(ia(i)), b.get(ib(i))));
   else
     for (int64_t i = 0; i < y.count(); ++i) y.set_int(i, integer(a.get_int(ia(i)), b.get_int(ib(i)), is_u64));

@@ -1,4 +1,5 @@
 // Element-wise functions of one input without attributes: y[i] = f(x[i]).
+#include <algorithm>
 #include <cmath>
 
 #include "ops/import.h"
@@ -57,7 +58,10 @@ void eval_number(EvalContext& c) {
       return;
     }
   }
-  for (int64_t i = 0; i < x.count(); ++i) y.set(i, F(x.get(i)));
+  if (x.dtype() == DType::kF64 && y.dtype() == DType::kF64)
+    std::transform(x.as<double>(), x.as<double>() + x.count(), y.mutable_as<double>(), F);
+  else
+    for (int64_t i = 0; i < x.count(); ++i) y.set(i, F(x.get(i)));
 }
 
 template <Real F, Integer Int = nullptr>
