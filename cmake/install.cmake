@@ -1,4 +1,4 @@
-# What `cmake --install` lays out, as TensorRT does: lib, include, bin, samples, data. Headers and the names that programs
+# What `cmake --install` lays out, as TensorRT does: lib, include, bin, samples, data; python/tenon by TENON_INSTALL_PYTHON. Headers and the names that programs
 # link (libnvinfer.so) are those of level 10; the libraries of every level are in the one lib, and trt-<level>/{include,lib}
 # is the prefix to develop against a level. In a Python build (SKBUILD) lib and bin go inside the package, without links,
 # which a wheel can't hold.
@@ -102,6 +102,9 @@ if(NOT SKBUILD)
   install(DIRECTORY compat/no_cuda/include/ DESTINATION no_cuda/include)
   install(TARGETS cudart_12 cudart_13 LIBRARY DESTINATION no_cuda/lib)
   tenon_install_link(no_cuda/lib/libcudart.so no_cuda/lib/libcudart.so.13)
+  if(TARGET tenon_python AND TENON_INSTALL_PYTHON)
+    tenon_install_link(python/tenon/no_cuda no_cuda)
+  endif()
   install(DIRECTORY samples/ DESTINATION samples PATTERN __pycache__ EXCLUDE PATTERN digits/scans EXCLUDE)
   install(DIRECTORY samples/digits/scans DESTINATION data/digits)
   install(FILES samples/digits/digits.onnx DESTINATION data/digits)

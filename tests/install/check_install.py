@@ -60,6 +60,27 @@ class Install:
             "-lcudart", "-o", program)
         self.expect(program, level, root / "lib")
 
+    def python(self):
+        """An interpreter that the installed packages are for; None if there is none with numpy here."""
+        suffix = next((self.prefix / "python/tenon").glob("_core.*")).name[len("_core"):]
+        code = f"import numpy, importlib.machinery as m; raise SystemExit({suffix!r} not in m.EXTENSION_SUFFIXES)"
+        for candidate in (HERE.parents[1] / ".venv/bin/python", sys.executable):
+            if shutil.which(candidate) and subprocess.run([candidate, "-c", code], capture_output=True).returncode == 0:
+                return candidate
+        return None
+
+    def by_python(self):
+        """The packages for Python, where the build has them, through what `tenon python-path` prints."""
+        python = self.python() if (self.prefix / "python").exists() else None
+        if python is None:
+            return
+        path = run(self.prefix / "bin/tenon", "python-path").strip()
+        code = "import ctypes, tensorrt as t; t.Builder(t.Logger()); ctypes.CDLL('libcudart.so'); print(t.__file__)"
+        text = run(python, "-c", code, env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""})
+        if not text.strip().startswith(str(self.prefix.resolve())):
+            raise SystemExit(f"python: {text}")
+        run(python, "-c", "import tenon", env={**os.environ, "PYTHONPATH": str(self.prefix / "python")})
+
     def check_files(self):
         wanted = ["bin/trtexec", "bin/tenon", "lib/libtenon.so.1", "lib/libtenon_trt.so.1", "data/digits/digits.onnx",
                   "samples/digits/demo.py", "samples/digits/scans/0003_3.pgm", "include/NvInfer.h",
@@ -89,6 +110,7 @@ def main():
         install.by_cmake("10", prefix, "OFF")
         install.by_cmake("8", prefix / "trt-8", "OFF")
         install.by_cmake("7", prefix / "trt-7", "ON")
+        install.by_python()
         if shutil.which("pkg-config"):
             install.by_pkg_config("11", prefix / "trt-11")
     print("the install serves make, CMake packages, find modules and pkg-config")

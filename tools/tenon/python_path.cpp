@@ -12,13 +12,15 @@ void add_python_path(CLI::App& app) {
   command->callback([] {
     namespace fs = std::filesystem;
     const fs::path here = fs::canonical("/proc/self/exe").parent_path();
-    for (const char* folder : {"../python/tenon/drop_in", "../drop_in"})  // of a build folder, of the package
+    // Of a build folder or an install; of the package.
+    for (const char* folder : {"../python/tenon/drop_in", "../drop_in"})
       if (fs::is_directory(here / folder)) {
         std::printf("%s\n", fs::canonical(here / folder).c_str());
         return;
       }
-    fail(ErrorCode::kUnsupported, "the Python packages are not beside ", here.string(),
-         "; those of a build folder or of an installed package are known");
+    fail(ErrorCode::kUnsupported, "there are no Python packages beside ", here.string(),
+         "; they come with an install (TENON_INSTALL_PYTHON), a build folder or `pip install`, whose own tenon finds "
+         "them");
   });
 }
 

@@ -94,12 +94,6 @@ class Definition:
         if self.num_outputs == 0:
             raise TypeError(f"{plugin_id}: the result's type is TensorDesc or Tuple[TensorDesc, ...]")
 
-    # What TensorRT calls the functions of an entry of its registry.
-    register_func = property(lambda self: self.function)
-    impl_func = property(lambda self: self.impl)
-    autotune_func = property(lambda self: self.autotune)
-    aot_impl_func = property(lambda self: self.aot_impl)
-
     def describe(self, descs, values, sizes):
         """The output descriptions that the register function gives."""
         with sizes:
