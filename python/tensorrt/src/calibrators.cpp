@@ -96,7 +96,8 @@ template <class Type, class... Rest>
 void define(nb::class_<Type, Rest...>& c, CalibrationAlgoType algorithm) {
   c.def(nb::init<>());
   c.def(
-      "get_batch_size", [](Type&) { return 1; }, "Rows of each batch.");
+      "get_batch_size", [](Type&) { return 1; },
+      "How many samples, rows of the first axis, each batch of get_batch() has.");
   c.def(
       "get_batch", [](Type&, nb::object) { return nb::none(); }, nb::arg("names"),
       "Device addresses of the next batch, one for each of `names`; None after the last.");

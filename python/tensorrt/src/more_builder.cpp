@@ -214,7 +214,7 @@ void more(nb::class_<ITimingCache>& c) {
       nb::arg("input_cache"), nb::arg("ignore_mismatch"),
       "Takes over another cache's entries. False if it was made on another device and `ignore_mismatch` is false.");
   c.def(
-      "reset", [](ITimingCache& self) { return self.reset(); }, "Empties the cache.");
+      "reset", [](ITimingCache& self) { return self.reset(); }, "Drops every entry. False if it fails.");
   c.def(
       "queryKeys",
       [](ITimingCache& self) {

@@ -63,7 +63,8 @@ void add_execution(nb::class_<IExecutionContext>& c) {
         return done(unlocked(run), "IExecutionContext.execute_async_v2");
       },
       nb::arg("bindings"), nb::arg("stream_handle").none(), nb::arg("input_consumed").none() = nb::none(),
-      "execute_v2() on a stream.");
+      "execute_v2() on a CUDA stream, given by its handle: returns before the work is done. `bindings` are device "
+      "addresses as integers. False, with the reason in the log, if it cannot begin; until release 9.");
   c.def(
       "execute_async_v3",
       [](IExecutionContext& self, Address stream) {

@@ -62,7 +62,8 @@ void add_bindings(nb::class_<ICudaEngine>& c) {
   c.def("__getitem__", &item, nb::arg("index"));
   c.def(
       "get_binding_name", [](ICudaEngine& self, int32_t index) { return self.getBindingName(index); }, nb::arg("index"),
-      "The name of a binding.");
+      "The name of the binding with an index, with [profile N] behind it beyond the first profile; None beyond them; "
+      "until release 9.");
   c.def(
       "get_binding_index", [](ICudaEngine& self, const char* name) { return self.getBindingIndex(name); },
       nb::arg("name"), "The number of a binding; -1 for a name that is none.");

@@ -123,7 +123,8 @@ void more(nb::class_<IMatrixMultiplyLayer, ILayer>& c) {
       "How input 0 is taken: as it is, transposed, or as vectors.");
   c.def_prop_rw(
       "op1", [](IMatrixMultiplyLayer& self) { return self.getOperation(1); },
-      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(1, op); }, "How input 1 is taken.");
+      [](IMatrixMultiplyLayer& self, MatrixOperation op) { self.setOperation(1, op); },
+      "How input 1 is taken: as it is, transposed, or as vectors.");
   c.def_prop_rw(
       "transpose0", [](IMatrixMultiplyLayer& self) { return self.getTranspose(0); },
       [](IMatrixMultiplyLayer& self, bool value) { self.setTranspose(0, value); },

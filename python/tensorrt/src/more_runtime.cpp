@@ -57,13 +57,13 @@ void add_listings(nb::class_<IRefitter>& c) {
       [](IRefitter& self) {
         return names_of([&](int32_t n, const char** names) { return self.getMissingWeights(n, names); });
       },
-      "Names that have to be set too.");
+      "Names of weights that have to be set as well before refit_cuda_engine() succeeds.");
   c.def(
       "get_all_weights",
       [](IRefitter& self) {
         return names_of([&](int32_t n, const char** names) { return self.getAllWeights(n, names); });
       },
-      "Names that can be set.");
+      "Names of all weights that set_named_weights() takes.");
   c.def(
       "get_tensors_with_dynamic_range",
       [](IRefitter& self) {

@@ -31,11 +31,11 @@ void bind_error(nb::module_& m) {
   c.def("code", &IParserError::code, "The ErrorCode.");
   c.def("desc", &IParserError::desc, "The reason, in words.");
   c.def("file", &IParserError::file, "The source file of the check.");
-  c.def("line", &IParserError::line, "Its line.");
-  c.def("func", &IParserError::func, "Its function.");
+  c.def("line", &IParserError::line, "The line of the check in that file.");
+  c.def("func", &IParserError::func, "The function that the check is in.");
   c.def("node", &IParserError::node, "The node's index in the model; -1 if it is none of a node.");
-  c.def("node_name", &IParserError::nodeName, "The node's name.");
-  c.def("node_operator", &IParserError::nodeOperator, "The node's operator.");
+  c.def("node_name", &IParserError::nodeName, "The name of the node that it is about; empty if it is none of a node.");
+  c.def("node_operator", &IParserError::nodeOperator, "The ONNX operator of the node that it is about.");
   c.def(
       "local_function_stack",
       [](const IParserError& e) {
@@ -44,7 +44,8 @@ void bind_error(nb::module_& m) {
         return names;
       },
       "Names of the model's functions that the node is inside of, outermost first.");
-  c.def("local_function_stack_size", &IParserError::localFunctionStackSize, "How many they are.");
+  c.def("local_function_stack_size", &IParserError::localFunctionStackSize,
+        "How many functions of the model the node is inside of; 0 in the main graph.");
   c.def("__str__", &describe);
   c.def("__repr__", &describe);
 }
@@ -57,9 +58,9 @@ void add_errors(nb::class_<Type>& c) {
       "Errors that were recorded; a method or a property.");
   c.def(
       "get_error", [](Type& self, int32_t index) { return self.getError(index); }, nb::arg("index"),
-      nb::rv_policy::reference_internal, "A ParserError, by index.");
+      nb::rv_policy::reference_internal, "The ParserError with an index from 0; None beyond num_errors.");
   c.def(
-      "clear_errors", [](Type& self) { self.clearErrors(); }, "Forgets all errors.");
+      "clear_errors", [](Type& self) { self.clearErrors(); }, "Forgets all errors; num_errors is 0 then.");
   c.def(
       "load_model_proto",
       [](Type& self, Buffer model, nb::object path) {
