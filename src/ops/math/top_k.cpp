@@ -5,7 +5,6 @@
 #include "ops/dim_range.h"
 #include "ops/import.h"
 #include "ops/math/dim_arithmetic.h"
-#include "ops/math/integer.h"
 #include "ops/math/ordering.h"
 #include "ops/op.h"
 #include "ops/support.h"
@@ -32,16 +31,19 @@ void infer_top_k(InferContext& c) {
   c.output(1, DType::kI64, y);
 }
 
-/// Whether element `i` of x comes before element `j` by value.
-bool precedes(const Tensor& x, int64_t i, int64_t j, bool largest) {
-  if (!ir::is_float(x.dtype())) {
-    const bool u = x.dtype() == DType::kU64;
-    return largest ? integer::less(x.get_int(j), x.get_int(i), u) : integer::less(x.get_int(i), x.get_int(j), u);
-  }
-  const double a = x.get(i), b = x.get(j);
-  if (std::isnan(a) || std::isnan(b))
-    return largest ? std::isnan(a) && !std::isnan(b) : !std::isnan(a) && std::isnan(b);
-  return largest ? a > b : a < b;
+bool is_nan(double v) { return std::isnan(v); }
+bool is_nan(int64_t) { return false; }
+
+/// Puts the first `k` of `order`, which names elements of a line, in their order by value: ties by place, and a NaN
+/// counts as more than any number.
+template <class T>
+void order_first(const std::vector<T>& line, bool largest, int64_t k, std::vector<int64_t>& order) {
+  std::iota(order.begin(), order.end(), int64_t(0));
+  const auto more = [](T a, T b) { return !is_nan(b) && (is_nan(a) || a > b); };
+  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t p, int64_t q) {
+    const T a = line[size_t(p)], b = line[size_t(q)];
+    return more(a, b) ? largest : more(b, a) ? !largest : p < q;
+  });
 }
 
 void eval_top_k(EvalContext& c) {
@@ -57,15 +59,22 @@ void eval_top_k(EvalContext& c) {
   yd[axis] = k;
   Tensor values(c.wants(0) ? c.output_type(0) : x.dtype(), yd), indices(DType::kI64, yd);
   const AxisView v(x.dims(), axis), w(yd, axis);
-  std::vector<int64_t> order(static_cast<size_t>(v.size));
+  const bool real = ir::is_float(x.dtype());
+  const int64_t flip = x.dtype() == DType::kU64 ? INT64_MIN : 0;  // unsigned numbers in the order of signed ones
+  std::vector<int64_t> order(static_cast<size_t>(v.size)), whole(real ? 0 : order.size());
+  std::vector<double> line(real ? order.size() : 0);
   for (int64_t o = 0; o < v.outer; ++o)
     for (int64_t i = 0; i < v.inner; ++i) {
-      std::iota(order.begin(), order.end(), int64_t(0));
-      std::stable_sort(order.begin(), order.end(),
-                       [&](int64_t p, int64_t q) { return precedes(x, v.at(o, p, i), v.at(o, q, i), a.largest); });
+      for (int64_t n = 0; n < v.size; ++n) {
+        if (real)
+          line[size_t(n)] = x.get(v.at(o, n, i));
+        else
+          whole[size_t(n)] = x.get_int(v.at(o, n, i)) ^ flip;
+      }
+      real ? order_first(line, a.largest, k, order) : order_first(whole, a.largest, k, order);
       for (int64_t n = 0; n < k; ++n) {
         const int64_t from = v.at(o, order[size_t(n)], i), to = w.at(o, n, i);
-        if (ir::is_float(x.dtype()))
+        if (real)
           values.set(to, x.get(from));
         else
           values.set_int(to, x.get_int(from));
