@@ -232,12 +232,10 @@ std::unique_ptr<Context> Engine::create_context(int profile) {
 
 std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir::Dims>& dims,
                                                const std::map<ir::ValueId, ir::Tensor>& values, const Context* owner) {
-  std::vector<ir::Tensor> elements;
-  for (const auto& [v, t] : values) elements.push_back(t);
   std::lock_guard lock(mutex_);
   if (!streamed_) owner = nullptr;
   for (Cached& c : cache_)
-    if (c.profile == profile && c.owner == owner && c.dims == dims && c.values == elements) {
+    if (c.profile == profile && c.owner == owner && c.dims == dims && c.values == values) {
       c.used = ++clock_;
       return c.program;
     }
@@ -256,7 +254,7 @@ std::shared_ptr<const Program> Engine::program(int profile, const std::vector<ir
   if (cache_.size() >= kCachedPrograms)
     cache_.erase(std::min_element(cache_.begin(), cache_.end(),
                                   [](const Cached& a, const Cached& b) { return a.used < b.used; }));
-  cache_.push_back({profile, dims, std::move(elements), made, ++clock_, owner});
+  cache_.push_back({profile, dims, values, made, ++clock_, owner});
   return made;
 }
 

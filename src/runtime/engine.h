@@ -121,7 +121,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Cached {
     int profile;
     std::vector<ir::Dims> dims;
-    std::vector<ir::Tensor> values;
+    std::map<ir::ValueId, ir::Tensor> values;
     std::shared_ptr<const Program> program;
     uint64_t used;
     const Context* owner = nullptr;

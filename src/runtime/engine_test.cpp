@@ -216,6 +216,28 @@ TEST_CASE("bodies run with kernels, constant operands packed, at shapes in turns
   }
 }
 
+TEST_CASE("sizes follow the input that gives them, though another gave the same") {
+  auto engine = runtime::Engine::create(builder::build(ops::parse_graph(R"(graph "sizes" {
+  %x: f32[1] = input
+  %a: i64[1] = input
+  %b: i64[1] = input
+  %y = Expand(%x, %a)
+  %z = Expand(%x, %b)
+  return %y, %z
+}
+)"),
+                                                       {}));
+  auto context = engine->create_context();
+  int64_t three = 3;
+  context->set_address(1, &three);
+  CHECK(context->output_dims(0) == ir::Dims{3});
+  CHECK(context->output_dims(1) == ir::Dims{-1});
+  context->set_address(1, nullptr);
+  context->set_address(2, &three);
+  CHECK(context->output_dims(0) == ir::Dims{-1});
+  CHECK(context->output_dims(1) == ir::Dims{3});
+}
+
 TEST_CASE("an input returned as an output, and a constant, are copied out") {
   const ir::Graph net = ops::parse_graph(R"(graph "pass" {
   %x: f32[n, 2] = input
