@@ -119,8 +119,10 @@ void variadic(Sketch& s) {
 
 void compare(Sketch& s) {
   const std::string x = s.pick([](const Value& v) { return v.dtype != DType::kBool && v.roughness == 1; });
-  static const std::vector<const char*> kOps = {"Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal"};
-  s.add(s.draw.pick(kOps), {x, s.pick_partner(x)});
+  // What rounds to the same number is equal, and nothing here tells.
+  const bool whole = !ir::is_float(s.dtype(x));
+  static const std::vector<const char*> kOps = {"Less", "Greater", "LessOrEqual", "GreaterOrEqual"};
+  s.add(whole && s.draw.one_in(3) ? "Equal" : s.draw.pick(kOps), {x, s.pick_partner(x)});
 }
 
 void round(Sketch& s) {

@@ -374,8 +374,9 @@ Case Sketch::finish() {
 Case generate(uint64_t seed, const std::string& only, Tally* tally) {
   static const std::vector<Operator> all = [] {
     std::vector<Operator> list;
-    for (const auto& family : {pointwise_operators(), compute_operators(), reduce_operators(), movement_operators(),
-                               indexing_operators(), quantized_operators(), control_operators(), structures()})
+    for (const auto& family :
+         {pointwise_operators(), compute_operators(), reduce_operators(), movement_operators(), indexing_operators(),
+          quantized_operators(), control_operators(), rare_operators(), structures(), blocks_of_layers()})
       list.insert(list.end(), family.begin(), family.end());
     return list;
   }();

@@ -100,7 +100,9 @@ std::span<const Operator> movement_operators();
 std::span<const Operator> indexing_operators();
 std::span<const Operator> quantized_operators();
 std::span<const Operator> control_operators();
+std::span<const Operator> rare_operators();
 std::span<const Operator> structures();
+std::span<const Operator> blocks_of_layers();
 
 /// How often each operator was asked for and taken, and why not the last time.
 struct Tally {
