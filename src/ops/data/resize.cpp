@@ -183,6 +183,30 @@ void import_upsample(ImportContext& c) {
   c.output(0, c.add("Resize", {c.required(0), ir::kNone, c.required(1)}, import_asymmetric(c)));
 }
 
+// As Upsample; nearest positions are rounded up on axes that shrink, as ONNX's tests of opset 10 have it.
+void import_resize_10(ImportContext& c) {
+  ResizeAttrs a = import_asymmetric(c);
+  const Tensor* scales = c.constant(c.required(1));
+  if (a.mode != ResizeMode::kNearest || !scales) return import_upsample(c);
+  std::vector<float> smaller, larger;
+  for (double s : scales->to_doubles()) {
+    smaller.push_back(float(std::min(s, 1.0)));
+    larger.push_back(float(std::max(s, 1.0)));
+  }
+  const auto resized = [&](ir::ValueId x, const std::vector<float>& by) {
+    return c.add("Resize", {x, ir::kNone, c.constant(Tensor::of<float>(DType::kF32, {int64_t(by.size())}, by))}, a);
+  };
+  const auto is_one = [](float s) { return s == 1; };
+  ir::ValueId x = c.required(0);
+  const bool shrinks = !std::all_of(smaller.begin(), smaller.end(), is_one);
+  if (shrinks) {
+    a.nearest = ResizeNearest::kCeil;
+    x = resized(x, smaller);
+  }
+  a.nearest = ResizeNearest::kFloor;
+  c.output(0, shrinks && std::all_of(larger.begin(), larger.end(), is_one) ? x : resized(x, larger));
+}
+
 }  // namespace
 
 OpSet resize() {
@@ -192,7 +216,7 @@ OpSet resize() {
             .max_inputs = 4,
             .infer = infer_resize,
             .eval = eval_resize}},
-          {{"", "Resize", 10, import_upsample},
+          {{"", "Resize", 10, import_resize_10},
            {"", "Resize", 11, import_resize},
            {"", "Upsample", 7, import_upsample_attribute},
            {"", "Upsample", 9, import_upsample}}};

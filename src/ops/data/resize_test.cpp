@@ -5,6 +5,7 @@
 #include "ops/data/max_unpool.h"
 #include "ops/data/resize.h"
 #include "ops/testing.h"
+#include "ops/trial.h"
 
 using namespace tenon;
 using namespace tenon::ops;
@@ -100,4 +101,14 @@ TEST_CASE("MaxUnpool") {
         f32({1, 1, 2, 5}, {0, 0, 0, 6, 0, 5, 0, 0, 0, 0}));
   CHECK_THROWS_AS(run_op("MaxUnpool", a, {x, i64({1, 1, 1, 2}, {8, 3})}), Error);
   CHECK_THROWS_AS(run_op("MaxUnpool", a, {x, i64({1, 1, 1, 2}, {4, 3}), i64({1, 1, 1, 4})}), Error);
+}
+
+TEST_CASE("Resize of opset 10 rounds nearest positions up where it shrinks") {
+  const auto run = [](std::vector<float> scales, int opset = 10) {
+    const Tensor by = Tensor::of<float>(DType::kF32, {4}, scales);
+    return trial::run_onnx("Resize", opset, {f32({1, 1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8}), by})[0];
+  };
+  CHECK(run({1, 1, 0.6f, 0.6f}) == f32({1, 1, 1, 2}, {1, 3}));
+  CHECK(run({1, 1, 2, 0.6f}) == f32({1, 1, 4, 2}, {1, 3, 1, 3, 5, 7, 5, 7}));
+  CHECK(run({1, 1, 1, 1.5f}) == f32({1, 1, 2, 6}, {1, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 8}));
 }
