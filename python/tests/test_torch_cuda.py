@@ -40,6 +40,7 @@ torch.cuda.reset_peak_memory_stats()
 free, total = torch.cuda.mem_get_info()
 assert 0 < free <= total == torch.cuda.get_device_properties(0).total_memory and start.elapsed_time(end) >= 0
 assert torch.cuda.get_device_properties(0).name == torch.cuda.get_device_name()
+assert torch.zeros(2).cuda().is_cuda and torch.zeros(2, device="cuda").add(1).is_cuda
 assert torch.device(0).type == "cpu" and not torch.cuda.is_current_stream_capturing()
 assert torch.cuda.ExternalStream(0).cuda_stream == 0 and isinstance(torch.cuda.memory_stats(), dict)
 torch.cuda.ipc_collect()
