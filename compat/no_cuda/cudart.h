@@ -23,6 +23,7 @@ cudaError_t submit(cudaStream_t stream, std::function<void()> work);
 
 struct CUstream_st {
   std::unique_ptr<tenon::no_cuda::Graph> capture;
+  unsigned int flags = 0;
 };
 struct CUgraph_st {
   tenon::no_cuda::Graph graph;

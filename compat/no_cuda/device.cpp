@@ -25,7 +25,9 @@ constexpr ErrorText kErrors[] = {
     TENON_ERROR(cudaErrorInvalidMemcpyDirection, "invalid copy direction for memcpy"),
     TENON_ERROR(cudaErrorNoDevice, "no CUDA-capable device is detected"),
     TENON_ERROR(cudaErrorInvalidDevice, "invalid device ordinal"),
+    TENON_ERROR(cudaErrorNoKernelImageForDevice, "no kernel image is available: device code needs a GPU"),
     TENON_ERROR(cudaErrorPeerAccessUnsupported, "peer access is not supported"),
+    TENON_ERROR(cudaErrorPeerAccessNotEnabled, "peer access has not been enabled"),
     TENON_ERROR(cudaErrorInvalidResourceHandle, "invalid resource handle"),
     TENON_ERROR(cudaErrorIllegalState, "operation is not permitted in this state"),
     TENON_ERROR(cudaErrorNotReady, "device not ready"),
@@ -41,6 +43,8 @@ const ErrorText& find(cudaError_t error) {
   }
   return kErrors[std::size(kErrors) - 1];
 }
+
+constexpr const char* kBusId = "0000:00:00.0";
 
 int processors() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }
 
@@ -63,6 +67,11 @@ cudaError_t cudaGetDevice(int* device) {
 }
 cudaError_t cudaSetDevice(int device) { return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaSetDeviceFlags(unsigned int) { return cudaSuccess; }
+cudaError_t cudaGetDeviceFlags(unsigned int* flags) {
+  if (!flags) return result(cudaErrorInvalidValue);
+  *flags = cudaDeviceScheduleAuto | cudaDeviceMapHost;
+  return cudaSuccess;
+}
 cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 cudaError_t cudaDeviceReset() { return cudaSuccess; }
 cudaError_t cudaProfilerStart() { return cudaSuccess; }
@@ -84,6 +93,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->minor = 5;
   properties->multiProcessorCount = processors();
   properties->integrated = properties->canMapHostMemory = properties->unifiedAddressing = properties->managedMemory = 1;
+  properties->pageableMemoryAccess = properties->concurrentManagedAccess = 1;
   properties->concurrentKernels = 1;
   return cudaSuccess;
 }
@@ -145,6 +155,19 @@ cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceEnablePeerAccess(int, unsigned int) { return result(cudaErrorPeerAccessUnsupported); }
+cudaError_t cudaDeviceDisablePeerAccess(int) { return result(cudaErrorPeerAccessNotEnabled); }
+cudaError_t cudaDeviceGetPCIBusId(char* id, int length, int device) {
+  if (!id || length <= static_cast<int>(std::strlen(kBusId))) return result(cudaErrorInvalidValue);
+  if (device != 0) return result(cudaErrorInvalidDevice);
+  std::strcpy(id, kBusId);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetByPCIBusId(int* device, const char* id) {
+  if (!device || !id) return result(cudaErrorInvalidValue);
+  if (std::strcmp(id, kBusId) != 0) return result(cudaErrorInvalidDevice);
+  *device = 0;
+  return cudaSuccess;
+}
 cudaError_t cudaDriverGetVersion(int* version) {
   if (!version) return result(cudaErrorInvalidValue);
   *version = CUDART_VERSION;

@@ -1,6 +1,7 @@
 // Memory: device and pinned allocations are aligned host memory, remembered so that a pointer's kind can be told.
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,10 @@
 
 using tenon::no_cuda::result;
 using tenon::no_cuda::submit;
+
+struct CUmemPoolHandle_st {
+  std::atomic<uint64_t> release_threshold = 0;
+};
 
 namespace {
 
@@ -63,6 +68,8 @@ Allocations& allocations() {
   return *all;
 }
 
+CUmemPoolHandle_st default_pool;
+
 }  // namespace
 
 extern "C" {
@@ -77,6 +84,13 @@ cudaError_t cudaFreeHost(void* pointer) { return allocations().drop(pointer); }
 cudaError_t cudaMallocManaged(void** pointer, size_t size, unsigned int) {
   return allocations().make(pointer, size, cudaMemoryTypeManaged);
 }
+cudaError_t cudaMallocPitch(void** pointer, size_t* pitch, size_t width, size_t height) {
+  if (!pointer || !pitch) return result(cudaErrorInvalidValue);
+  if (width > SIZE_MAX - kAlignment) return result(cudaErrorMemoryAllocation);
+  *pitch = (width + kAlignment - 1) / kAlignment * kAlignment;
+  if (height > 0 && *pitch > SIZE_MAX / height) return result(cudaErrorMemoryAllocation);
+  return cudaMalloc(pointer, *pitch * height);
+}
 cudaError_t cudaMallocAsync(void** pointer, size_t size, cudaStream_t) { return cudaMalloc(pointer, size); }
 cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
   return submit(stream, [pointer] { allocations().drop(pointer); });
@@ -85,6 +99,11 @@ cudaError_t cudaHostRegister(void* pointer, size_t, unsigned int) {
   return result(pointer ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaHostUnregister(void* pointer) { return result(pointer ? cudaSuccess : cudaErrorInvalidValue); }
+cudaError_t cudaHostGetFlags(unsigned int* flags, void* pointer) {
+  if (!flags || allocations().type_of(pointer) != cudaMemoryTypeHost) return result(cudaErrorInvalidValue);
+  *flags = cudaHostAllocMapped;
+  return cudaSuccess;
+}
 cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned int) {
   if (!device || !host) return result(cudaErrorInvalidValue);
   *device = host;
@@ -128,6 +147,10 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
     }
   });
 }
+cudaError_t cudaMemcpy2D(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height,
+                         cudaMemcpyKind kind) {
+  return cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, height, kind, nullptr);
+}
 cudaError_t cudaMemcpyPeer(void* to, int, const void* from, int, size_t count) {
   return cudaMemcpy(to, from, count, cudaMemcpyDefault);
 }
@@ -142,5 +165,41 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t count, cudaStream_t
   if (!pointer) return result(cudaErrorInvalidValue);
   return submit(stream, [=] { std::memset(pointer, value, count); });
 }
+cudaError_t cudaMemset2D(void* pointer, size_t pitch, int value, size_t width, size_t height) {
+  return cudaMemset2DAsync(pointer, pitch, value, width, height, nullptr);
+}
+cudaError_t cudaMemset2DAsync(void* pointer, size_t pitch, int value, size_t width, size_t height,
+                              cudaStream_t stream) {
+  if (width > pitch) return result(cudaErrorInvalidPitchValue);
+  if (width == 0 || height == 0) return cudaSuccess;
+  if (!pointer) return result(cudaErrorInvalidValue);
+  return submit(stream, [=] {
+    for (size_t row = 0; row < height; ++row) std::memset(static_cast<char*>(pointer) + row * pitch, value, width);
+  });
+}
+
+// Freed memory goes back at once, so a pool keeps none and its threshold has nothing to act on.
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
+  if (!pool) return result(cudaErrorInvalidValue);
+  if (device != 0) return result(cudaErrorInvalidDevice);
+  *pool = &default_pool;
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+  if (!pool || !value) return result(cudaErrorInvalidValue);
+  if (attribute == cudaMemPoolAttrReleaseThreshold) pool->release_threshold = *static_cast<uint64_t*>(value);
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
+  if (!pool || !value) return result(cudaErrorInvalidValue);
+  if (attribute < cudaMemPoolAttrReleaseThreshold) {
+    *static_cast<int*>(value) = 0;
+  } else {
+    *static_cast<uint64_t*>(value) =
+        attribute == cudaMemPoolAttrReleaseThreshold ? pool->release_threshold.load() : uint64_t{0};
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t) { return result(pool ? cudaSuccess : cudaErrorInvalidValue); }
 
 }  // extern "C"

@@ -8,7 +8,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+
+// What headers shared with device code declare.
+__global__ void __launch_bounds__(256) scale_kernel(const float* in, float* out, int count);
+__constant__ extern float kFactors[4];
+struct __align__(16) Quad {
+  float values[4];
+};
+static __host__ __device__ __forceinline__ int blocks(int count) { return (count + 255) / 256; }
 
 TEST_CASE("memory is copied, set and told apart") {
   float* device = nullptr;
@@ -53,6 +63,88 @@ TEST_CASE("a captured graph replays its work") {
   CHECK(cudaStreamDestroy(stream) == cudaSuccess);
 }
 
+TEST_CASE("rows of a pitch are copied and set, the rest stays") {
+  unsigned char* device = nullptr;
+  size_t pitch = 0;
+  REQUIRE(cudaMallocPitch(&device, &pitch, 3, 2) == cudaSuccess);
+  CHECK(pitch >= 3);
+  CHECK(cudaMemset(device, 7, 2 * pitch) == cudaSuccess);
+  const unsigned char rows[6] = {1, 2, 3, 4, 5, 6};
+  CHECK(cudaMemcpy2D(device, pitch, rows, 3, 3, 2, cudaMemcpyHostToDevice) == cudaSuccess);
+  CHECK(device[pitch + 2] == 6);
+  CHECK(device[3] == 7);
+  CHECK(cudaMemset2D(device, pitch, 9, 2, 2) == cudaSuccess);
+  CHECK(device[pitch + 1] == 9);
+  CHECK(device[pitch + 2] == 6);
+  CHECK(cudaMemset2DAsync(device, 1, 9, 2, 2) == cudaErrorInvalidPitchValue);
+  CHECK(cudaFree(device) == cudaSuccess);
+  void* none = nullptr;
+  CHECK(cudaMallocPitch(&none, &pitch, SIZE_MAX / 2, 4) == cudaErrorMemoryAllocation);
+}
+
+TEST_CASE("a graph's executable takes the work of another capture") {
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+  unsigned int flags = 0;
+  CHECK(cudaStreamGetFlags(stream, &flags) == cudaSuccess);
+  CHECK(flags == cudaStreamNonBlocking);
+  cudaGraph_t graphs[2];
+  char to[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) == cudaSuccess);
+    CHECK(cudaMemsetAsync(to + i, 5, 1, stream) == cudaSuccess);
+    CHECK(cudaStreamEndCapture(stream, &graphs[i]) == cudaSuccess);
+  }
+  size_t nodes = 0;
+  CHECK(cudaGraphGetNodes(graphs[0], nullptr, &nodes) == cudaSuccess);
+  CHECK(nodes == 1);
+  cudaGraphExec_t exec = nullptr;
+  CHECK(cudaGraphInstantiateWithFlags(&exec, graphs[0]) == cudaSuccess);
+  cudaGraphExecUpdateResult answer = cudaGraphExecUpdateError;
+  cudaGraphNode_t node = nullptr;
+  CHECK(cudaGraphExecUpdate(exec, graphs[1], &node, &answer) == cudaSuccess);
+  CHECK(answer == cudaGraphExecUpdateSuccess);
+  CHECK(cudaGraphUpload(exec, stream) == cudaSuccess);
+  CHECK(cudaGraphLaunch(exec, stream) == cudaSuccess);
+  CHECK(int(to[0]) == 0);
+  CHECK(int(to[1]) == 5);
+  for (cudaGraph_t graph : graphs) CHECK(cudaGraphDestroy(graph) == cudaSuccess);
+  CHECK(cudaGraphExecDestroy(exec) == cudaSuccess);
+  CHECK(cudaStreamDestroy(stream) == cudaSuccess);
+}
+
+TEST_CASE("the device is found by its bus, its pool keeps what it is told") {
+  char id[16];
+  int device = -1;
+  CHECK(cudaDeviceGetPCIBusId(id, 4, 0) == cudaErrorInvalidValue);
+  REQUIRE(cudaDeviceGetPCIBusId(id, sizeof(id), 0) == cudaSuccess);
+  CHECK(cudaDeviceGetByPCIBusId(&device, id) == cudaSuccess);
+  CHECK(device == 0);
+  cudaMemPool_t pool = nullptr;
+  REQUIRE(cudaDeviceGetDefaultMemPool(&pool, 0) == cudaSuccess);
+  uint64_t threshold = UINT64_MAX, kept = 0, used = 1;
+  CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold) == cudaSuccess);
+  CHECK(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept) == cudaSuccess);
+  CHECK(kept == threshold);
+  CHECK(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used) == cudaSuccess);
+  CHECK(used == 0);
+  CHECK(cudaMemPoolTrimTo(pool, 0) == cudaSuccess);
+}
+
+TEST_CASE("ranges of a profiler may have domains and attributes") {
+  const nvtxDomainHandle_t domain = nvtxDomainCreateA("layers");
+  nvtxEventAttributes_t attributes = {};
+  attributes.version = NVTX_VERSION;
+  attributes.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
+  attributes.colorType = NVTX_COLOR_ARGB;
+  attributes.messageType = NVTX_MESSAGE_TYPE_ASCII;
+  attributes.message.ascii = "layer";
+  CHECK(nvtxDomainRangePushEx(domain, &attributes) == NVTX_NO_PUSH_POP_TRACKING);
+  CHECK(nvtxDomainRangePop(domain) == NVTX_NO_PUSH_POP_TRACKING);
+  nvtxDomainRangeEnd(domain, nvtxDomainRangeStartEx(domain, &attributes));
+  nvtxDomainDestroy(domain);
+}
+
 TEST_CASE("events measure time and wrong handles are refused") {
   cudaEvent_t start = nullptr, end = nullptr;
   float ms = -1;
@@ -69,6 +161,52 @@ TEST_CASE("events measure time and wrong handles are refused") {
   cudaDeviceProp properties;
   CHECK(cudaGetDeviceProperties(&properties, 0) == cudaSuccess);
   CHECK(properties.totalGlobalMem > 0);
+}
+
+extern "C" cudaError_t cudaGetDeviceProperties_v2(void* properties, int device);
+extern "C" cudaError_t cudaMemcpyAsync_ptsz(void*, const void*, size_t, cudaMemcpyKind, cudaStream_t);
+extern "C" cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, size_t, cudaStream_t);
+extern "C" unsigned int __cudaPushCallConfiguration(dim3, dim3, size_t, cudaStream_t);
+extern "C" void** __cudaRegisterFatBinary(void*);
+
+TEST_CASE("what CUDA's headers put into a program is there, and only its kernels are missing") {
+  CHECK(offsetof(cudaDeviceProp, multiProcessorCount) == 384);
+  CHECK(offsetof(cudaDeviceProp, concurrentKernels) == 560);
+  CHECK(offsetof(cudaDeviceProp, sharedMemPerMultiprocessor) == 624);
+  CHECK(offsetof(cudaDeviceProp, concurrentManagedAccess) == 656);
+  CHECK(offsetof(cudaDeviceProp, sharedMemPerBlockOptin) == 672);
+  CHECK(sizeof(cudaDeviceProp) == 1008);
+  cudaDeviceProp now;
+  REQUIRE(cudaGetDeviceProperties(&now, 0) == cudaSuccess);
+  alignas(8) char twelve[1040];
+  std::memset(twelve, 7, sizeof(twelve));
+  REQUIRE(cudaGetDeviceProperties_v2(twelve, 0) == cudaSuccess);
+  auto number = [&](size_t at) { return *reinterpret_cast<const int*>(twelve + at); };
+  CHECK(std::strcmp(twelve, now.name) == 0);
+  CHECK(number(360) == now.major);
+  CHECK(number(364) == now.minor);
+  CHECK(number(388) == now.multiProcessorCount);
+  CHECK(number(396) == 1);  // integrated
+  CHECK(number(676) == now.concurrentManagedAccess);
+  CHECK(*reinterpret_cast<const size_t*>(twelve + 640) == now.sharedMemPerMultiprocessor);
+  CHECK(*reinterpret_cast<const size_t*>(twelve + 696) == now.sharedMemPerBlockOptin);
+  CHECK(int(twelve[1031]) == 0);
+  CHECK(int(twelve[1032]) == 7);
+  int from = 3, to = 0;
+  CHECK(cudaMemcpyAsync_ptsz(&to, &from, sizeof(int), cudaMemcpyDefault, cudaStreamPerThread) == cudaSuccess);
+  CHECK(to == 3);
+  (void)cudaGetLastError();  // of the cases before
+  CHECK(__cudaRegisterFatBinary(&from) != nullptr);
+  CHECK(cudaGetLastError() == cudaSuccess);
+  CHECK(__cudaPushCallConfiguration(1, 1, 0, nullptr) != 0);
+  CHECK(cudaGetLastError() == cudaErrorNoKernelImageForDevice);
+  CHECK(cudaLaunchKernel(&from, 1, 1, nullptr, 0, nullptr) == cudaErrorNoKernelImageForDevice);
+  CHECK(std::strstr(cudaGetErrorString(cudaGetLastError()), "GPU") != nullptr);
+}
+
+TEST_CASE("headers shared with device code compile") {
+  CHECK(alignof(Quad) == 16);
+  CHECK(blocks(257) == 2);
 }
 
 TEST_CASE("every half survives the way through float") {

@@ -1,4 +1,5 @@
 // Streams, events and graphs. A stream holds no queue: each call is done when it returns.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <new>
@@ -49,13 +50,24 @@ cudaError_t cudaGetLastError() {
 cudaError_t cudaPeekAtLastError() { return tenon::no_cuda::last_error; }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
   if (!stream) return result(cudaErrorInvalidValue);
   *stream = new (std::nothrow) CUstream_st;
+  if (*stream) (*stream)->flags = flags;
   return result(*stream ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int flags, int) {
   return cudaStreamCreateWithFlags(stream, flags);
+}
+cudaError_t cudaStreamGetFlags(cudaStream_t stream, unsigned int* flags) {
+  if (!flags) return result(cudaErrorInvalidValue);
+  *flags = tenon::no_cuda::is_default(stream) ? cudaStreamDefault : stream->flags;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t, int* priority) {
+  if (!priority) return result(cudaErrorInvalidValue);
+  *priority = 0;
+  return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   if (tenon::no_cuda::is_default(stream)) return result(cudaErrorInvalidResourceHandle);
@@ -96,6 +108,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     event->milliseconds = tenon::no_cuda::now();
   });
 }
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned int) {
+  return cudaEventRecord(event, stream);
+}
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return result(event ? cudaSuccess : cudaErrorInvalidResourceHandle);
 }
@@ -134,6 +149,31 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   if (!exec || !graph) return result(cudaErrorInvalidValue);
   *exec = new CUgraphExec_st{graph->graph};
   return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags) {
+  return cudaGraphInstantiate(exec, graph, flags);
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  if (!graph || !count) return result(cudaErrorInvalidValue);
+  const auto& work = graph->graph.work;
+  if (nodes) {
+    for (size_t i = 0; i < *count; ++i) {
+      nodes[i] = i < work.size() ? reinterpret_cast<cudaGraphNode_t>(work[i].get()) : nullptr;
+    }
+    *count = std::min(*count, work.size());
+  } else {
+    *count = work.size();
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGraphExecUpdateResultInfo* info) {
+  if (!exec || !graph || !info) return result(cudaErrorInvalidValue);
+  exec->graph = graph->graph;
+  *info = {cudaGraphExecUpdateSuccess, nullptr, nullptr};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t) {
+  return result(exec ? cudaSuccess : cudaErrorInvalidValue);
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (!exec) return result(cudaErrorInvalidValue);

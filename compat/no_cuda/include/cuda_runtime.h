@@ -28,6 +28,10 @@ inline cudaError_t cudaMallocManaged(T** devPtr, size_t size, unsigned int flags
   return cudaMallocManaged(reinterpret_cast<void**>(devPtr), size, flags);
 }
 template <class T>
+inline cudaError_t cudaMallocPitch(T** devPtr, size_t* pitch, size_t width, size_t height) {
+  return cudaMallocPitch(reinterpret_cast<void**>(devPtr), pitch, width, height);
+}
+template <class T>
 inline cudaError_t cudaMallocAsync(T** devPtr, size_t size, cudaStream_t stream) {
   return cudaMallocAsync(reinterpret_cast<void**>(devPtr), size, stream);
 }
