@@ -32,7 +32,7 @@ HEADERS = {
     "NvInferConsistency.h": ["NvInferRuntime.h"],
 }
 ONLY = {"NvCaffeParser.h": ["7", "8", "all"], "NvUffParser.h": ["7", "8", "all"], "NvUtils.h": ["7", "8", "all"],
-        "NvInferSafeRuntime.h": ["8", "all"], "NvInferConsistency.h": ["8", "all"],
+        "NvInferSafeRuntime.h": ["8", "10", "all"], "NvInferConsistency.h": ["8", "10", "all"],
         "NvInferPythonPlugin.h": ["11", "all"]}
 PLACE = {"NvInferPythonPlugin.h": "impl/NvInferPythonPlugin.h"}
 
@@ -76,7 +76,9 @@ def base_prelude(items, level):
              "#define TRT_DEPRECATED", "#define TRT_DEPRECATED_ENUM", "#define TRT_DEPRECATED_API", ""]
     lines += ["struct cublasContext;", "struct cudnnContext;"]
     if level == "7":
-        lines += ["struct CUstream_st;", "struct CUevent_st;", "typedef struct CUstream_st* cudaStream_t;",
+        lines += ["#ifndef _TENSORRT_FINAL", "#define _TENSORRT_FINAL final", "#endif",
+                  "#ifndef _TENSORRT_OVERRIDE", "#define _TENSORRT_OVERRIDE override", "#endif", "",
+                  "struct CUstream_st;", "struct CUevent_st;", "typedef struct CUstream_st* cudaStream_t;",
                   "typedef struct CUevent_st* cudaEvent_t;", "", f"static const int NV_TENSORRT_VERSION = {number};"]
     elif level == "8":
         lines += ["", "namespace nvinfer1", "{", f"static constexpr int32_t kNV_TENSORRT_VERSION_IMPL = {number};",
@@ -87,10 +89,26 @@ def base_prelude(items, level):
                   "    NV_TENSORRT_VERSION_INT(NV_TENSORRT_MAJOR, NV_TENSORRT_MINOR, NV_TENSORRT_PATCH)"]
     if level == "all":
         lines += [""] + renamed_entry_points(items)
-    given = "the version that TENON_TRT_API chose" if level == "all" else "the version it is given"
-    return lines + ["", f"/// Returns {given}. Only the library of this level has it: a program that",
-                    "/// was compiled for another level does not link.",
-                    f'extern "C" TENSORRTAPI int32_t tenonTensorRT{level}(int32_t version);', ""]
+    return lines + [""] + client_version(level) + [""]
+
+
+def client_version(level):
+    """What createInferBuilder and its siblings tell the library, and what keeps levels apart."""
+    if level == "all":
+        return ["/// Returns the version that TENON_TRT_API chose.",
+                'extern "C" TENSORRTAPI int32_t tenonTensorRTall(int32_t version);', "#define TENON_ENTRY",
+                "#define TENON_CLIENT_VERSION tenonTensorRTall(NV_TENSORRT_VERSION)"]
+    name = f"tenonTensorRT{level}"
+    return ["// A program compiled for another level than its library does not link: the library of this level has",
+            "// this function. So has a program with entry points of its own, which loads the library when it runs:",
+            "// they lie in a section of this name, whose begin the linker defines.",
+            f'extern "C" TENSORRTAPI void __start_{name}();',
+            "#ifdef TENON_LIBRARY", "#define TENON_ENTRY", "#else",
+            f'#define TENON_ENTRY __attribute__((section("{name}")))', "#endif",
+            "namespace nvinfer1", "{", "namespace apiv", "{", "inline int32_t clientVersion() noexcept", "{",
+            f'    __asm__ __volatile__("" : : "r"(&__start_{name}));', "    return NV_TENSORRT_VERSION;", "}",
+            "} // namespace apiv", "} // namespace nvinfer1",
+            "#define TENON_CLIENT_VERSION nvinfer1::apiv::clientVersion()"]
 
 
 def plugin_header():

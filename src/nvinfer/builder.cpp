@@ -385,7 +385,7 @@ bool Builder::buildSerializedNetworkToStream(INetworkDefinition& network, IBuild
 
 }  // namespace tenon::nvinfer
 
-extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t version) {
+extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t version) TRT_ENTRY_NOEXCEPT {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferBuilder", [&]() -> void* {

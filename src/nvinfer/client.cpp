@@ -43,20 +43,19 @@ int client_major(int32_t version) {
 
 extern "C" {
 
-TENSORRTAPI int32_t TRT_LEVEL_NAME(tenonTensorRT)(int32_t version) {
 #ifdef TENON_TRT_ALL
-  version = tenon::nvinfer::library_version();
+TENSORRTAPI int32_t tenonTensorRTall(int32_t) { return tenon::nvinfer::library_version(); }
+#else
+TENSORRTAPI void TRT_LEVEL_NAME(__start_tenonTensorRT)() {}
 #endif
-  return version;
-}
 
-TENSORRTAPI int32_t getInferLibVersion() { return tenon::nvinfer::library_version(); }
-TENSORRTAPI int32_t getInferLibMajorVersion() { return tenon::nvinfer::major_of(getInferLibVersion()); }
-TENSORRTAPI int32_t getInferLibMinorVersion() {
+TENSORRTAPI int32_t getInferLibVersion() TRT_ENTRY_NOEXCEPT { return tenon::nvinfer::library_version(); }
+TENSORRTAPI int32_t getInferLibMajorVersion() noexcept { return tenon::nvinfer::major_of(getInferLibVersion()); }
+TENSORRTAPI int32_t getInferLibMinorVersion() noexcept {
   return getInferLibVersion() / 100 % (getInferLibMajorVersion() < 10 ? 10 : 100);
 }
-TENSORRTAPI int32_t getInferLibPatchVersion() { return getInferLibVersion() % 100; }
-TENSORRTAPI int32_t getInferLibBuildVersion() { return NV_TENSORRT_BUILD; }
-TENSORRTAPI void setInternalLibraryPath(const char*) {}
+TENSORRTAPI int32_t getInferLibPatchVersion() noexcept { return getInferLibVersion() % 100; }
+TENSORRTAPI int32_t getInferLibBuildVersion() noexcept { return NV_TENSORRT_BUILD; }
+TENSORRTAPI void setInternalLibraryPath(const char*) noexcept {}
 
 }  // extern "C"

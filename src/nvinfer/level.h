@@ -10,6 +10,18 @@
 #define TRT_UNTIL(last) (NV_TENSORRT_MAJOR <= (last))
 #endif
 
+/// What C entry points are declared with: from level 8 on, those of the parser from 10 on.
+#if NV_TENSORRT_MAJOR >= 8
+#define TRT_ENTRY_NOEXCEPT noexcept
+#else
+#define TRT_ENTRY_NOEXCEPT
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+#define TRT_PARSER_NOEXCEPT noexcept
+#else
+#define TRT_PARSER_NOEXCEPT
+#endif
+
 #define TRT_JOIN(name, level) name##level
 #define TRT_JOINED(name, level) TRT_JOIN(name, level)
 #ifdef TENON_TRT_ALL

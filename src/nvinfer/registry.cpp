@@ -1,6 +1,7 @@
 #include "nvinfer/registry.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <algorithm>
 #include <deque>
@@ -22,6 +23,9 @@ struct Entry {
   IPluginCreator* creator = nullptr;
 #if NV_TENSORRT_MAJOR >= 10
   IPluginCreatorInterface* any = nullptr;
+  const void* object() const { return any; }
+#else
+  const void* object() const { return creator; }
 #endif
 };
 
@@ -116,6 +120,11 @@ class Registry final : public IPluginRegistry {
 #endif
 
  private:
+#if NV_TENSORRT_MAJOR >= 8
+  /// Creators that are objects of a library.
+  bool any_inside(void* library) const;
+  void drop_inside(void* library);
+#endif
   /// The registry has no logger of its own.
   Reports reports() const {
     Reports made(first_logger());
@@ -210,6 +219,24 @@ bool each_creator(void* library, Take take) {
   return true;
 }
 
+/// Whether an object lies in a loaded library.
+bool lies_in(const void* object, void* library) {
+  Dl_info info;
+  link_map* map = nullptr;
+  return object && dladdr(object, &info) != 0 && dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 &&
+         info.dli_fbase == reinterpret_cast<void*>(map->l_addr);
+}
+
+bool Registry::any_inside(void* library) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return lies_in(e.object(), library); });
+}
+
+void Registry::drop_inside(void* library) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const Entry& e) { return lies_in(e.object(), library); });
+}
+
 Registry::Handle Registry::loadLibrary(const char* path) noexcept {
   return guard(reports(), "IPluginRegistry::loadLibrary", [&]() -> Handle {
     std::unique_ptr<void, int (*)(void*)> library(dlopen(need(path, "pluginPath"), RTLD_NOW | RTLD_LOCAL), dlclose);
@@ -221,7 +248,9 @@ Registry::Handle Registry::loadLibrary(const char* path) noexcept {
       else
         registerCreator(creator, "");
     });
-    require(listed, ErrorCode::kInvalidArgument, "'", path, "' has neither getCreators nor getPluginCreators");
+    // Creators that registered themselves when the library was loaded are as good as a list of them.
+    require(listed || any_inside(library.get()), ErrorCode::kInvalidArgument, "'", path,
+            "' has neither getCreators nor getPluginCreators, and registers no creator itself");
     std::lock_guard lock(mutex_);
     libraries_.push_back(library.get());
     return library.release();
@@ -230,14 +259,16 @@ Registry::Handle Registry::loadLibrary(const char* path) noexcept {
 
 void Registry::deregisterLibrary(Handle handle) noexcept {
   guard(reports(), "IPluginRegistry::deregisterLibrary", [&] {
+    bool last = false;
     {
       std::lock_guard lock(mutex_);
       const auto known = std::find(libraries_.begin(), libraries_.end(), need(handle, "handle"));
       require(known != libraries_.end(), ErrorCode::kInvalidArgument,
               "the handle is not of loadLibrary, or its library has gone");
       libraries_.erase(known);
+      last = std::find(libraries_.begin(), libraries_.end(), handle) == libraries_.end();
     }
-    each_creator(handle, [&](auto& creator) { deregisterCreator(creator); });
+    if (!each_creator(handle, [&](auto& creator) { deregisterCreator(creator); }) && last) drop_inside(handle);
     set_finder(handle, false);
     dlclose(handle);
   });
@@ -247,15 +278,17 @@ void Registry::deregisterLibrary(Handle handle) noexcept {
 }  // namespace
 }  // namespace tenon::nvinfer
 
-extern "C" TENSORRTAPI nvinfer1::IPluginRegistry* getPluginRegistry() {
+extern "C" TENSORRTAPI nvinfer1::IPluginRegistry* getPluginRegistry() TRT_ENTRY_NOEXCEPT {
   static auto* registry = new tenon::nvinfer::Registry;  // outlives the registrars of every library
   return registry;
 }
 
-extern "C" TENSORRTAPI nvinfer1::ILogger* getLogger() { return tenon::nvinfer::first_logger(); }
+extern "C" TENSORRTAPI nvinfer1::ILogger* getLogger() TRT_ENTRY_NOEXCEPT { return tenon::nvinfer::first_logger(); }
 
 #if NV_TENSORRT_MAJOR >= 8
-extern "C" TENSORRTAPI nvinfer1::IPluginRegistry* getBuilderPluginRegistry(nvinfer1::EngineCapability capability) {
-  return capability == nvinfer1::EngineCapability::kSTANDARD ? getPluginRegistry() : nullptr;
+namespace nvinfer1 {
+extern "C" TENSORRTAPI IPluginRegistry* getBuilderPluginRegistry(EngineCapability capability) noexcept {
+  return capability == EngineCapability::kSTANDARD ? getPluginRegistry() : nullptr;
 }
+}  // namespace nvinfer1
 #endif

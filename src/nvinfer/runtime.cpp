@@ -210,7 +210,7 @@ IRuntime* Runtime::loadRuntime(const char* path) noexcept {
 
 extern "C" {
 
-TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger, int32_t version) {
+TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger, int32_t version) TRT_ENTRY_NOEXCEPT {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferRuntime", [&]() -> void* {
@@ -220,7 +220,7 @@ TENSORRTAPI void* createInferRuntime_INTERNAL(void* logger, int32_t version) {
   });
 }
 
-TENSORRTAPI void* createInferRefitter_INTERNAL(void* engine, void* logger, int32_t version) {
+TENSORRTAPI void* createInferRefitter_INTERNAL(void* engine, void* logger, int32_t version) TRT_ENTRY_NOEXCEPT {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferRefitter", [&]() -> void* {

@@ -1,7 +1,7 @@
 // The safety runtime and the consistency checker: what TensorRT answers where their certified libraries are missing.
 #include "nvinfer/level.h"
 
-#if TRT_UNTIL(8)
+#if TRT_UNTIL(10)
 #include <NvInfer.h>
 
 #include "nvinfer/guard.h"
@@ -25,7 +25,7 @@ extern "C" TENSORRTAPI void* createSafeInferRuntime_INTERNAL(void* logger, int32
 }
 #endif
 
-#if NV_TENSORRT_MAJOR == 8 || defined(TENON_TRT_ALL)
+#if (TRT_UNTIL(10) && NV_TENSORRT_MAJOR > 7) || defined(TENON_TRT_ALL)
 #include <NvInferConsistency.h>
 #include <NvInferSafeRuntime.h>
 
@@ -60,6 +60,12 @@ extern "C" TENSORRTAPI nvinfer1::safe::IPluginRegistry* getSafePluginRegistry() 
 extern "C" TENSORRTAPI void* createConsistencyChecker_INTERNAL(void* logger, const void*, size_t, int32_t) {
   return not_certified(logger, "createConsistencyChecker", "the consistency checker");
 }
+
+namespace nvinfer1 {
+extern "C" TENSORRTAPI safe::IPluginRegistry* getBuilderSafePluginRegistry(EngineCapability capability) noexcept {
+  return capability == EngineCapability::kSAFETY ? getSafePluginRegistry() : nullptr;
+}
+}  // namespace nvinfer1
 
 namespace nvinfer1::safe {
 TENSORRTAPI IRuntime* createInferRuntime(ILogger& logger) {

@@ -11,18 +11,18 @@ import tempfile
 
 LEVELS = ["7", "8", "10", "11"]
 RUNTIME = (r"createInfer(Runtime|Refitter)_INTERNAL|getInferLib(Version|(Major|Minor|Patch|Build)Version)|getLogger"
-           r"|getPluginRegistry|setInternalLibraryPath|tenonTensorRT\d+")
+           r"|getPluginRegistry|setInternalLibraryPath|__start_tenonTensorRT\d+")
 UTILS = r"|_ZN8nvinfer15utils(14reshapeWeights|17reorderSubBuffers|19transposeSubBuffers)\w+"
 SAFE = r"|createConsistencyChecker_INTERNAL|getSafePluginRegistry|_ZN8nvinfer14safe18createInferRuntime\w+"
 # name: (levels, what it may export)
 LIBRARIES = {
     "nvinfer": (LEVELS, RUNTIME + r"|createInferBuilder_INTERNAL|createSafeInferRuntime_INTERNAL"
-                + r"|getBuilderPluginRegistry" + UTILS + SAFE),
+                + r"|getBuilder(Safe)?PluginRegistry" + UTILS + SAFE),
     "nvinfer_lean": (LEVELS[1:], RUNTIME),
     "nvinfer_dispatch": (LEVELS[1:], RUNTIME),
-    "nvonnxparser": (LEVELS, r"createNvOnnxParser(Refitter)?_INTERNAL|getNvOnnxParserVersion|tenonOnnxParser\d+"
+    "nvonnxparser": (LEVELS, r"createNvOnnxParser(Refitter)?_INTERNAL|getNvOnnxParserVersion|__start_tenonOnnxParser\d+"
                      r"|_ZN12nvonnxparser16createONNXConfigEv"),
-    "nvinfer_plugin": (LEVELS, r"initLibNvInferPlugins"),
+    "nvinfer_plugin": (LEVELS, r"initLibNvInferPlugins|create\w+Plugin"),
     "nvinfer_vc_plugin": (LEVELS[1:], r"getPluginCreators|getCreators|setLoggerFinder"),
     "nvparsers": (LEVELS[:2], r"createNv(Caffe|Uff)Parser_INTERNAL|_ZN14nvcaffeparser117createCaffeParserEv"
                   r"|_ZN14nvcaffeparser123shutdownProtobufLibraryEv|_ZN11nvuffparser15createUffParserEv"

@@ -418,6 +418,24 @@ void test_parser(KeepingLogger& logger, char const* library, char const* other, 
   test_library_in_plan(logger, *with_library);
 }
 
+/// What such a library registers leaves with it; a library without creators is none of plugins.
+void test_self_registered(KeepingLogger& logger, char const* library, char const* without) {
+  std::unique_ptr<IBuilder> builder(createInferBuilder(logger));  // whose logger the registry tells
+  void* handle = getPluginRegistry()->loadLibrary(library);
+  EXPECT(handle != nullptr && getPluginRegistry()->getPluginCreator("SelfStretch", "3", "") != nullptr);
+  int32_t before = 0, after = 0;
+  getPluginRegistry()->getAllCreators(&before);
+  EXPECT(getPluginRegistry()->loadLibrary(without) == nullptr && logger.errors.size() == 1);
+  EXPECT(getPluginRegistry()->loadLibrary(library) == handle);
+  getPluginRegistry()->deregisterLibrary(handle);
+  EXPECT(getPluginRegistry()->getPluginCreator("SelfStretch", "3", "") != nullptr);
+  getPluginRegistry()->deregisterLibrary(handle);
+  EXPECT(getPluginRegistry()->getPluginCreator("SelfStretch", "3", "") == nullptr);
+  getPluginRegistry()->getAllCreators(&after);
+  EXPECT(after == before - 1 && logger.errors.size() == 1);
+  logger.errors.clear();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -425,8 +443,9 @@ int main(int argc, char** argv) {
   test_by_hand(logger);
   test_v3(logger);
   EXPECT(logger.errors.empty());
-  EXPECT(argc == 4);
-  if (argc == 4) {
+  EXPECT(argc == 6);
+  if (argc == 6) {
+    test_self_registered(logger, argv[4], argv[5]);
     test_parser(logger, argv[1], argv[2], argv[3]);
   }
   for (std::string const& error : logger.errors) {

@@ -15,8 +15,8 @@ void bind_functions(nb::module_& m) {
       nb::arg("namespace"), "Registers the plugins that come with the library, in a namespace. True.");
   m.def("get_plugin_registry", &getPluginRegistry, nb::rv_policy::reference,
         "The process's registry of plugin creators.");
-  m.def("get_builder_plugin_registry", &getBuilderPluginRegistry, nb::arg("capability"), nb::rv_policy::reference,
-        "The registry that builders of an engine capability use.");
+  m.def("get_builder_plugin_registry", &nvinfer1::getBuilderPluginRegistry, nb::arg("capability"),
+        nb::rv_policy::reference, "The registry that builders of an engine capability use.");
   m.def(
       "nptype",
       [](DataType type) {

@@ -190,7 +190,7 @@ bool Parser::parseModelProto() {
 
 extern "C" {
 
-TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32_t) {
+TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32_t) TRT_PARSER_NOEXCEPT {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createParser", [&]() -> void* {
@@ -200,7 +200,11 @@ TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int32
   });
 }
 
-TENSORRTAPI int32_t getNvOnnxParserVersion() { return NV_ONNX_PARSER_VERSION; }
-TENSORRTAPI int32_t TRT_LEVEL_NAME(tenonOnnxParser)(int32_t version) { return version; }
+TENSORRTAPI int32_t getNvOnnxParserVersion() TRT_PARSER_NOEXCEPT { return NV_ONNX_PARSER_VERSION; }
+#ifdef TENON_TRT_ALL
+TENSORRTAPI int32_t tenonOnnxParserall(int32_t version) { return version; }
+#else
+TENSORRTAPI void TRT_LEVEL_NAME(__start_tenonOnnxParser)() {}
+#endif
 
 }  // extern "C"

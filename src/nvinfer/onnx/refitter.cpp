@@ -116,7 +116,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
 }  // namespace
 }  // namespace tenon::nvinfer
 
-extern "C" TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void* refitter, void* logger, int32_t) {
+extern "C" TENSORRTAPI void* createNvOnnxParserRefitter_INTERNAL(void* refitter, void* logger, int32_t) noexcept {
   using namespace tenon::nvinfer;
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createParserRefitter", [&]() -> void* {
