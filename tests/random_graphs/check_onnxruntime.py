@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the expected outputs of random networks with those of ONNX Runtime, as a second judge of what operators mean.
+"""Compares the expected outputs of random networks with those of ONNX Runtime, a second judge of what operators mean.
 
     build/bin/random_graphs --write FOLDER --cases 1000 --seed 1
     .venv/bin/python tests/random_graphs/check_onnxruntime.py FOLDER
@@ -28,7 +28,7 @@ def is_coarse(model):
 
 
 def differs(got, expected, coarse):
-    """What is wrong with `got`, or nothing. Floating-point numbers may be apart by rounding amplified a thousandfold."""
+    """What is wrong with `got`, or nothing. Numbers may be apart by rounding amplified a thousandfold."""
     if got.shape != expected.shape:
         return f"dims {list(got.shape)}, expected {list(expected.shape)}"
     a, b = got.astype(np.float64), expected.astype(np.float64)

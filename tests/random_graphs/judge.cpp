@@ -12,6 +12,7 @@
 #include "import/onnx/import.h"
 #include "noise.h"
 #include "onnx/load.h"
+#include "ops/op.h"
 #include "ops/trt/expand.h"
 #include "ops/trt/lower.h"
 #include "ops/trt/raise.h"
@@ -86,7 +87,10 @@ struct Expected {
   std::vector<double> bound;  // absolute, of each output; infinite: not determined
 };
 
-Expected expect(const ir::Graph& graph, const std::vector<Tensor>& inputs, uint64_t seed, double narrow) {
+Expected expect(const ir::Graph& network, const std::vector<Tensor>& inputs, uint64_t seed, double narrow) {
+  ir::Graph graph = network.clone();  // of these sizes: loops without a trip tell them by their types
+  for (size_t i = 0; i < inputs.size(); ++i) graph.value(graph.inputs[i]).shape = ir::to_shape(inputs[i].dims());
+  ops::infer(graph);
   Expected e;
   e.exact = evaluate_graph(graph, inputs);
   e.bound.assign(e.exact.size(), 0);
