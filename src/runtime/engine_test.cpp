@@ -73,6 +73,38 @@ TEST_CASE("bodies have the sizes of the run, also where other sizes were prepare
   }
 }
 
+TEST_CASE("rows of a body are the same bits alone and together") {
+  const ir::Graph net = ops::parse_graph(R"(graph "" {
+    %c: bool[] = input
+    %x: f32[n, 300] = input
+    %y = If(%c, %x, %x) {then_captures = 1, then_branch = graph "" {
+      %a: f32[n, 300] = input
+      %p: f32[] = {0.82328683}
+      %q: f32[] = {0.6130941}
+      %b = Add(%a, %p)
+      %m = Mul(%b, %q)
+      %s = Add(%m, %a)
+      return %s
+    }, else_branch = graph "" {
+      %d: f32[n, 300] = input
+      %e = Neg(%d)
+      return %e
+    }}
+    return %y
+  })");
+  builder::BuildOptions options;
+  options.level = 0;
+  options.profiles = {{{{{}, {}, {}}, {{1, 300}, {5, 300}, {5, 300}}}, {}}};
+  const auto context = runtime::Engine::create(builder::build(net, options))->create_context();
+  const ir::Tensor yes = ir::Tensor::of<int64_t>(ir::DType::kBool, {}, std::vector<int64_t>{1});
+  const ir::Tensor row = random_tensor({1, 300}, 3);
+  ir::Tensor rows(ir::DType::kF32, {5, 300});
+  for (int64_t i = 0; i < rows.count(); ++i) rows.set(i, row.get(i % 300));
+  const ir::Tensor alone = context->run({yes, row})[0], together = context->run({yes, rows})[0];
+  for (int64_t r = 0; r < 5; ++r)
+    CHECK(std::memcmp(alone.as<float>(), together.as<float>() + r * 300, 300 * sizeof(float)) == 0);
+}
+
 TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded") {
   const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;

@@ -157,6 +157,12 @@ std::string same_bits(const ir::Graph& graph, const std::vector<Tensor>& a, cons
   return {};
 }
 
+Tensor copy_of(const Tensor& t) {
+  Tensor copy(t.dtype(), t.dims());
+  if (t.bytes() > 0) std::memcpy(copy.mutable_data(), t.data().data(), size_t(t.bytes()));
+  return copy;
+}
+
 /// Memory with a fence around it.
 class Fenced {
  public:
@@ -331,7 +337,7 @@ class Judge {
       std::vector<Tensor> inputs, copies;
       for (const Tensor& t : case_.inputs[b]) {
         inputs.push_back(t);
-        copies.push_back(t.cast(t.dtype()));
+        copies.push_back(copy_of(t));
       }
       const auto first = first_outputs(run_fenced(*context, inputs, 0xff, what));
       if (what.empty()) what = compare(graph, first, expected_[b]);
@@ -408,7 +414,7 @@ class Judge {
   bool independent(const ir::Graph& graph, const std::vector<Tensor>& many) {
     std::vector<Tensor> changed;
     for (size_t i = 0; i < many.size(); ++i) {
-      Tensor t = many[i].cast(many[i].dtype());
+      Tensor t = copy_of(many[i]);
       const ir::Shape& shape = graph.value(graph.inputs[i]).shape;
       const int64_t row = !shape.empty() && !shape[0].is_const() && t.count() > 0 ? t.count() / t.dims()[0] : t.count();
       for (int64_t k = row; k < t.count(); ++k)

@@ -383,7 +383,8 @@ Case generate(uint64_t seed, const std::string& only, Tally* tally) {
   int64_t total = 0;
   for (const Operator& op : all) total += op.weight;
   Sketch sketch(seed);
-  const int64_t wanted = only.empty() ? sketch.draw.between(2, sketch.draw.one_in(4) ? 24 : 10) : 1;
+  const int64_t wanted =
+      only.empty() ? sketch.draw.between(2, sketch.draw.pick(std::vector<int64_t>{10, 10, 10, 10, 24, 60})) : 1;
   for (int64_t tries = 0, taken = 0; tries < 6 * wanted && taken < wanted; ++tries) {
     const Operator* op = all.data();
     for (int64_t ticket = sketch.draw.below(total); ticket >= op->weight; ++op) ticket -= op->weight;

@@ -8,20 +8,23 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr int64_t kWorth = 1024;    ///< elements of operands from which a kernel pays
+constexpr int64_t kWorth = 1024;    ///< elements of operands from which a kernel of exact results pays
 constexpr size_t kMostShapes = 64;  ///< that are kept of one node
 
+/// Where results are rounded the kernel runs at any size: what a row gives may not depend on how many there are.
 bool worth_it(const ir::Node& node, const std::vector<ir::Tensor>& inputs) {
   const ops::OpDef& op = ops::find_op(node.op);
   if (op.form == ops::OpForm::kView || op.form == ops::OpForm::kControlFlow || op.random || op.data_dependent ||
       node.op == "Custom")
     return false;
   int64_t elements = 0;
+  bool rounds = false;
   for (const ir::Tensor& t : inputs) {
     if (t.dtype() == ir::DType::kString) return false;
     elements += t.count();
+    rounds = rounds || (ir::is_float(t.dtype()) && !t.dims().empty());
   }
-  return elements >= kWorth;
+  return rounds || elements >= kWorth;
 }
 
 /// The kernel that promises to be fastest; null if there is the reference only.
