@@ -105,6 +105,28 @@ TEST_CASE("rows of a body are the same bits alone and together") {
     CHECK(std::memcmp(alone.as<float>(), together.as<float>() + r * 300, 300 * sizeof(float)) == 0);
 }
 
+TEST_CASE("rows of a product with sums are the same bits alone and together") {
+  const ir::Graph net = ops::parse_graph(R"(graph "" {
+    %x: f32[n, 37] = input
+    %w: f32[37, 37] = random(1)
+    %c: f32[1, 37] = random(2)
+    %p = MatMul(%x, %w)
+    %q = Add(%x, %p)
+    %y = Add(%q, %c)
+    return %y
+  })");
+  builder::BuildOptions options;
+  options.level = 0;
+  options.profiles = {{{{{1, 37}, {8, 37}, {8, 37}}}, {}}};
+  const auto context = runtime::Engine::create(builder::build(net, options))->create_context();
+  const ir::Tensor row = random_tensor({1, 37}, 3);
+  ir::Tensor rows(ir::DType::kF32, {8, 37});
+  for (int64_t i = 0; i < rows.count(); ++i) rows.set(i, row.get(i % 37));
+  const ir::Tensor alone = context->run({row})[0], together = context->run({rows})[0];
+  for (int64_t r = 0; r < 8; ++r)
+    CHECK(std::memcmp(alone.as<float>(), together.as<float>() + r * 37, 37 * sizeof(float)) == 0);
+}
+
 TEST_CASE("an engine runs at every shape of its profile, built, saved and loaded") {
   const ir::Graph net = ops::parse_graph(kNet);
   builder::BuildOptions options;

@@ -150,8 +150,9 @@ bool Epilogue::match(const ops::PointwiseProgram& program) {
       const PointwiseArg& other = instr.args[first ? 1 : 0];
       if (other.kind != Kind::kInput || other.index < 1) return false;
       const Extra& e = extras_[size_t(other.index) - 1];
+      // Not behind a residual: the bias is added first, and in a single row the order would be another.
       if (e.form == Form::kColumn && e.dtype == ir::DType::kF32 && act_ == Act::kNone && column_ < 0 && bias_ < 0 &&
-          bias_values_.empty()) {
+          residual_ < 0 && bias_values_.empty()) {
         column_ = other.index - 1;
         continue;
       }
