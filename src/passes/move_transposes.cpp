@@ -44,10 +44,10 @@ ir::Shape in_order(const ir::Shape& s, const Perm& perm) {
 bool merges_spatial(const ir::Shape& from, const ir::Shape& to) {
   return from.size() >= 4 && to.size() == 3 && from[0] == to[0] && from[1] == to[1] && to[1].is_const();
 }
-/// [N, C, …] seen as [N, C1, C2, …].
+/// [N, C, …] seen as [N, C1, C2, …], where both are more than one: else the rules would undo each other.
 bool splits_channels(const ir::Shape& from, const ir::Shape& to) {
   return from.size() >= 4 && to.size() == from.size() + 1 && from[0] == to[0] && equal_from(from, 2, to, 3) &&
-         to[1].is_const() && to[2].is_const();
+         to[1].is_const() && to[2].is_const() && to[1] != 1 && to[2] != 1;
 }
 
 Match transpose_of_reshape(const ir::Graph& g, ir::NodeId n) {
