@@ -64,7 +64,7 @@ random-graphs: setup
 
 test-clients: build
 	@ctest --test-dir build -L clients -j $(JOBS) --output-on-failure
-	@for release in 10.13.3.9 11.1.0.106; do $(PYTHON) tests/bindings/run.py build $$release || exit 1; done
+	@for release in 8.6.1 10.0.1 10.8.0.43 10.13.3.9 10.16.1.11 11.1.0.106 11.4.0.106; do $(PYTHON) tests/bindings/run.py build $$release || exit 1; done
 
 check: build
 	@$(PYTHON) tools/check/check.py

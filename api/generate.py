@@ -33,7 +33,7 @@ HEADERS = {
 }
 ONLY = {"NvCaffeParser.h": ["7", "8", "all"], "NvUffParser.h": ["7", "8", "all"], "NvUtils.h": ["7", "8", "all"],
         "NvInferSafeRuntime.h": ["8", "10", "all"], "NvInferConsistency.h": ["8", "10", "all"],
-        "NvInferPythonPlugin.h": ["11", "all"]}
+        "NvInferPythonPlugin.h": ["10", "11", "all"]}
 PLACE = {"NvInferPythonPlugin.h": "impl/NvInferPythonPlugin.h"}
 
 

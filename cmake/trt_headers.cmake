@@ -34,3 +34,10 @@ foreach(level 7 8 10 11 all)
   target_include_directories(trt_interface_${level} SYSTEM INTERFACE ${prefix}/include ${TENON_CUDA_INCLUDE_DIR})
   add_dependencies(trt_interface_${level} trt_headers_${level})
 endforeach()
+
+# The release that a level reports, as in the names of files that some programs load: libnvinfer.so.8.6.1.
+function(tenon_level_version result level)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/api/generate.py line REGEX "^VERSIONS = ")
+  string(REGEX MATCH "\"${level}\": \\(([0-9]+), ([0-9]+), ([0-9]+)\\)" line "${line}")
+  set(${result} ${CMAKE_MATCH_1}.${CMAKE_MATCH_2}.${CMAKE_MATCH_3} PARENT_SCOPE)
+endfunction()

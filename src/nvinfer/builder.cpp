@@ -390,6 +390,6 @@ extern "C" TENSORRTAPI void* createInferBuilder_INTERNAL(void* logger, int32_t v
   auto* user = static_cast<nvinfer1::ILogger*>(logger);
   return guard(Reports(user), "createInferBuilder", [&]() -> void* {
     remember_logger(need(user, "logger"));
-    return static_cast<nvinfer1::IBuilder*>(new Builder(user, client_major(version)));
+    return static_cast<nvinfer1::IBuilder*>(new Builder(user, client_major(version), version));
   });
 }

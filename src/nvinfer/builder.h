@@ -8,8 +8,10 @@ namespace tenon::nvinfer {
 
 class Builder final : public BuilderState {
  public:
-  /// `client`: the major release that the client was written for; its defaults hold.
-  Builder(ILogger* logger, int client) : reports_(logger), client_(client) { reset(); }
+  /// `client`: the major release that the client was written for; its defaults hold. `version`: all of it.
+  Builder(ILogger* logger, int client, int32_t version) : reports_(logger), client_(client), version_(version) {
+    reset();
+  }
 
   bool platformHasFastFp16() const noexcept { return true; }
   bool platformHasFastInt8() const noexcept { return true; }
@@ -26,6 +28,8 @@ class Builder final : public BuilderState {
   void reset() noexcept;
 
   const Lifetime& lifetime() const { return lifetime_; }
+  /// The release that the client was compiled against.
+  int32_t client_version() const { return version_; }
 
   IBuilderConfig* createBuilderConfig() noexcept;
   INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept;
@@ -69,6 +73,7 @@ class Builder final : public BuilderState {
                     builder::BuildOptions& options) const;
   Reports reports_;
   int client_;
+  int32_t version_;
   /// The largest batch of networks with an implicit batch dimension.
   int32_t max_batch() const;
   IGpuAllocator* allocator_ = nullptr;

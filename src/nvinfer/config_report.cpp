@@ -69,8 +69,16 @@ void BuilderConfig::report_settings() const {
 #else
   const int32_t least_runs = avg_timing_iterations_, most_runs = avg_timing_iterations_;
 #endif
+  const auto any = [&](auto test) {
+    return std::any_of(profiles_.begin(), profiles_.end(), [&](const auto& profile) { return test(*profile); });
+  };
   const Ignored settings[] = {
     {least_runs < 1, "setAvgTimingIterations or setMinTimingIterations below 1", "a kernel is timed at least once"},
+    {any([](const OptimizationProfile& p) { return p.getExtraMemoryTarget() != 1; }),
+     "IOptimizationProfile::setExtraMemoryTarget", "engines take no memory beyond what a shape needs"},
+    {any([](const OptimizationProfile& p) { return p.getProfileStream() != nullptr; }),
+     "IOptimizationProfile::setProfileStream", "kernels are timed on a stream of the build's own"},
+    {profile_stream_ != nullptr, "setProfileStream", "kernels are timed on a stream of the build's own"},
     {most_runs > kMostTimingRuns, "setAvgTimingIterations or setMinTimingIterations",
      "a kernel is timed 10000 times at most"},
 #if NV_TENSORRT_MAJOR >= 8
@@ -90,15 +98,16 @@ void BuilderConfig::report_settings() const {
     {!remote_auto_tuning_config_.empty(), "setRemoteAutoTuningConfig",
      "kernels are timed on this machine; a timing cache brings another's times"},
 #endif
+#if NV_TENSORRT_MAJOR >= 10 && TRT_UNTIL(10)
+    {preview_.count(PreviewFeature::kMULTIDEVICE_RUNTIME_10_16) > 0, "kMULTIDEVICE_RUNTIME_10_16",
+     "an engine runs on one device"},
+#endif
 #if NV_TENSORRT_MAJOR >= 11
     {!build_route_.empty(), "setBuildRoute", "there are no build routes to choose from"},
 #endif
   };
   for (const Ignored& s : settings)
     if (s.set) ignore(s.setting, s.why);
-  for (const auto& profile : profiles_)
-    if (profile->getExtraMemoryTarget() != 1)
-      return ignore("IOptimizationProfile::setExtraMemoryTarget", "engines take no memory beyond what a shape needs");
 }
 
 }  // namespace tenon::nvinfer

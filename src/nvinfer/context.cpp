@@ -363,7 +363,7 @@ bool ExecutionContext::enqueue(int32_t batch, void* const* bindings, cudaStream_
   });
 }
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 bool ExecutionContext::setCommunicator(void*) noexcept {
   reports_.error(nvinfer1::ErrorCode::kUNSUPPORTED_STATE, "IExecutionContext::setCommunicator", "there is one device");
   return false;

@@ -74,7 +74,7 @@ class ExecutionContext final : public ExecutionContextState {
 #if NV_TENSORRT_MAJOR >= 10
   IRuntimeConfig* getRuntimeConfig() const noexcept;
 #endif
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   bool setCommunicator(void* communicator) noexcept;
 #endif
 

@@ -70,9 +70,9 @@ void require_named(const std::string& tensor, ir::DType type) {
           NV_TENSORRT_MAJOR, " has no name for");
 }
 
-ir::DType shown_type(ir::DType type) {
+ir::DType shown_type(ir::DType type, bool narrow) {
   if (type == ir::DType::kF64) return ir::DType::kF32;
-  return type == ir::DType::kI64 && !is_named(type) ? ir::DType::kI32 : type;
+  return type == ir::DType::kI64 && (narrow || !is_named(type)) ? ir::DType::kI32 : type;
 }
 
 ir::Dims to_core(const nvinfer1::Dims& dims) {

@@ -365,7 +365,7 @@ HardwareCompatibilityLevel CudaEngine::getHardwareCompatibilityLevel() const noe
 }
 #endif
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 int64_t CudaEngine::getEngineStat(EngineStat stat) const noexcept {
   return guard(
       reports_, "ICudaEngine::getEngineStat",

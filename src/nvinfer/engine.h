@@ -129,7 +129,7 @@ class CudaEngine final : public CudaEngineState {
 #endif
   int32_t getNbAuxStreams() const noexcept;
   IRefitter* createRefitter(ILogger& logger) noexcept;
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   int64_t getEngineStat(EngineStat stat) const noexcept;
   const char* getAliasedInputTensor(const char* name) const noexcept;
 #endif

@@ -84,6 +84,7 @@ void Layer::setOutputType(int32_t index, DataType type) noexcept {
   guard(reports(), "ILayer::setOutputType", [&] {
     require(index >= 0 && index < getNbOutputs(), ErrorCode::kInvalidArgument, "output ", index, " of ",
             getNbOutputs());
+    network_.name_type(to_core(type));
     network_.force_type(node().outputs[size_t(index)], to_core(type));
   });
 }
@@ -171,7 +172,7 @@ nvinfer1::Weights Layer::get_weights(const char* field) const noexcept {
   return guard(reports(), field, [&] { return to_api(read<ir::Tensor>(field)); });
 }
 bool Layer::set_type(const char* field, DataType value) noexcept {
-  return change(field, [&] { edit<ir::DType>(field) = to_core(value); });
+  return change(field, [&] { network_.name_type(edit<ir::DType>(field) = to_core(value)); });
 }
 DataType Layer::get_type(const char* field) const noexcept {
   return guard(reports(), field, [&] { return to_api(read<ir::DType>(field)); });

@@ -4,6 +4,7 @@
 
 #include "nvinfer/builder.h"
 #include "nvinfer/conversion.h"
+#include "nvinfer/network_10_8.h"
 #include "nvinfer/raise.h"
 #include "nvinfer/regions.h"
 #include "nvinfer/transformer_layers.h"
@@ -54,6 +55,9 @@ Network::Network(Builder& builder, const Reports& reports, NetworkDefinitionCrea
       client_(client),
       implicit_(is_implicit(flags, client)) {
   name_ = "Unnamed Network 0";
+#if NV_TENSORRT_MAJOR == 10
+  if (builder.client_version() / 100 == 1008) take_order_of_10_8(*this);
+#endif
 }
 
 Network::~Network() { *alive_ = false; }
@@ -203,7 +207,7 @@ ir::Graph Network::lowered() const {
   const auto now = expansions_.fold(copy, [this](ir::ValueId v) { return is_seen(v); });
   ops::infer(copy);
   apply_forced_types(copy, now);
-  cast_ends(copy);
+  cast_ends(copy, narrows_integers());
   ops::trt::lower(copy);
   return copy;
 }
@@ -214,6 +218,7 @@ ITensor* Network::addInput(const char* name, DataType type, DimsArg dims) noexce
     require(graph_.find(need(name, "name")) == ir::kNone, ErrorCode::kInvalidArgument, "another tensor is called '",
             name, "'");
     ir::Shape shape = input_shape(name, to_core(dims), false);  // refused before the graph changes
+    name_type(core);
     return tensor(graph_.add_input(name, core, std::move(shape)));
   });
 }

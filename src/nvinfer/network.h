@@ -23,6 +23,7 @@ namespace tenon::nvinfer {
 class Loop;
 class Conditional;
 class Attention;
+class AttentionLayer;
 struct RefitEntry;
 class PluginObject;
 class Builder;
@@ -51,6 +52,11 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   ir::NodeId add_next(ir::NodeId recurrence, ITensor& value);
 
   // What tensors and layers need.
+  /// Whether 64-bit integers show as 32-bit ones: TensorRT has a name for them since 9, and a client of level 8
+  /// knows it if it used it.
+  bool narrows_integers() const { return client_ <= 8 && !names_i64_; }
+  /// The client gave this type to a tensor or a layer.
+  void name_type(ir::DType type) { names_i64_ |= type == ir::DType::kI64; }
   void count_refusal() { ++refusals_; }
   ITensor* tensor(ir::ValueId value) override;  ///< null for kNone
   /// The value with its type inferred as far as possible.
@@ -90,8 +96,9 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   void mark_edited(ir::NodeId node) { expansions_.keep(node); }
   /// Layers of nodes at the borders of loops and conditionals, and of attention.
   std::unique_ptr<Layer> boundary_layer(ir::NodeId node);
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   std::unique_ptr<Layer> attention_layer(ir::NodeId node);
+  Attention& attention_of(AttentionLayer& layer);
 #endif
   ir::Graph& graph_to_extend() override { return graph_; }
   std::shared_ptr<const bool> alive() const override { return alive_; }
@@ -205,14 +212,12 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IRNNv2Layer* addRNNv2(ITensor& input, int32_t layers, int32_t hidden, int32_t longest, RNNOperation op) noexcept;
 #endif
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   ITopKLayer* addTopKV2(ITensor& input, TopKOperation op, int32_t k, uint32_t axes, DataType type) noexcept;
   INonZeroLayer* addNonZeroV2(ITensor& input, DataType type) noexcept;
   INMSLayer* addNMSV2(ITensor& boxes, ITensor& scores, ITensor& most, DataType type) noexcept;
   INormalizationLayer* addNormalizationV2(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept;
   IAttention* addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op, bool causal) noexcept;
-  IAttention* addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
-                             CausalMaskKind kind) noexcept;
   IRotaryEmbeddingLayer* addRotaryEmbedding(ITensor& input, ITensor& cos, ITensor& sin, bool interleaved,
                                             int32_t dim) noexcept;
   IDynamicQuantizeLayer* addDynamicQuantizeV2(ITensor& input, const Dims& block, DataType type,
@@ -221,6 +226,11 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   IMoELayer* addMoE(ITensor& states, ITensor& experts, ITensor& scores) noexcept;
   IDistCollectiveLayer* addDistCollective(ITensor& input, CollectiveOperation op, ReduceOperation reduce, int64_t root,
                                           int64_t* groups, int64_t group_size) noexcept;
+#endif
+#if NV_TENSORRT_MAJOR >= 11
+  IAttention* addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
+                             CausalMaskKind kind) noexcept;
+  ISqueezeLayer* addSqueezeV2(ITensor& input, ITensor* axes) noexcept;
 #endif
 #if TRT_UNTIL(7)
   IMatrixMultiplyLayer* addMatrixMultiply(ITensor& a, bool transpose_a, ITensor& b, bool transpose_b) noexcept;
@@ -289,6 +299,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
   Reports reports_;
   NetworkDefinitionCreationFlags flags_;
   int client_;
+  bool names_i64_ = false;
   bool implicit_;  ///< tensors have a leading batch dimension that the user does not see
   ir::Graph graph_;
   /// A layer, or a parser's constant that becomes one when somebody looks; its node is kNone until then.
@@ -311,7 +322,7 @@ class Network final : public NetworkDefinitionState, public GraphOwner {
 #if NV_TENSORRT_MAJOR >= 8
   std::vector<std::unique_ptr<Conditional>> conditionals_;
 #endif
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   std::vector<std::unique_ptr<Attention>> attentions_;
 #endif
   std::map<ir::ValueId, ir::DType> forced_types_;

@@ -22,8 +22,8 @@ ir::ValueId add_conversion(ir::Graph& g, ir::ValueId v, const char* op, DType ty
 
 namespace {
 
-void cast_input(ir::Graph& g, ir::ValueId v) {
-  const DType own = g.value(v).dtype, shown = shown_type(own);
+void cast_input(ir::Graph& g, ir::ValueId v, bool narrow) {
+  const DType own = g.value(v).dtype, shown = shown_type(own, narrow);
   if (shown != DType::kUndefined) require_named(g.value(v).name, shown);
   if (shown == own) return;
   const std::vector<ir::NodeId> readers = g.users(v);
@@ -34,8 +34,8 @@ void cast_input(ir::Graph& g, ir::ValueId v) {
       if (g.node(n).inputs[i] == v) g.set_input(n, i, read);
 }
 
-void cast_output(ir::Graph& g, ir::ValueId v) {
-  const DType shown = shown_type(g.value(v).dtype);
+void cast_output(ir::Graph& g, ir::ValueId v, bool narrow) {
+  const DType shown = shown_type(g.value(v).dtype, narrow);
   const std::string name = g.value(v).name;
   if (shown != DType::kUndefined) require_named(name, shown);
   if (shown == g.value(v).dtype || !g.is_output(v)) return;
@@ -67,10 +67,10 @@ class Converter {
 
 }  // namespace
 
-void cast_ends(ir::Graph& graph) {
-  for (ir::ValueId v : graph.inputs) cast_input(graph, v);
+void cast_ends(ir::Graph& graph, bool narrow) {
+  for (ir::ValueId v : graph.inputs) cast_input(graph, v, narrow);
   const std::vector<ir::ValueId> outputs = graph.outputs;
-  for (ir::ValueId v : outputs) cast_output(graph, v);
+  for (ir::ValueId v : outputs) cast_output(graph, v, narrow);
 }
 
 void Network::force_type(ir::ValueId value, std::optional<DType> type) {

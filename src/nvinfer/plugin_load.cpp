@@ -1,4 +1,9 @@
 // Plugins from plans and from parsers, through the registry.
+#include "nvinfer/level.h"
+#if NV_TENSORRT_MAJOR >= 10
+#include <impl/NvInferPythonPlugin.h>
+#endif
+
 #include <algorithm>
 
 #include "nvinfer/plugin_op.h"
@@ -34,6 +39,19 @@ IPluginCreatorV3One* v3_creator(const std::string& name, const std::string& vers
   IPluginCreatorInterface* any = getPluginRegistry()->getCreator(name.c_str(), version.c_str(), space.c_str());
   if (!any || std::string_view(any->getInterfaceInfo().kind) != "PLUGIN CREATOR_V3ONE") return nullptr;
   return static_cast<IPluginCreatorV3One*>(any);
+}
+
+/// A plugin that Python functions declare is found by its own name, which is no layer's.
+std::unique_ptr<PluginObject> load_quick(const ops::CustomAttrs& a) {
+  IPluginCreatorInterface* any = getPluginRegistry()->getCreator(a.name.c_str(), a.version.c_str(), a.space.c_str());
+  if (!any || std::string_view(any->getInterfaceInfo().kind) != "PLUGIN CREATOR_V3QUICK") fail_unknown(a);
+  std::vector<PluginField> fields;
+  const PluginFieldCollection collection = read_fields(a.state.data(), fields);
+  IPluginV3* plugin = static_cast<IPluginCreatorV3Quick*>(any)->createPlugin(
+      a.name.c_str(), a.space.c_str(), &collection, TensorRTPhase::kRUNTIME, QuickPluginCreationRequest::kUNKNOWN);
+  require(plugin != nullptr, ErrorCode::kInvalidArgument, "the creator of plugin '", a.name, "' version '", a.version,
+          "' gave null for the plan's ", fields.size(), " fields");
+  return wrap(plugin);
 }
 
 std::unique_ptr<PluginObject> load_v3(const ops::CustomAttrs& a, const std::string& layer) {
@@ -73,6 +91,7 @@ void load_plugins(ir::Graph& graph, const Backend& backend, const BatchRule& bat
       if (a.kind.rfind("IPluginV2", 0) == 0) object = load_v2(a, node.name, batch);
 #if NV_TENSORRT_MAJOR >= 10
       if (a.kind == "IPluginV3") object = load_v3(a, node.name);
+      if (a.kind == "IPluginV3Quick") object = load_quick(a);
 #endif
 #if TRT_UNTIL(7)
       if (a.kind == "IPlugin" || a.kind == "IPluginExt") {

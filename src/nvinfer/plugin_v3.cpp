@@ -1,9 +1,10 @@
 // IPluginV3: capabilities for identity, building and running.
-#include "nvinfer/plugin_object.h"
+#include "nvinfer/plugin_v3.h"
 
 #if NV_TENSORRT_MAJOR >= 10
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace tenon::nvinfer {
 namespace {
@@ -18,16 +19,15 @@ class ResourceContext final : public IPluginResourceContext {
   PluginResources resources_;
 };
 
-class PluginV3Object final : public PluginObject {
+class PluginV3Object final : public PluginV3Base {
  public:
-  explicit PluginV3Object(IPluginV3* plugin) : plugin_(plugin) {
+  explicit PluginV3Object(IPluginV3* plugin) : PluginV3Base(plugin) {
     core_ = capability<IPluginV3OneCore>(PluginCapabilityType::kCORE, "PLUGIN_V3ONE_CORE");
     build_ = capability<IPluginV3OneBuild>(PluginCapabilityType::kBUILD, "PLUGIN_V3ONE_BUILD");
     runtime_ = capability<IPluginV3OneRuntime>(PluginCapabilityType::kRUNTIME, "PLUGIN_V3ONE_RUNTIME");
     require(core_ != nullptr, ErrorCode::kInvalidArgument, "a plugin has no core capability");
   }
 
-  IPluginV3* get() const { return plugin_.get(); }
   const char* kind() const override { return "IPluginV3"; }
   const char* name() const override { return need(core_->getPluginName(), "getPluginName()"); }
   const char* version() const override { return need(core_->getPluginVersion(), "getPluginVersion()"); }
@@ -37,36 +37,9 @@ class PluginV3Object final : public PluginObject {
   }
   int32_t outputs() const override { return build().getNbOutputs(); }
   std::unique_ptr<PluginObject> clone() const override {
-    IPluginV3* made = plugin_->clone();
+    IPluginV3* made = get()->clone();
     require(made != nullptr, ErrorCode::kInternal, place(), ": clone gave null");
     return std::make_unique<PluginV3Object>(made);
-  }
-
-  ops::trt::PluginOutputs describe(const std::vector<ops::trt::PluginOperand>& operands, size_t shape_inputs,
-                                   ir::SymbolTable& symbols) override {
-    const size_t inputs = operands.size() - shape_inputs;
-    std::vector<DataType> types;
-    std::vector<DimsExprs> dims, elements;
-    ExprBuilder builder(symbols);
-    for (size_t i = 0; i < operands.size(); ++i) {
-      if (i < inputs) types.push_back(to_api(operands[i].dtype));
-      if (i < inputs) dims.push_back(builder.expressions(operands[i].shape));
-      if (i >= inputs) elements.push_back(builder.expressions(operands[i].elements));
-    }
-    const int32_t count = outputs(), given = static_cast<int32_t>(inputs);
-    require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbOutputs answered ", count);
-    std::vector<DataType> out_types(static_cast<size_t>(count));
-    std::vector<DimsExprs> out_dims(static_cast<size_t>(count));
-    check(build().getOutputDataTypes(out_types.data(), count, types.data(), given), "getOutputDataTypes");
-    check(build().getOutputShapes(dims.data(), given, elements.data(), static_cast<int32_t>(elements.size()),
-                                  out_dims.data(), count, builder),
-          "getOutputShapes");
-    ops::trt::PluginOutputs out;
-    for (DataType type : out_types) out.types.push_back(to_core(type));
-    for (const DimsExprs& d : out_dims) out.shapes.push_back(builder.shape(d));
-    out.limits = builder.limits();
-    out.limits.resize(out.types.size(), ir::Dim(-1));
-    return out;
   }
 
   bool supports(const PluginRanges& ranges, size_t position) override {
@@ -138,15 +111,22 @@ class PluginV3Object final : public PluginObject {
     return text ? text : "";
   }
 
- private:
-  template <class T>
-  T* capability(PluginCapabilityType type, const char* kind) {
-    IPluginCapability* found = plugin_->getCapabilityInterface(type);
-    if (!found) return nullptr;
-    require(std::strcmp(found->getInterfaceInfo().kind, kind) == 0, ErrorCode::kUnsupported,
-            "a plugin has a capability of kind '", found->getInterfaceInfo().kind, "', '", kind, "' is accepted");
-    return static_cast<T*>(found);
+ protected:
+  void ask_types(std::vector<DataType>& out, const std::vector<DataType>& types,
+                 const std::vector<int32_t>&) const override {
+    check(build().getOutputDataTypes(out.data(), static_cast<int32_t>(out.size()), types.data(),
+                                     static_cast<int32_t>(types.size())),
+          "getOutputDataTypes");
   }
+  void ask_shapes(std::vector<DimsExprs>& out, const std::vector<DimsExprs>& dims,
+                  const std::vector<DimsExprs>& elements, IExprBuilder& builder) const override {
+    check(build().getOutputShapes(dims.data(), static_cast<int32_t>(dims.size()), elements.data(),
+                                  static_cast<int32_t>(elements.size()), out.data(), static_cast<int32_t>(out.size()),
+                                  builder),
+          "getOutputShapes");
+  }
+
+ private:
   IPluginV3OneBuild& build() const {
     require(build_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no build capability");
     return *build_;
@@ -156,7 +136,6 @@ class PluginV3Object final : public PluginObject {
     return *runtime_;
   }
 
-  std::unique_ptr<IPluginV3> plugin_;
   IPluginV3OneCore* core_ = nullptr;
   IPluginV3OneBuild* build_ = nullptr;
   IPluginV3OneRuntime* runtime_ = nullptr;
@@ -201,12 +180,41 @@ size_t aligned(size_t n) { return (n + kFieldAlign - 1) / kFieldAlign * kFieldAl
 
 }  // namespace
 
+ops::trt::PluginOutputs PluginV3Base::describe(const std::vector<ops::trt::PluginOperand>& operands,
+                                               size_t shape_inputs, ir::SymbolTable& symbols) {
+  const size_t inputs = operands.size() - shape_inputs;
+  std::vector<DataType> types;
+  std::vector<int32_t> ranks;
+  std::vector<DimsExprs> dims, elements;
+  ExprBuilder builder(symbols);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (i < inputs) types.push_back(to_api(operands[i].dtype));
+    if (i < inputs) ranks.push_back(static_cast<int32_t>(operands[i].shape.size()));
+    if (i < inputs) dims.push_back(builder.expressions(operands[i].shape));
+    if (i >= inputs) elements.push_back(builder.expressions(operands[i].elements));
+  }
+  const int32_t count = outputs();
+  require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbOutputs answered ", count);
+  std::vector<DataType> out_types(static_cast<size_t>(count));
+  std::vector<DimsExprs> out_dims(static_cast<size_t>(count));
+  ask_types(out_types, types, ranks);
+  ask_shapes(out_dims, dims, elements, builder);
+  ops::trt::PluginOutputs out;
+  for (DataType type : out_types) out.types.push_back(to_core(type));
+  for (const DimsExprs& d : out_dims) out.shapes.push_back(builder.shape(d));
+  out.limits = builder.limits();
+  out.limits.resize(out.types.size(), ir::Dim(-1));
+  return out;
+}
+
 std::unique_ptr<PluginObject> wrap(IPluginV3* plugin) {
-  return std::make_unique<PluginV3Object>(need(plugin, "plugin"));
+  IPluginCapability* core = need(plugin, "plugin")->getCapabilityInterface(PluginCapabilityType::kCORE);
+  if (core && std::string_view(core->getInterfaceInfo().kind) == kQuickCore) return wrap_quick(plugin);
+  return std::make_unique<PluginV3Object>(plugin);
 }
 
 IPluginV3* v3_of(const PluginObject& object) {
-  const auto* v3 = dynamic_cast<const PluginV3Object*>(&object);
+  const auto* v3 = dynamic_cast<const PluginV3Base*>(&object);
   return v3 ? v3->get() : nullptr;
 }
 

@@ -24,7 +24,8 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
         reports_(other.reports_),
         dims_(other.dims_),
         values_(other.values_),
-        extra_(other.extra_) {
+        extra_(other.extra_),
+        stream_(other.stream_) {
     this->mImpl = this;
   }
 
@@ -37,6 +38,8 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
   const int64_t* getShapeValuesV2(const char* name, OptProfileSelector select) const noexcept;
   bool setExtraMemoryTarget(float target) noexcept;
   float getExtraMemoryTarget() const noexcept { return extra_; }
+  void setProfileStream(cudaStream_t stream) noexcept { stream_ = stream; }
+  cudaStream_t getProfileStream() const noexcept { return stream_; }
   bool isValid() const noexcept;
 
   /// The ranges of a network's inputs. Throws kShapeMismatch naming a dynamic input without a range.
@@ -51,6 +54,7 @@ class OptimizationProfile final : public IOptimizationProfile, public apiv::VOpt
   std::map<std::string, Triple> dims_, values_;
   mutable std::map<std::pair<std::string, int>, std::vector<int32_t>> narrow_;
   float extra_ = 1;
+  cudaStream_t stream_ = nullptr;
   Lifetime lifetime_;
   Registered registered_{static_cast<IOptimizationProfile*>(this)};
 };

@@ -62,6 +62,8 @@ class Refitter final : public RefitterState {
   Weights getWeightsPrototype(const char* name) const noexcept;
   TensorLocation getWeightsLocation(const char* name) const noexcept;
   bool unsetNamedWeights(const char* name) noexcept;
+  /// Nothing is kept between two refits but what the engine itself holds.
+  bool releaseRefitResources() noexcept { return true; }
   // INT8 ranges, up to level 10: of tensors that were given one, by hand or by a calibrator.
   bool setDynamicRange(const char* tensor, float min, float max) noexcept;
   float getDynamicRangeMin(const char* tensor) const noexcept;

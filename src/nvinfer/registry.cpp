@@ -13,6 +13,10 @@
 #include <vector>
 
 #include "nvinfer/guard.h"
+#include "nvinfer/level.h"
+#if NV_TENSORRT_MAJOR >= 10
+#include <impl/NvInferPythonPlugin.h>
+#endif
 
 namespace tenon::nvinfer {
 using namespace nvinfer1;  // NOLINT: signatures as in the description
@@ -72,14 +76,18 @@ class Registry final : public IPluginRegistry {
     return guard(reports(), "IPluginRegistry::registerCreator", [&] {
       const std::string kind = creator.getInterfaceInfo().kind;
       if (kind == "PLUGIN CREATOR_V1") return registerCreator(static_cast<IPluginCreator&>(creator), space);
+      if (kind == "PLUGIN CREATOR_V3QUICK") return add_v3(static_cast<IPluginCreatorV3Quick&>(creator), space);
       require(kind == "PLUGIN CREATOR_V3ONE", ErrorCode::kUnsupported, "plugin creators of kind '", kind,
               "' are not known");
-      auto& v3 = static_cast<IPluginCreatorV3One&>(creator);
-      need(v3.getPluginName(), "getPluginName()"), need(v3.getPluginVersion(), "getPluginVersion()");
-      const char* own_space = v3.getPluginNamespace();
-      const char* used = own_space && *own_space ? own_space : space;
-      return add(Entry{key_of(used, v3.getPluginName(), v3.getPluginVersion()), nullptr, &creator});
+      return add_v3(static_cast<IPluginCreatorV3One&>(creator), space);
     });
+  }
+  template <class Creator>
+  bool add_v3(Creator& creator, const char* space) {
+    need(creator.getPluginName(), "getPluginName()"), need(creator.getPluginVersion(), "getPluginVersion()");
+    const char* own_space = creator.getPluginNamespace();
+    const char* used = own_space && *own_space ? own_space : space;
+    return add(Entry{key_of(used, creator.getPluginName(), creator.getPluginVersion()), nullptr, &creator});
   }
   bool deregisterCreator(const IPluginCreatorInterface& creator) noexcept {
     return remove([&](const Entry& e) { return e.any == &creator; });

@@ -191,6 +191,16 @@ ICudaEngine* Runtime::deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept 
 
 IPluginRegistry& Runtime::getPluginRegistry() noexcept { return *::getPluginRegistry(); }
 
+#if NV_TENSORRT_MAJOR >= 11
+bool Runtime::setDLAWorkspaceAllocationStrategy(DLAWorkspaceAllocationStrategy strategy) noexcept {
+  return guard(reports_, "IRuntime::setDLAWorkspaceAllocationStrategy", [&] {
+    require(need_known(strategy, "strategy") == DLAWorkspaceAllocationStrategy::kDEFAULT, ErrorCode::kUnsupported,
+            "there is no DLA on this machine whose workspace could be shared");
+    return true;
+  });
+}
+#endif
+
 IRuntime* Runtime::loadRuntime(const char* path) noexcept {
   return guard(reports_, "IRuntime::loadRuntime", [&]() -> IRuntime* {
     std::error_code error;

@@ -30,6 +30,9 @@ class Runtime final : public RuntimeState {
   ICudaEngine* deserializeCudaEngine(IStreamReader& reader) noexcept;
   ICudaEngine* deserializeCudaEngineV2(IStreamReaderV2& reader) noexcept;
 #endif
+#if NV_TENSORRT_MAJOR >= 11
+  bool setDLAWorkspaceAllocationStrategy(DLAWorkspaceAllocationStrategy strategy) noexcept;
+#endif
   IPluginRegistry& getPluginRegistry() noexcept;
   void setPluginRegistryParent(IPluginRegistry*) noexcept {}
   IRuntime* loadRuntime(const char* path) noexcept;

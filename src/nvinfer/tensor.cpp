@@ -37,14 +37,19 @@ Dims Tensor::getDimensions() const noexcept {
 }
 
 void Tensor::setType(DataType type) noexcept {
-  guard(network_.reports(), "ITensor::setType", [&] { network_.force_type(value_, to_core(type)); });
+  guard(network_.reports(), "ITensor::setType", [&] {
+    const ir::DType core = to_core(type);
+    network_.name_type(core);
+    network_.force_type(value_, core);
+  });
 }
 
 DataType Tensor::getType() const noexcept {
   return guard(network_.reports(), "ITensor::getType", [&] {
     if (auto forced = network_.forced_type(value_)) return to_api(*forced);
     const ir::Value& value = network_.typed(value_);
-    return value.dtype == ir::DType::kUndefined ? DataType::kFLOAT : to_api(shown_type(value.dtype));
+    return value.dtype == ir::DType::kUndefined ? DataType::kFLOAT
+                                                : to_api(shown_type(value.dtype, network_.narrows_integers()));
   });
 }
 

@@ -1,6 +1,6 @@
 #include "nvinfer/transformer_layers.h"
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 #include "nvinfer/network.h"
 
 namespace tenon::nvinfer {
@@ -52,10 +52,12 @@ bool Attention::setNormalizationQuantizeToType(DataType type) noexcept {
   });
 }
 
+#if NV_TENSORRT_MAJOR >= 11
 bool KVCacheUpdateLayer::setUpdateLengths(ITensor* lengths) noexcept {
   return guard(reports(), "IKVCacheUpdateLayer::setUpdateLengths",
                [&] { return network_.set_input(node_, 3, *need(lengths, "lengths")), true; });
 }
+#endif
 
 void MoELayer::setGatedWeights(ITensor& gate, ITensor& up, ITensor& down, MoEActType activation) noexcept {
   Layer::setInput(3, gate);

@@ -1,9 +1,9 @@
-// Layers of language models, from level 11 on, whose settings are more than fields.
+// Layers of language models, from TensorRT 10.14 on, whose settings are more than fields.
 #pragma once
 #include "layers.h"
 #include "settings.h"
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 namespace tenon::nvinfer {
 
 class AttentionLayer final : public AttentionOutputLayerFields, public apiv::VAttentionBoundaryLayer {
@@ -39,8 +39,6 @@ class Attention final : public AttentionState {
   ITensor* getMask() const noexcept { return layer_.Layer::getInput(3); }
   bool setNormalizationQuantizeScale(ITensor& scale) noexcept;
   bool setNormalizationQuantizeToType(DataType type) noexcept;
-  bool setQueryLengths(ITensor* lengths) noexcept { return layer_.set_optional(5, lengths); }
-  ITensor* getQueryLengths() const noexcept { return layer_.Layer::getInput(5); }
   ITensor* getNormalizationQuantizeScale() const noexcept { return quantize_scale_; }
   bool setNormalizationOperation(AttentionNormalizationOp op) noexcept {
     return layer_.set_number("normalization", op);
@@ -48,10 +46,10 @@ class Attention final : public AttentionState {
   AttentionNormalizationOp getNormalizationOperation() const noexcept {
     return layer_.number<AttentionNormalizationOp>("normalization");
   }
-  bool setCausal(bool causal) noexcept {
-    return setCausalKind(causal ? CausalMaskKind::kUPPER_LEFT : CausalMaskKind::kNONE);
-  }
-  bool getCausal() const noexcept { return getCausalKind() != CausalMaskKind::kNONE; }
+  // The number is a CausalMaskKind, which came with level 11: none, or aligned above to the left.
+  bool setCausal(bool causal) noexcept { return layer_.set_number("causal", int32_t{causal}); }
+  bool getCausal() const noexcept { return layer_.number<int32_t>("causal") != 0; }
+#if NV_TENSORRT_MAJOR >= 11
   bool setCausalKind(CausalMaskKind kind) noexcept { return layer_.set_number("causal", kind); }
   CausalMaskKind getCausalKind() const noexcept { return layer_.number<CausalMaskKind>("causal"); }
   bool setQueryForm(AttentionIOForm form) noexcept { return layer_.set_number("query_form", form); }
@@ -60,6 +58,9 @@ class Attention final : public AttentionState {
   AttentionIOForm getKeyValueForm() const noexcept { return layer_.number<AttentionIOForm>("key_value_form"); }
   bool setKeyValueLengths(ITensor* lengths) noexcept { return layer_.set_optional(4, lengths); }
   ITensor* getKeyValueLengths() const noexcept { return layer_.Layer::getInput(4); }
+  bool setQueryLengths(ITensor* lengths) noexcept { return layer_.set_optional(5, lengths); }
+  ITensor* getQueryLengths() const noexcept { return layer_.Layer::getInput(5); }
+#endif
   bool setName(const char* name) noexcept;
   const char* getName() const noexcept { return layer_.Layer::getName(); }
   bool setMetadata(const char* metadata) noexcept { return layer_.Layer::setMetadata(metadata), true; }
@@ -76,8 +77,10 @@ class Attention final : public AttentionState {
 class KVCacheUpdateLayer final : public KVCacheUpdateLayerFields {
  public:
   using KVCacheUpdateLayerFields::KVCacheUpdateLayerFields;
+#if NV_TENSORRT_MAJOR >= 11
   bool setUpdateLengths(ITensor* lengths) noexcept;
   ITensor* getUpdateLengths() const noexcept { return Layer::getInput(3); }
+#endif
 };
 
 class RotaryEmbeddingLayer final : public RotaryEmbeddingLayerFields {

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-VERSIONS = {"8": ["8.2", "9.3"], "10": ["10.13"], "11": ["11.1"]}
+# A later release of a level lists what it adds to: these classes go on where the release before ends.
+VERSIONS = {"8": ["8.2", "9.3"], "10": ["10.13", "10.16"], "11": ["11.1", "11.4"]}
 # Level 8 keeps 8.2 where 9.3 moved or retyped something that 8.2 programs use; elsewhere 9.3's later form.
 OTHER_RELEASE = {
     "9.3": {"nvonnxparser::IParserError"},
@@ -115,7 +116,7 @@ def type_text(text):
     return re.sub(r"^(.*?)\s*(\[\d+\])$", r"\1\2", text)
 
 
-def program(classes, version):
+def program(classes, version, continued):
     lines, calls = [PRELUDE], []
     lines[:0] = [f'#if __has_include("{h}")\n#include "{h}"\n#endif' for h in HEADERS]
     for number, (cls, rows) in enumerate(classes.items()):
@@ -129,7 +130,7 @@ def program(classes, version):
                 f'same(alignof(::{cls}), {align}, "{cls}: alignment");']
         body += list(method_checks(rows, cls, slots)) + list(field_checks(rows, cls))
         extra = "virtual void afterLast();" if slots else ""
-        if slots and version != "8.2":  # level 8 goes on where 8.2 ends
+        if slots and cls not in continued:
             body.append(f'slot(&{tag}::afterLast, {len(slots)}, "{cls}: end of vtable");')
         lines += [f"namespace {namespace} {{ struct {tag} : ::{cls} {{ {extra} static void run(); }};",
                   f"void {tag}::run() {{"] + body + ["} }"]
@@ -142,10 +143,14 @@ def main():
     level, includes = sys.argv[1], [f"-I{i}" for i in sys.argv[2:]]
     table = pathlib.Path(__file__).parent / "cpp_abi.tsv"
     failed = False
-    for version in VERSIONS[level]:
+    for number, version in enumerate(VERSIONS[level]):
+        classes = load(table, version)
+        continued = {c for later in VERSIONS[level][number + 1:] for c in load(table, later)}
+        if version == "8.2":
+            continued = set(classes)
         with tempfile.TemporaryDirectory() as folder:
             source, binary = pathlib.Path(folder, "abi.cpp"), pathlib.Path(folder, "abi")
-            source.write_text(program(load(table, version), version))
+            source.write_text(program(classes, version, continued))
             options = ["-std=c++17", "-O0", "-w", "-fno-access-control", "-fmax-errors=20"]
             subprocess.run(["g++", *options, "-c", *includes, str(source), "-o", f"{binary}.o"], check=True)
             subprocess.run(["g++", f"{binary}.o", "-Wl,--unresolved-symbols=ignore-all", "-o", str(binary)], check=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-VERSIONS = {"7": {"7.1"}, "8": {"8.2", "9.3"}, "10": {"10.13"}, "11": {"11.1"}}
+VERSIONS = {"7": {"7.1"}, "8": {"8.2", "9.3"}, "10": {"10.13", "10.16"}, "11": {"11.1", "11.4"}}
 # Level `all` has Dims of one width, and plugin interfaces of level 10's binary shape.
 NOT_IN_ALL = re.compile(r"Dims32|kNV_TENSORRT_VERSION_IMPL|IPluginCreator::getTensorRTVersion$")
 VERSIONS["all"] = set().union(*VERSIONS.values())  # its enumerators have numbers of their own

@@ -24,13 +24,15 @@ LIBRARIES = {
                      r"|_ZN12nvonnxparser16createONNXConfigEv"),
     "nvinfer_plugin": (LEVELS, r"initLibNvInferPlugins|create\w+Plugin"),
     "nvinfer_vc_plugin": (LEVELS[1:], r"getPluginCreators|getCreators|setLoggerFinder"),
-    "nvparsers": (LEVELS[:2], r"createNv(Caffe|Uff)Parser_INTERNAL|_ZN14nvcaffeparser117createCaffeParserEv"
+    "nvparsers": (LEVELS[:2], r"_ZN11nvuffparser8FieldMapC[12]EPKcPKvNS_9FieldTypeEi"
+                  r"|createNv(Caffe|Uff)Parser_INTERNAL|_ZN14nvcaffeparser117createCaffeParserEv"
                   r"|_ZN14nvcaffeparser123shutdownProtobufLibraryEv|_ZN11nvuffparser15createUffParserEv"
                   r"|_ZN11nvuffparser23shutdownProtobufLibraryEv"),
     "tenon_trt": (["1"], r"tenon_\w+|tenonTensorRTall|tenonOnnxParserall" + UTILS + SAFE
                   + r"|_ZN1[124]nv(caffe|uff|onnx)parser\w+"),
 }
 OTHER_NAMES = {"nvcaffe_parser": "nvparsers", "nvonnxparser_runtime": "nvonnxparser"}
+RELEASES = {"7": "7.2.3", "8": "8.6.1", "10": "10.13.3", "11": "11.1.0"}  # TensorFlow loads libnvinfer.so.8.6.1
 NEEDED = re.compile(r"lib(tenon|nvinfer|stdc\+\+|gcc_s|c|m|dl|pthread|asan|ubsan)\.so\.\d+|ld-linux.*")
 PROGRAM = """#include "NvInfer.h"
 #include "NvOnnxParser.h"
@@ -100,6 +102,9 @@ def main():
         for level in levels:
             bad += check_library(str(build / f"lib/lib{name}.so.{level}"), f"lib{name}.so.{level}", exports)
             count += 1
+            whole = RELEASES[level] if level in RELEASES else level
+            if (build / f"lib/lib{name}.so.{whole}").resolve() != (build / f"lib/lib{name}.so.{level}").resolve():
+                bad.append(f"lib{name}.so.{whole} is not lib{name}.so.{level}")
     for link, name in OTHER_NAMES.items():
         for level in LEVELS[:2]:
             if (build / f"lib/lib{link}.so.{level}").resolve() != (build / f"lib/lib{name}.so.{level}").resolve():

@@ -31,6 +31,7 @@ DIFFERENT = {
     "IBuilderConfig.DLACore": "there is no DLA core",
     "IBuilder.DLACore": "there is no DLA core",
     "IRuntime.DLACore": "there is no DLA core",
+    "IRuntime.DLAWorkspaceAllocationStrategy": "there is no DLA core",
     "ICudaEngine.WeightStreamingBudget": "no weights are streamed",
     "ICudaEngine.WeightStreamingBudgetV2": "no weights are streamed",
     "ITensor.BroadcastAcrossBatch": "only networks with an implicit batch broadcast",

@@ -425,7 +425,7 @@ LIVE(IDynamicQuantizeLayer,
      w.network().addDynamicQuantize(w.input("rows", DataType::kFLOAT, {4, 32}), 1, 16, DataType::kFP4, DataType::kFP8))
 LIVE(nvonnxparser::IParserRefitter, nvonnxparser::createParserRefitter(live<IRefitter>(w), w.logger))
 #endif
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 LIVE(IAttention, w.network().addAttention(w.x(), w.x(), w.x(), AttentionNormalizationOp::kSOFTMAX, false))
 LIVE(IRotaryEmbeddingLayer, w.network().addRotaryEmbedding(w.x(), w.input("cos", DataType::kFLOAT, {1, 8, 4}),
                                                            w.input("sin", DataType::kFLOAT, {1, 8, 4}), false, 0))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-VERSIONS = {"7": {"7.1"}, "8": {"8.2", "9.3"}, "10": {"10.13"}, "11": {"11.1"}}
+VERSIONS = {"7": {"7.1"}, "8": {"8.2", "9.3"}, "10": {"10.13", "10.16"}, "11": {"11.1", "11.4"}}
 LIBRARIES = ["nvinfer", "nvonnxparser", "nvinfer_plugin", "nvparsers"]
 # Level 8 keeps the form of one of its releases where 9.3 changed what 8.2 had; interface.md says which.
 OTHER_FORM = {

@@ -84,9 +84,10 @@ class Install:
     def check_files(self):
         wanted = ["bin/trtexec", "bin/tenon", "lib/libtenon.so.1", "lib/libtenon_trt.so.1", "data/digits/digits.onnx",
                   "samples/digits/demo.py", "samples/digits/scans/0003_3.pgm", "include/NvInfer.h",
-                  "no_cuda/lib/libcudart.so.12"]
+                  "no_cuda/lib/libcudart.so.12", "no_cuda/lib/libcudart.so.13"]
         for level, version in LEVELS.items():
-            wanted += [f"lib/libnvinfer.so.{level}", f"trt-{level}/lib/libnvinfer.so", f"trt-{level}/include/NvInfer.h"]
+            wanted += [f"lib/libnvinfer.so.{level}", f"lib/libnvinfer_plugin.so.{version}",
+                       f"trt-{level}/lib/libnvinfer.so", f"trt-{level}/include/NvInfer.h"]
             header = (self.prefix / f"trt-{level}/include/NvInferVersion.h").read_text()
             if f"#define NV_TENSORRT_MAJOR {version.split('.')[0]}\n" not in header:
                 raise SystemExit(f"trt-{level}: the version header has no line that find-modules read")

@@ -124,6 +124,8 @@ TENSORRTAPI void shutdownProtobufLibrary() {}  // there is no such library to sh
 }  // namespace nvcaffeparser1
 
 namespace nvuffparser {
+FieldMap::FieldMap(const char* name_, const void* data_, FieldType type_, int32_t length_)
+    : name(name_), data(data_), type(type_), length(length_) {}
 TENSORRTAPI IUffParser* createUffParser() { return create<tenon::nvinfer::UffParser>("createUffParser"); }
 TENSORRTAPI void shutdownProtobufLibrary() {}
 }  // namespace nvuffparser

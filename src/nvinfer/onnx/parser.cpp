@@ -54,7 +54,7 @@ void need_data(const onnx::Model& model) {
 }
 
 void Parser::report_flags() const {
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   using Flag = nvonnxparser::OnnxParserFlag;
   static constexpr std::pair<Flag, const char*> kIgnored[] = {
       {Flag::kENABLE_UINT8_AND_ASYMMETRIC_QUANTIZATION_DLA, "kENABLE_UINT8_AND_ASYMMETRIC_QUANTIZATION_DLA"},
@@ -165,7 +165,7 @@ int64_t* Parser::getSubgraphNodes(int64_t index, int64_t& length) {
 }
 #endif
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 bool Parser::loadModelProto(const void* model, size_t size, const char* path) {
   return attempt(Code::kMODEL_DESERIALIZE_FAILED,
                  [&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path, true)), true; });

@@ -96,7 +96,7 @@ class Parser final : public nvonnxparser::IParser {
   bool isSubgraphSupported(int64_t index) override;
   int64_t* getSubgraphNodes(int64_t index, int64_t& length) override;
 #endif
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   bool loadModelProto(const void* model, size_t size, const char* path) override;
   bool loadInitializer(const char* name, const void* data, size_t size) override;
   bool parseModelProto() override;
@@ -130,7 +130,7 @@ class Parser final : public nvonnxparser::IParser {
   uint32_t flags_ = 0;
   std::vector<Part> parts_;
   std::vector<std::vector<int64_t>> part_nodes_;
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   std::unique_ptr<onnx::Model> loaded_;
 #endif
 };

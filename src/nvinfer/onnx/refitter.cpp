@@ -29,7 +29,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
     return index >= 0 && index < getNbErrors() ? &errors_[size_t(index)] : nullptr;
   }
   void clearErrors() override { errors_.clear(); }
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   bool loadModelProto(const void* model, size_t size, const char* path) override {
     return attempt([&] { return loaded_ = std::make_unique<onnx::Model>(onnx_model(model, size, path, true)), true; });
   }
@@ -108,7 +108,7 @@ class ParserRefitter final : public nvonnxparser::IParserRefitter {
   Reports reports_;
   std::deque<ParserError> errors_;
   std::map<std::string, ir::Tensor> weights_;  ///< the refitter reads them later
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
   std::unique_ptr<onnx::Model> loaded_;
 #endif
 };

@@ -73,6 +73,7 @@ def main():
     stretched()
     loops()
     parts()
+    tokens()
 
 
 def stretched():
@@ -221,6 +222,13 @@ def parts():
     save("parts_begin", begin, [x], [r1], first)
     save("parts_end", end, [s1], [y], last)
     save("parts_end_without_data", end, [s1], [y], [without_data(t) for t in last], check=False)
+
+
+def tokens():
+    node, INT64 = helper.make_node, TensorProto.INT64
+    save("tokens", [node("Gather", ["table", "ids"], ["rows"], "rows"),
+                    node("ArgMax", ["rows"], ["largest"], "largest", axis=-1, keepdims=0)],
+         [("ids", INT64, [2, 3])], [("largest", INT64, [2, 3])], [pattern("table", 7, 4)])
 
 
 if __name__ == "__main__":

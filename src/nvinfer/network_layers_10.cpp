@@ -1,8 +1,8 @@
-// INetworkDefinition's layers that came with TensorRT 11.
+// INetworkDefinition's layers that came with TensorRT 10.14 and later.
 #include "nvinfer/network_add.h"
 #include "nvinfer/transformer_layers.h"
 
-#if NV_TENSORRT_MAJOR >= 11
+#if NV_TENSORRT_MAJOR >= 10
 namespace tenon::nvinfer {
 
 ITopKLayer* Network::addTopKV2(ITensor& input, TopKOperation op, int32_t k, uint32_t axes, DataType type) noexcept {
@@ -77,27 +77,43 @@ IMoELayer* Network::addMoE(ITensor& states, ITensor& experts, ITensor& scores) n
 
 IAttention* Network::addAttention(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
                                   bool causal) noexcept {
-  return addAttentionV2(q, k, v, op, causal ? CausalMaskKind::kUPPER_LEFT : CausalMaskKind::kNONE);
+  return adding("INetworkDefinition::addAttention", [&]() -> IAttention* {
+    auto* layer = add<AttentionLayer>("trt.Attention", LayerType::kATTENTION_OUTPUT, {&q, &k, &v});
+    Attention& attention = attention_of(*layer);
+    attention.setNormalizationOperation(op);
+    attention.setCausal(causal);
+    return &attention;
+  });
 }
 
-IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
-                                    CausalMaskKind kind) noexcept {
-  return adding("INetworkDefinition::addAttentionV2", [&]() -> IAttention* {
-    auto* layer = add<AttentionLayer>("trt.Attention", LayerType::kATTENTION_OUTPUT, {&q, &k, &v});
-    attentions_.push_back(std::make_unique<Attention>(*layer, reports_));
-    layer->attention = attentions_.back().get();
-    attentions_.back()->setNormalizationOperation(op);
-    attentions_.back()->setCausalKind(kind);
-    return attentions_.back().get();
-  });
+Attention& Network::attention_of(AttentionLayer& layer) {
+  attentions_.push_back(std::make_unique<Attention>(layer, reports_));
+  layer.attention = attentions_.back().get();
+  return *attentions_.back();
 }
 
 std::unique_ptr<Layer> Network::attention_layer(ir::NodeId node) {
   auto layer = std::make_unique<AttentionLayer>(*this, node, LayerType::kATTENTION_OUTPUT);
-  attentions_.push_back(std::make_unique<Attention>(*layer, reports_));
-  layer->attention = attentions_.back().get();
+  attention_of(*layer);
   return layer;
 }
+
+#if NV_TENSORRT_MAJOR >= 11
+IAttention* Network::addAttentionV2(ITensor& q, ITensor& k, ITensor& v, AttentionNormalizationOp op,
+                                    CausalMaskKind kind) noexcept {
+  return adding("INetworkDefinition::addAttentionV2", [&] {
+    IAttention* attention = addAttention(q, k, v, op, false);
+    if (attention) attention->setCausalKind(kind);
+    return attention;
+  });
+}
+
+ISqueezeLayer* Network::addSqueezeV2(ITensor& input, ITensor* axes) noexcept {
+  if (axes) return addSqueeze(input, *axes);
+  return adding("INetworkDefinition::addSqueeze",
+                [&] { return add<SqueezeLayerFields>("trt.Squeeze", LayerType::kSQUEEZE, {&input}); });
+}
+#endif
 
 IDistCollectiveLayer* Network::addDistCollective(ITensor&, CollectiveOperation, ReduceOperation, int64_t, int64_t*,
                                                  int64_t) noexcept {
