@@ -8,6 +8,7 @@ import pytest
 import tensorrt_bindings as trt
 
 from test_bindings import DIGITS, MAJOR, MINOR, Net, classifier, close, execute, needs, noise, softmax
+from test_bindings import sample
 from test_bindings import test_layer as run_layer
 
 
@@ -80,12 +81,14 @@ def squeeze_all(n):
     return [narrow.get_output(0)], [x[:, 0, :, 0]]
 
 
+@sample
 @pytest.mark.parametrize("layer", [attention, causal_attention, wide_indices, rotary_embedding, cache_update,
                                    second_normalization, squeeze_all], ids=lambda f: f.__name__)
 def test_later_layer(layer):
     run_layer(layer)
 
 
+@sample
 def test_functions_as_plugin():
     sys.modules.setdefault("tensorrt", trt)  # the package that NVIDIA's libraries come with
     trtp = pytest.importorskip("tensorrt_bindings.plugin")
@@ -108,6 +111,7 @@ def test_functions_as_plugin():
     assert not n.logger.errors
 
 
+@sample
 def test_model_in_parts():
     needs(trt.OnnxParser, "load_model_proto")
     n = Net()
@@ -118,6 +122,7 @@ def test_model_in_parts():
     assert n.network.num_layers >= 10 and not n.logger.errors
 
 
+@sample
 def test_later_settings():
     n = Net()
     reference = classifier(n)
@@ -149,6 +154,7 @@ def test_later_settings():
     assert not n.logger.errors
 
 
+@sample
 def test_integers_of_models():
     n = Net()
     parser = trt.OnnxParser(n.network, n.logger)

@@ -100,7 +100,9 @@ class Parser final : public nvonnxparser::IParser {
   bool loadModelProto(const void* model, size_t size, const char* path) override;
   bool loadInitializer(const char* name, const void* data, size_t size) override;
   bool parseModelProto() override;
-  bool setBuilderConfig(const IBuilderConfig*) override { return true; }
+  bool setBuilderConfig(const IBuilderConfig* config) override {  // its settings change nothing that is parsed
+    return guard(reports_, "IParser::setBuilderConfig", [&] { return need(config, "builderConfig") != nullptr; });
+  }
 #endif
 
  private:
