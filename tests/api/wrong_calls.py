@@ -33,6 +33,7 @@ OPTIONAL = [
     r"IRefitter\.(getAll|getMissing)\w*\.\w+",  # null asks for the number alone
     r"IRuntime\.setTemporaryDirectory\.path",  # null is the system's
     r"IBuilderConfig\.set(RemoteAutoTuningConfig|BuildRoute)\.\w+",  # null is none
+    r"INetworkDefinition\.addSqueeze\.axes",  # null is every axis of size 1
     r"I(Caffe|Uff)Parser\.setPluginNamespace\.\w+",  # nothing is parsed
     r"IOnnxConfig\.\w+\.\w+",  # a record without a logger
 ]
