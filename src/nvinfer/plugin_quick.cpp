@@ -23,27 +23,13 @@ std::vector<Dims> strides_of(const std::vector<PluginTensorDesc>& descs) {
   return out;
 }
 
-class PluginQuickObject final : public PluginV3Base {
+class PluginQuickObject final : public PluginV3Of<IPluginV3QuickCore, IPluginV3QuickBuild, IPluginV3QuickRuntime> {
  public:
-  explicit PluginQuickObject(IPluginV3* plugin) : PluginV3Base(plugin) {
-    core_ = capability<IPluginV3QuickCore>(PluginCapabilityType::kCORE, kQuickCore);
-    build_ = capability<IPluginV3QuickBuild>(PluginCapabilityType::kBUILD, "PLUGIN_V3QUICK_BUILD");
-    runtime_ = capability<IPluginV3QuickRuntime>(PluginCapabilityType::kRUNTIME, "PLUGIN_V3QUICK_RUNTIME");
-  }
+  explicit PluginQuickObject(IPluginV3* plugin)
+      : PluginV3Of(plugin, kQuickCore, "PLUGIN_V3QUICK_BUILD", "PLUGIN_V3QUICK_RUNTIME") {}
 
   const char* kind() const override { return "IPluginV3Quick"; }
-  const char* name() const override { return need(core_->getPluginName(), "getPluginName()"); }
-  const char* version() const override { return need(core_->getPluginVersion(), "getPluginVersion()"); }
-  const char* space() const override {
-    const char* space = core_->getPluginNamespace();
-    return space ? space : "";
-  }
-  int32_t outputs() const override { return build().getNbOutputs(); }
-  std::unique_ptr<PluginObject> clone() const override {
-    IPluginV3* made = get()->clone();
-    require(made != nullptr, ErrorCode::kInternal, place(), ": clone gave null");
-    return std::make_unique<PluginQuickObject>(made);
-  }
+  std::unique_ptr<PluginObject> clone() const override { return std::make_unique<PluginQuickObject>(cloned()); }
 
   bool supports(const PluginRanges& ranges, size_t position) override {
     std::vector<DynamicPluginTensorDesc> all = ranges.in;
@@ -66,33 +52,10 @@ class PluginQuickObject final : public PluginV3Base {
     return false;
   }
 
-  void configure(const PluginRanges& r) override {
-    check(build().configurePlugin(r.in.data(), static_cast<int32_t>(r.in.size()), r.out.data(),
-                                  static_cast<int32_t>(r.out.size())),
-          "configurePlugin");
-  }
   std::optional<size_t> workspace(const PluginDescs&) override { return 0; }
-  std::vector<std::byte> state() override {
-    const PluginFieldCollection* fields = runtime().getFieldsToSerialize();
-    return write_fields(fields ? *fields : PluginFieldCollection{0, nullptr});
-  }
   std::unique_ptr<PluginObject> for_context(const PluginResources&) override { return clone(); }
 
-  std::vector<int32_t> tactics() override {
-    const int32_t count = build().getNbTactics();
-    require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbTactics answered ", count);
-    std::vector<int32_t> ids(static_cast<size_t>(count));
-    if (count > 0) check(build().getValidTactics(ids.data(), count), "getValidTactics");
-    return ids;
-  }
-  void set_tactic(int32_t tactic) override { check(runtime().setTactic(tactic), "setTactic"); }
-
-  std::vector<int64_t> aliases() override {
-    std::vector<int64_t> out;
-    for (int32_t i = 0; i < outputs(); ++i) out.push_back(build().getAliasedInput(i));
-    const bool any = std::any_of(out.begin(), out.end(), [](int64_t a) { return a >= 0; });
-    return any ? out : std::vector<int64_t>();
-  }
+  std::vector<int64_t> aliases() override { return aliases_of(build()); }
 
   void enqueue(const PluginDescs& d, const void* const* inputs, void* const* outputs, void*,
                cudaStream_t stream) override {
@@ -102,11 +65,6 @@ class PluginQuickObject final : public PluginV3Base {
           "enqueue");
   }
 
-  std::string metadata() override {
-    const char* text = build_ ? build_->getMetadataString() : nullptr;
-    return text ? text : "";
-  }
-
  protected:
   void ask_types(std::vector<DataType>& out, const std::vector<DataType>& types,
                  const std::vector<int32_t>& ranks) const override {
@@ -114,27 +72,6 @@ class PluginQuickObject final : public PluginV3Base {
                                      static_cast<int32_t>(types.size())),
           "getOutputDataTypes");
   }
-  void ask_shapes(std::vector<DimsExprs>& out, const std::vector<DimsExprs>& dims,
-                  const std::vector<DimsExprs>& elements, IExprBuilder& builder) const override {
-    check(build().getOutputShapes(dims.data(), static_cast<int32_t>(dims.size()), elements.data(),
-                                  static_cast<int32_t>(elements.size()), out.data(), static_cast<int32_t>(out.size()),
-                                  builder),
-          "getOutputShapes");
-  }
-
- private:
-  IPluginV3QuickBuild& build() const {
-    require(build_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no build capability");
-    return *build_;
-  }
-  IPluginV3QuickRuntime& runtime() const {
-    require(runtime_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no runtime capability");
-    return *runtime_;
-  }
-
-  IPluginV3QuickCore* core_ = nullptr;
-  IPluginV3QuickBuild* build_ = nullptr;
-  IPluginV3QuickRuntime* runtime_ = nullptr;
 };
 
 }  // namespace

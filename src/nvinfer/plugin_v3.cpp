@@ -19,28 +19,13 @@ class ResourceContext final : public IPluginResourceContext {
   PluginResources resources_;
 };
 
-class PluginV3Object final : public PluginV3Base {
+class PluginV3Object final : public PluginV3Of<IPluginV3OneCore, IPluginV3OneBuild, IPluginV3OneRuntime> {
  public:
-  explicit PluginV3Object(IPluginV3* plugin) : PluginV3Base(plugin) {
-    core_ = capability<IPluginV3OneCore>(PluginCapabilityType::kCORE, "PLUGIN_V3ONE_CORE");
-    build_ = capability<IPluginV3OneBuild>(PluginCapabilityType::kBUILD, "PLUGIN_V3ONE_BUILD");
-    runtime_ = capability<IPluginV3OneRuntime>(PluginCapabilityType::kRUNTIME, "PLUGIN_V3ONE_RUNTIME");
-    require(core_ != nullptr, ErrorCode::kInvalidArgument, "a plugin has no core capability");
-  }
+  explicit PluginV3Object(IPluginV3* plugin)
+      : PluginV3Of(plugin, "PLUGIN_V3ONE_CORE", "PLUGIN_V3ONE_BUILD", "PLUGIN_V3ONE_RUNTIME") {}
 
   const char* kind() const override { return "IPluginV3"; }
-  const char* name() const override { return need(core_->getPluginName(), "getPluginName()"); }
-  const char* version() const override { return need(core_->getPluginVersion(), "getPluginVersion()"); }
-  const char* space() const override {
-    const char* space = core_->getPluginNamespace();
-    return space ? space : "";
-  }
-  int32_t outputs() const override { return build().getNbOutputs(); }
-  std::unique_ptr<PluginObject> clone() const override {
-    IPluginV3* made = get()->clone();
-    require(made != nullptr, ErrorCode::kInternal, place(), ": clone gave null");
-    return std::make_unique<PluginV3Object>(made);
-  }
+  std::unique_ptr<PluginObject> clone() const override { return std::make_unique<PluginV3Object>(cloned()); }
 
   bool supports(const PluginRanges& ranges, size_t position) override {
     std::vector<DynamicPluginTensorDesc> all = ranges.in;
@@ -48,12 +33,6 @@ class PluginV3Object final : public PluginV3Base {
     return build().supportsFormatCombination(static_cast<int32_t>(position), all.data(),
                                              static_cast<int32_t>(ranges.in.size()),
                                              static_cast<int32_t>(ranges.out.size()));
-  }
-
-  void configure(const PluginRanges& r) override {
-    check(build().configurePlugin(r.in.data(), static_cast<int32_t>(r.in.size()), r.out.data(),
-                                  static_cast<int32_t>(r.out.size())),
-          "configurePlugin");
   }
 
   std::optional<size_t> workspace(const PluginDescs& d) override {
@@ -65,11 +44,6 @@ class PluginV3Object final : public PluginV3Base {
                                     static_cast<int32_t>(r.out.size()));
   }
 
-  std::vector<std::byte> state() override {
-    const PluginFieldCollection* fields = runtime().getFieldsToSerialize();
-    return write_fields(fields ? *fields : PluginFieldCollection{0, nullptr});
-  }
-
   std::unique_ptr<PluginObject> for_context(const PluginResources& resources) override {
     ResourceContext context(resources);
     IPluginV3* made = runtime().attachToContext(&context);
@@ -77,22 +51,9 @@ class PluginV3Object final : public PluginV3Base {
     return std::make_unique<PluginV3Object>(made);
   }
 
-  std::vector<int32_t> tactics() override {
-    const int32_t count = build().getNbTactics();
-    require(count >= 0 && count < 4096, ErrorCode::kInvalidArgument, place(), ": getNbTactics answered ", count);
-    std::vector<int32_t> ids(static_cast<size_t>(count));
-    if (count > 0) check(build().getValidTactics(ids.data(), count), "getValidTactics");
-    return ids;
-  }
-  void set_tactic(int32_t tactic) override { check(runtime().setTactic(tactic), "setTactic"); }
-
   std::vector<int64_t> aliases() override {
     if (!build_ || build_->getInterfaceInfo().major < 2) return {};
-    std::vector<int64_t> out;
-    for (int32_t i = 0; i < outputs(); ++i)
-      out.push_back(static_cast<IPluginV3OneBuildV2*>(build_)->getAliasedInput(i));
-    const bool any = std::any_of(out.begin(), out.end(), [](int64_t a) { return a >= 0; });
-    return any ? out : std::vector<int64_t>();
+    return aliases_of(static_cast<IPluginV3OneBuildV2&>(*build_));
   }
 
   void shapes_changed(const PluginDescs& d) override {
@@ -106,11 +67,6 @@ class PluginV3Object final : public PluginV3Base {
     check(runtime().enqueue(d.in.data(), d.out.data(), inputs, outputs, workspace, stream), "enqueue");
   }
 
-  std::string metadata() override {
-    const char* text = build_ ? build_->getMetadataString() : nullptr;
-    return text ? text : "";
-  }
-
  protected:
   void ask_types(std::vector<DataType>& out, const std::vector<DataType>& types,
                  const std::vector<int32_t>&) const override {
@@ -118,27 +74,6 @@ class PluginV3Object final : public PluginV3Base {
                                      static_cast<int32_t>(types.size())),
           "getOutputDataTypes");
   }
-  void ask_shapes(std::vector<DimsExprs>& out, const std::vector<DimsExprs>& dims,
-                  const std::vector<DimsExprs>& elements, IExprBuilder& builder) const override {
-    check(build().getOutputShapes(dims.data(), static_cast<int32_t>(dims.size()), elements.data(),
-                                  static_cast<int32_t>(elements.size()), out.data(), static_cast<int32_t>(out.size()),
-                                  builder),
-          "getOutputShapes");
-  }
-
- private:
-  IPluginV3OneBuild& build() const {
-    require(build_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no build capability");
-    return *build_;
-  }
-  IPluginV3OneRuntime& runtime() const {
-    require(runtime_ != nullptr, ErrorCode::kInvalidArgument, place(), " has no runtime capability");
-    return *runtime_;
-  }
-
-  IPluginV3OneCore* core_ = nullptr;
-  IPluginV3OneBuild* build_ = nullptr;
-  IPluginV3OneRuntime* runtime_ = nullptr;
 };
 
 size_t field_bytes(const PluginField& field) {
